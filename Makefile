@@ -1,0 +1,99 @@
+# Everything a developer or an operator starts by hand. `make` alone lists it.
+
+PYTHON ?= python3
+PORT ?= 8000
+# Not taken from the environment: some shells keep the machine's name in HOST.
+HOST = 127.0.0.1
+# More for the command behind a target: make test ARGS="-k resume -x"
+ARGS =
+# How long `make chaos` goes on, and where its dice start: the same seed is the same run.
+SECONDS = 60
+SEED = $(shell date +%s)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run migrate shell test lint format bench chaos lock audit clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- the virtual environment: what is installed follows the lock files --------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No virtual environment could be made. On Debian or Ubuntu: apt-get install python3-venv'; exit 1; }
+
+$(VENV)/runtime.stamp: requirements.txt | $(BIN)/python
+	@echo 'Installing the packages …'
+	@$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+# Its lock file repeats the runtime packages, at the same versions.
+$(VENV)/dev.stamp: requirements-dev.txt requirements.txt | $(BIN)/python
+	@echo 'Installing the packages and tools …'
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $(VENV)/runtime.stamp $@
+
+install: $(VENV)/dev.stamp ## Install everything for development into .venv
+
+# --- the server ---------------------------------------------------------------------------------
+
+run: $(VENV)/runtime.stamp ## Start the chat with demo people (PORT=8000 HOST=127.0.0.1)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@echo
+	@echo '  Chat       http://$(HOST):$(PORT)/'
+	@echo '  REST docs  http://$(HOST):$(PORT)/api/docs/'
+	@echo '  Socket     ws://$(HOST):$(PORT)/ws/v1/'
+	@echo
+	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) $(ARGS)
+
+migrate: $(VENV)/runtime.stamp ## Bring the database up to date
+	$(BIN)/python manage.py migrate $(ARGS)
+
+shell: $(VENV)/runtime.stamp ## Open a Python prompt with the models loaded
+	$(BIN)/python manage.py shell $(ARGS)
+
+# --- the checks ---------------------------------------------------------------------------------
+
+test: $(VENV)/dev.stamp ## Run all tests, embedded and then on PostgreSQL and Redis (ARGS=…)
+	@$(BIN)/python -m scripts.run_tests $(ARGS)
+
+lint: $(VENV)/dev.stamp ## Check style, types, layers, templates and migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m scripts.check_packages
+	$(BIN)/lint-imports
+	$(BIN)/djlint --lint --quiet templates $(wildcard */templates */*/templates)
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/dev.stamp ## Put the code into the house style
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in what we run on
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.txt $(ARGS)
+
+bench: $(VENV)/dev.stamp ## Measure speed and size (ARGS=…)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+chaos: $(VENV)/dev.stamp ## Break things while people chat, then look for losses (SECONDS=60 SEED=…)
+	@$(BIN)/python -m benchmarks.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+
+# --- housekeeping -------------------------------------------------------------------------------
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
+
+lock: $(VENV)/dev.stamp ## Renew the lock files from requirements*.in (ARGS=--upgrade for newer versions)
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## Remove .venv and caches (your data in var/ stays)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+from chatbe.realtime.sources import register_user_source
+
+
+class AccountsConfig(AppConfig):
+    name = "accounts"
+
+    def ready(self) -> None:
+        # Models can be imported only now.
+        from accounts.sources import AccountsUserSource
+
+        register_user_source(AccountsUserSource())

@@ -1,0 +1,25 @@
+"""REST requests say who they are with `Authorization: Bearer <access token>`."""
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts.models import Session, User
+from accounts.services import authenticate_token
+from chatbe.core.errors import WrongCredentials
+
+
+class SessionTokenAuthentication(BaseAuthentication):
+    """Sets `request.user` to the User and `request.auth` to the Session."""
+
+    def authenticate(self, request: Request) -> tuple[User, Session] | None:
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if not header:
+            return None
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise WrongCredentials
+        session = authenticate_token(token)
+        return session.user, session
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"

@@ -1,0 +1,128 @@
+"""Users, their sessions (one per device) and the tickets that open sockets."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+from accounts.names import (
+    EMAIL_MAX,
+    USERNAME_MAX,
+    clean_email,
+    clean_username,
+    email_key,
+    username_key,
+)
+from chatbe.core.ids import new_id
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users with their keys set; the rules about passwords are in the services."""
+
+    def create_user(
+        self,
+        username: str,
+        email: str,
+        password: str | None = None,
+        *,
+        email_is_known_to_be_theirs: bool = True,
+        **fields: Any,
+    ) -> "User":
+        """Store a user. InvalidInput for a name or address that cannot be one.
+
+        An address not known to be theirs yet is kept without its key: it neither logs
+        anybody in nor keeps its owner from using it.
+        """
+        username, email = clean_username(username), clean_email(email)
+        user = self.model(
+            username=username,
+            username_key=username_key(username),
+            email=email,
+            email_key=email_key(email) if email_is_known_to_be_theirs else None,
+            **fields,
+        )
+        user.set_password(password)
+        user.save(using=self._db, force_insert=True)
+        return user
+
+    def create_superuser(
+        self, username: str, email: str, password: str | None = None, **fields: Any
+    ) -> "User":
+        return self.create_user(
+            username, email, password, **{"is_staff": True, "is_superuser": True, **fields}
+        )
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username_key=username_key(username or ""))
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person or bot. Emptied when deleted, never removed: messages point here."""
+
+    id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
+    username = models.CharField(max_length=USERNAME_MAX, unique=True)
+    # Longer than the name: one character may look like seven others.
+    username_key = models.CharField(max_length=256, unique=True, editable=False)
+    email = models.EmailField(max_length=EMAIL_MAX)
+    # Case folding may lengthen an address; empty until the address is known to be theirs.
+    email_key = models.CharField(max_length=800, unique=True, null=True, editable=False)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    feed_seq = models.BigIntegerField(default=0, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["email"]
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class EndReason(models.TextChoices):
+    """Why a session ended."""
+
+    LOGOUT = "logout"
+    REVOKED = "revoked"
+    REFRESH_REUSE = "refresh_reuse"
+    PASSWORD_CHANGE = "password_change"
+    DEACTIVATED = "deactivated"
+
+
+class Session(models.Model):
+    """One login on one device. Access tokens, tickets and sockets live as long as it does."""
+
+    id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions"
+    )
+    device = models.CharField(max_length=64, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    # Hashes of the refresh token and of the one it replaced; when it was replaced.
+    refresh_hash = models.CharField(max_length=64)
+    previous_refresh_hash = models.CharField(max_length=64, blank=True)
+    rotated_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=16, choices=EndReason, blank=True)
+
+    def __str__(self) -> str:
+        return f"session {self.id}"
+
+
+class Ticket(models.Model):
+    """Opens one socket, once. Only its hash is stored."""
+
+    hash = models.CharField(primary_key=True, max_length=64)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="tickets")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"ticket of session {self.session_id}"

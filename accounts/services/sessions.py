@@ -1,0 +1,206 @@
+"""Sessions: begun by a login, kept alive by refreshing, ended for a reason.
+
+One function decides whether a session is alive (`_require_live`); REST requests,
+socket credentials and tickets all pass it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import selectors, tokens
+from accounts.feed import bump_feeds
+from accounts.models import EndReason, Session, User
+from chatbe.core.errors import NotFound, SessionEnded, WrongCredentials
+from chatbe.core.ids import new_id
+from chatbe.realtime import publish
+
+log = structlog.get_logger(__name__)
+
+DEVICE_MAX = 64
+USER_AGENT_MAX = 200
+# `last_used_at` is for people to look at: exact to the minute is enough.
+_LAST_USED_STEP = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client keeps of its session."""
+
+    session: Session
+    access_token: str
+    access_token_expires_at: datetime
+    refresh_token: str
+    refresh_token_expires_at: datetime
+
+
+def _tokens(session: Session, refresh_token: str) -> Tokens:
+    access_token, expires_at = tokens.issue_access_token(session)
+    return Tokens(
+        session=session,
+        access_token=access_token,
+        access_token_expires_at=expires_at,
+        refresh_token=refresh_token,
+        refresh_token_expires_at=session.expires_at,
+    )
+
+
+@transaction.atomic
+def start_session(
+    *, user: User, device: str = "", address: str | None = None, user_agent: str = ""
+) -> Tokens:
+    """Begin a session of a user who has just proved who they are."""
+    now = timezone.now()
+    session_id = new_id()
+    refresh_token = tokens.new_refresh_token(session_id)
+    session = Session.objects.create(
+        id=session_id,
+        user=user,
+        device=device[:DEVICE_MAX],
+        address=address,
+        user_agent=user_agent[:USER_AGENT_MAX],
+        created_at=now,
+        last_used_at=now,
+        refresh_hash=tokens.hash_of(refresh_token),
+        rotated_at=now,
+        expires_at=now + timedelta(days=settings.SESSION_DAYS),
+    )
+    bump_feeds([user.id])
+    return _tokens(session, refresh_token)
+
+
+def refresh_session(
+    *, refresh_token: str, address: str | None = None, user_agent: str = ""
+) -> Tokens:
+    """Exchange a refresh token for its successor and a new access token.
+
+    The same token sent again within REFRESH_GRACE_SECONDS (a lost reply, two tabs) gets
+    the same answer. An older token of the session means that somebody else has it: the
+    session ends. WrongCredentials, SessionEnded.
+    """
+    answer = _refresh(refresh_token, address, user_agent)
+    if answer is None:
+        raise SessionEnded
+    return answer
+
+
+@transaction.atomic
+def _refresh(refresh_token: str, address: str | None, user_agent: str) -> Tokens | None:
+    """None when the token was an old one: raising would undo the end of the session."""
+    session_id = tokens.refresh_token_session(refresh_token)
+    session = (
+        Session.objects.select_related("user")
+        .select_for_update(of=("self",), no_key=True)
+        .filter(id=session_id)
+        .first()
+    )
+    if session is None:
+        raise WrongCredentials
+    now = timezone.now()
+    presented = tokens.hash_of(refresh_token)
+    successor = tokens.successor_of(refresh_token, session_id)
+    if presented == session.refresh_hash:
+        _require_live(session)
+        session.previous_refresh_hash = presented
+        session.refresh_hash = tokens.hash_of(successor)
+        session.rotated_at = session.last_used_at = now
+        session.expires_at = now + timedelta(days=settings.SESSION_DAYS)
+        session.address = address or session.address
+        session.user_agent = user_agent[:USER_AGENT_MAX]
+        session.save()
+        return _tokens(session, successor)
+    grace = timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
+    if presented == session.previous_refresh_hash and now <= session.rotated_at + grace:
+        _require_live(session)
+        if tokens.hash_of(successor) != session.refresh_hash:
+            # SECRET_KEY was changed in between: the answer cannot be repeated.
+            raise WrongCredentials
+        return _tokens(session, successor)
+    if presented != session.previous_refresh_hash and not tokens.was_made_here(refresh_token):
+        raise WrongCredentials
+    _require_live(session)
+    _end([session], EndReason.REFRESH_REUSE)
+    return None
+
+
+def authenticate_token(token: str) -> Session:
+    """The live session an access token belongs to, with its user, in one query.
+
+    WrongCredentials for a token that is not ours or has expired, SessionEnded when it
+    is genuine but its session or user is gone.
+    """
+    user_id, session_id = tokens.read_access_token(token)
+    session = Session.objects.select_related("user").filter(id=session_id).first()
+    if session is None or session.user_id != user_id:
+        raise SessionEnded
+    return use_session(session)
+
+
+def use_session(session: Session) -> Session:
+    """Return the session if it is alive, noting that it was used; else SessionEnded."""
+    _require_live(session)
+    now = timezone.now()
+    if session.last_used_at <= now - _LAST_USED_STEP:
+        # The condition lets one of many requests at once write it.
+        Session.objects.filter(id=session.id, last_used_at=session.last_used_at).update(
+            last_used_at=now
+        )
+        session.last_used_at = now
+    return session
+
+
+def _require_live(session: Session) -> None:
+    if (
+        session.ended_at is not None
+        or session.expires_at <= timezone.now()
+        or not session.user.is_active
+    ):
+        raise SessionEnded
+
+
+def log_out(*, session: Session) -> None:
+    """End the session the request came with."""
+    end_sessions(Session.objects.filter(id=session.id), reason=EndReason.LOGOUT)
+
+
+def end_session(*, user_id: int, session_id: int) -> None:
+    """End one of the user's own sessions; NotFound if it is not one of them or has ended."""
+    own = selectors.list_sessions(user_id).filter(id=session_id)
+    if not end_sessions(own, reason=EndReason.REVOKED):
+        raise NotFound
+
+
+def end_other_sessions(*, session: Session, reason: EndReason = EndReason.REVOKED) -> None:
+    """End all sessions of the session's user but this one."""
+    others = selectors.list_sessions(session.user_id).exclude(id=session.id)
+    end_sessions(others, reason=reason)
+
+
+@transaction.atomic
+def end_sessions(sessions: QuerySet[Session], *, reason: EndReason) -> int:
+    """End these sessions; their sockets are closed on commit. Returns how many there were."""
+    locked = list(
+        sessions.filter(ended_at=None).order_by("id").select_for_update(of=("self",), no_key=True)
+    )
+    _end(locked, reason)
+    return len(locked)
+
+
+def _end(sessions: list[Session], reason: EndReason) -> None:
+    """End locked sessions within the caller's transaction."""
+    if not sessions:
+        return
+    ids = [session.id for session in sessions]
+    Session.objects.filter(id__in=ids).update(ended_at=timezone.now(), end_reason=reason)
+    bump_feeds({session.user_id for session in sessions})
+
+    def announce() -> None:
+        publish.sessions_ended(ids)
+        log.info("sessions_ended", session_ids=[str(i) for i in ids], reason=str(reason))
+
+    transaction.on_commit(announce)

@@ -1,0 +1,21 @@
+"""What the realtime layer reads about users and sessions."""
+
+from collections.abc import Collection
+
+from django.contrib.auth import get_user_model
+
+from accounts import selectors
+from chatbe.realtime.sources import UserStates
+
+
+class AccountsUserSource:
+    """Implements `chatbe.realtime.sources.UserSource`."""
+
+    def states(self, user_ids: Collection[int], session_ids: Collection[int]) -> UserStates:
+        """The feed positions of active users and the live ones among the sessions."""
+        users = get_user_model().objects.filter(id__in=user_ids, is_active=True)
+        live = selectors.live_sessions().filter(id__in=session_ids)
+        return UserStates(
+            feed_seqs=dict(users.values_list("id", "feed_seq")),
+            live_sessions=frozenset(live.values_list("id", flat=True)),
+        )

@@ -1,0 +1,38 @@
+"""People at the REST door, for tests of this app and the ones above it."""
+
+from itertools import count
+from typing import Any
+
+from rest_framework.test import APIClient
+
+from accounts import services
+from accounts.models import User
+
+PASSWORD = "correct horse battery staple"
+
+_numbers = count(1)
+
+
+def make_user(username: str = "", *, password: str | None = None, **fields: Any) -> User:
+    """A user, stored; without a password, which would cost a hash."""
+    username = username or f"user{next(_numbers)}"
+    email = fields.pop("email", f"{username.lower()}@example.org")
+    return User.objects.create_user(username, email, password, **fields)
+
+
+def device_of(user: User, *, address: str | None = None) -> APIClient:
+    """A client that is logged in; `tokens` is what it was given."""
+    tokens = services.start_session(user=user, address=address)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.access_token}")
+    client.tokens = tokens
+    return client
+
+
+def same_answer(one: Any, other: Any) -> bool:
+    """Whether two answers are the same to the byte, headers included."""
+    return (one.status_code, one.content, dict(one.headers)) == (
+        other.status_code,
+        other.content,
+        dict(other.headers),
+    )

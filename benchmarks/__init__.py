@@ -1,0 +1,1 @@
+"""Measures the server beside a plain Django Channels chat: see README.md."""

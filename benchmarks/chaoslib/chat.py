@@ -1,0 +1,169 @@
+"""People who chat for as long as they are let, on devices spread over the servers.
+
+Everybody has a partner and a neighbour, two conversations each: with one alone, no
+client would ever wait for one log while another goes on. Every fourth has a second
+device, on another server, that talks too. All talk with one send in flight per
+conversation and device, so that their order can be checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.account import Account
+from tests.client import Client, EndedError, SendRefusedError
+from tests.journal import Journal
+from tests.servers import PASSWORD, Member
+
+# The servers would otherwise spend the start of the run on checking passwords.
+LOGINS_AT_ONCE = 4
+SECOND_DEVICE_EVERY = 4
+
+
+def acquaintances(pairs: int) -> Iterator[tuple[int, int]]:
+    """Who talks with whom, as places: (0, 1), (2, 3), … and the ring (1, 2), (3, 4), …."""
+    users = 2 * pairs
+    for place in range(0, users, 2):
+        yield place, place + 1
+    if pairs > 1:
+        for place in range(1, users, 2):
+            yield place, (place + 1) % users
+
+
+class Chat:
+    """All devices and their conversations. `addresses` are those of the servers.
+
+    `pause` is how long, on average, a device waits between two messages of one
+    conversation, in seconds.
+    """
+
+    def __init__(self, addresses: Sequence[str], *, pause: float, seed: int) -> None:
+        self.clients: list[Client] = []
+        self._addresses = list(addresses)
+        self._pause = pause
+        self._dice = random.Random(seed)
+        self._conversations: dict[Account, list[str]] = {}
+        self._talks: list[asyncio.Task[None]] = []
+        self._quiet = asyncio.Event()
+
+    async def open(self, members: Sequence[Member], pairs: int) -> None:
+        """Log everybody in, make the conversations, connect all devices."""
+        logins = asyncio.Semaphore(LOGINS_AT_ONCE)
+
+        async def log_in(place: int, member: Member) -> Account:
+            account = Account(member.username, PASSWORD)
+            async with logins:
+                await account.log_in(self._home(place)[0])
+            return account
+
+        accounts = await asyncio.gather(*map(log_in, range(len(members)), members))
+        conversations: dict[int, list[str]] = {place: [] for place in range(len(members))}
+        for first, second in acquaintances(pairs):
+            answer = await accounts[first].call(
+                self._home(first)[0],
+                "POST",
+                "conversations/direct",
+                {"user_id": members[second].user_id},
+            )
+            conversations[first].append(answer["id"])
+            conversations[second].append(answer["id"])
+        self._conversations = {accounts[place]: ids for place, ids in conversations.items()}
+        for place, account in enumerate(accounts):
+            self._add(account, place)
+            if place % SECOND_DEVICE_EVERY == 0:
+                self._add(account, place + 1)
+        await asyncio.gather(*(client.start() for client in self.clients))
+
+    def talk(self) -> None:
+        """Let every device send in every conversation of its user, until `hush`."""
+        for client in self.clients:
+            for conversation_id in self._conversations[client.account]:
+                talk = self._talk(client, conversation_id)
+                self._talks.append(asyncio.get_running_loop().create_task(talk))
+
+    async def hush(self, seconds: float) -> int:
+        """Nobody begins another message; how many were still not answered after `seconds`."""
+        self._quiet.set()
+        _, late = await asyncio.wait(self._talks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+        return len(late)
+
+    async def add_late_devices(self) -> None:
+        """One more device for every user, which has seen nothing yet."""
+        late = [
+            Client(account, self._home(place), device=f"{account.username} late")
+            for place, account in enumerate(self._conversations)
+        ]
+        self.clients += late
+        await asyncio.gather(*(client.start() for client in late))
+
+    async def settle(self, heads: Mapping[str, int], seconds: float) -> bool:
+        """Whether every device stands at the head of every log of its user within `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._is_settled(heads):
+                    await asyncio.sleep(0.05)
+                return True
+        return False
+
+    def drop(self, share: float, pause: float) -> None:
+        """Cut the lines of some devices, which stay away for up to `pause` seconds."""
+        for client in self.clients:
+            if self._dice.random() < share:
+                client.drop(self._dice.uniform(0, pause))
+
+    def come_home(self, address: str) -> None:
+        """Let the devices that prefer this server, and are on another, return to it."""
+        for client in self.clients:
+            if client.addresses[0] == address != client.connected_to:
+                client.drop(self._dice.uniform(0, 0.5))
+
+    def counts(self) -> Counter[str]:
+        return sum((journal.counts for journal in self.journals()), Counter())
+
+    def journals(self) -> list[Journal]:
+        return [client.journal for client in self.clients]
+
+    async def close(self) -> None:
+        self._quiet.set()
+        for task in self._talks:
+            task.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+        await asyncio.gather(*(client.stop() for client in self.clients))
+
+    def _home(self, place: int) -> list[str]:
+        """The addresses in the order in which this device tries them."""
+        start = place % len(self._addresses)
+        return self._addresses[start:] + self._addresses[:start]
+
+    def _add(self, account: Account, place: int) -> None:
+        addresses = self._home(place)
+        device = f"{account.username} {addresses[0]}"
+        self.clients.append(Client(account, addresses, device=device))
+
+    async def _talk(self, client: Client, conversation_id: str) -> None:
+        number = 0
+        while not self._quiet.is_set():
+            number += 1
+            text = f"{number} of {client.journal.device} {'é' * self._dice.randrange(200)}"
+            with contextlib.suppress(SendRefusedError):  # it is in the journal
+                try:
+                    await client.send(conversation_id, text)
+                except EndedError:
+                    return
+            with contextlib.suppress(TimeoutError):
+                pause = self._dice.expovariate(1 / self._pause)
+                await asyncio.wait_for(self._quiet.wait(), pause)
+
+    def _is_settled(self, heads: Mapping[str, int]) -> bool:
+        return all(
+            client.journal.cursors.get(conversation_id) == heads[conversation_id]
+            for client in self.clients
+            for conversation_id in self._conversations[client.account]
+        )

@@ -1,0 +1,241 @@
+"""What must hold after any fault, checked on records only: no server, no clock, no network.
+
+Input are the journals of all devices (`tests.journal`) and the log as the database has
+it. Output are violations, each of one kind, so that one fault has one name:
+
+    acked_lost           acked, but not stored
+    ack_mismatch         acked with another seq, id or text than is stored
+    refused_stored       refused for good, yet stored
+    stored_twice         one (conversation, sender, client_id) in several rows
+    stored_unsent        a text in the log that nobody sent, or another text than was sent
+    sender_order         a device with one send in flight finds them in another order
+    sequence_duplicate   two rows in one place of the log
+    sequence_gap         a place before the end that no row has, had, or could have had
+    last_seq_mismatch    the conversation's head is not the last place of its log
+    count_mismatch       the conversation's message count is not the number of its texts
+    not_converged        a device stands elsewhere than at the head (or lacks the whole log)
+    client_missing       a device's copy lacks a row below its cursor
+    client_extra         a device's copy has a row that the log has not
+    client_content       a device's copy of a row differs from the log
+    client_order         a device applied positions out of order or twice
+    sides_differ         two copies agree with the log, but not with each other
+    seen_by_client       the client itself saw a breach of the protocol
+
+A row is taken for what one side says and the other can be compared with: `FIELDS`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tests.journal import Journal, Loaded, Message
+
+# Sender and client_id.
+Key = tuple[str | None, str | None]
+FIELDS = ("id", "sender_id", "client_id", "kind", "text", "changed_seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored message; ids as strings, `sender_id` and `client_id` None where there is none."""
+
+    conversation_id: str
+    seq: int
+    changed_seq: int
+    id: str
+    sender_id: str | None
+    client_id: str | None
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """One conversation as the database has it. `rows` in any order."""
+
+    conversation_id: str
+    last_seq: int
+    message_count: int
+    member_ids: frozenset[str]
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must not be. `detail` is for the person who looks into it."""
+
+    kind: str
+    conversation_id: str
+    detail: str
+
+
+def check(journals: Sequence[Journal], logs: Sequence[StoredLog]) -> list[Violation]:
+    """Every violation there is; an empty list means that all promises were kept."""
+    found: list[Violation] = []
+    for log in logs:
+        found += _check_log(log)
+        found += _check_senders(log, journals)
+        found += _check_copies(log, journals)
+    for journal in journals:
+        found += [
+            Violation("seen_by_client", fault.conversation_id, f"{journal.device}: {fault}")
+            for fault in journal.faults
+        ]
+    return found
+
+
+def by_kind(violations: Sequence[Violation]) -> dict[str, int]:
+    """How many of each kind."""
+    return dict(Counter(violation.kind for violation in violations))
+
+
+# --- the log by itself
+
+
+def _check_log(log: StoredLog) -> Iterator[Violation]:
+    def violation(kind: str, detail: str) -> Violation:
+        return Violation(kind, log.conversation_id, detail)
+
+    places = Counter(row.seq for row in log.rows)
+    yield from (
+        violation("sequence_duplicate", f"{count} rows at {seq}")
+        for seq, count in places.items()
+        if count > 1
+    )
+    sent = Counter((row.sender_id, row.client_id) for row in log.rows if row.client_id)
+    yield from (
+        violation("stored_twice", f"{count} rows of sender, client_id {key}")
+        for key, count in sent.items()
+        if count > 1
+    )
+    end = max((row.changed_seq for row in log.rows), default=0)
+    yield from (
+        violation("sequence_gap", f"nothing at {place} of {end}")
+        for place in sorted(set(range(1, end + 1)) - set(places))
+        # A change of a row takes a place, too, until the row's next change.
+        if not any(row.seq < place <= row.changed_seq for row in log.rows)
+    )
+    if log.last_seq != end:
+        yield violation("last_seq_mismatch", f"last_seq {log.last_seq}, last place {end}")
+    texts = sum(row.kind == "text" for row in log.rows)
+    if log.message_count != texts:
+        yield violation("count_mismatch", f"message_count {log.message_count}, texts {texts}")
+
+
+# --- what was sent and what was answered
+
+
+def _check_senders(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
+    stored: dict[Key, Row] = {
+        (row.sender_id, row.client_id): row for row in log.rows if row.client_id
+    }
+    sent: dict[Key, str] = {}
+    for journal in journals:
+        user = journal.user_id
+        attempts = [one for one in journal.attempts if one.conversation_id == log.conversation_id]
+        sent |= {(user, one.client_id): one.text for one in attempts}
+        rows = [stored[user, one.client_id] for one in attempts if (user, one.client_id) in stored]
+        yield from (
+            Violation(
+                "sender_order",
+                log.conversation_id,
+                f"{journal.device} sent {first.client_id} before {second.client_id},"
+                f" stored at {first.seq} and {second.seq}",
+            )
+            for first, second in pairwise(rows)
+            # The same client_id sent again is one message, not an order.
+            if first.client_id != second.client_id and first.seq > second.seq
+        )
+        yield from _check_answers(log, journal, stored)
+    for key, row in stored.items():
+        if row.kind == "text" and sent.get(key) != row.text:
+            detail = f"{row}, sent {sent.get(key)!r}"
+            yield Violation("stored_unsent", log.conversation_id, detail)
+
+
+def _check_answers(
+    log: StoredLog, journal: Journal, stored: Mapping[Key, Row]
+) -> Iterator[Violation]:
+    for ack in journal.acks:
+        if ack.conversation_id != log.conversation_id:
+            continue
+        row = stored.get((journal.user_id, ack.client_id))
+        if row is None:
+            yield Violation("acked_lost", log.conversation_id, f"{journal.device}: {ack}")
+        elif (row.seq, row.id, row.text) != (ack.seq, ack.message_id, ack.text):
+            detail = f"{journal.device}: {ack}, stored {row}"
+            yield Violation("ack_mismatch", log.conversation_id, detail)
+    for refusal in journal.refusals:
+        # The client_id of a stored message, sent again with another content, is refused, too.
+        if (
+            refusal.conversation_id == log.conversation_id
+            and refusal.code != "client_id_reused"
+            and (journal.user_id, refusal.client_id) in stored
+        ):
+            yield Violation("refused_stored", log.conversation_id, f"{journal.device}: {refusal}")
+
+
+# --- what each device has
+
+
+def _check_copies(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
+    stored = {row.seq: row for row in log.rows}
+    agreed: dict[int, dict[str, Message]] = defaultdict(dict)
+    for journal in journals:
+        if journal.user_id not in log.member_ids:
+            continue
+        copy, out_of_order = _replay(journal, log.conversation_id)
+        cursor = journal.cursors.get(log.conversation_id)
+        details = [("client_order", detail) for detail in out_of_order]
+        if cursor != log.last_seq:
+            details.append(("not_converged", f"cursor {cursor}, head {log.last_seq}"))
+        details += _compare(copy, stored, cursor or 0)
+        for kind, detail in details:
+            yield Violation(kind, log.conversation_id, f"{journal.device}: {detail}")
+        for seq, message in copy.items():
+            if seq in stored and not _differs(message, stored[seq]):
+                agreed[seq][journal.device] = message
+    for seq, messages in agreed.items():
+        if any(first != second for first, second in pairwise(messages.values())):
+            yield Violation("sides_differ", log.conversation_id, f"{seq}: {messages}")
+
+
+def _compare(
+    copy: Mapping[int, Message], stored: Mapping[int, Row], cursor: int
+) -> Iterator[tuple[str, str]]:
+    for seq, row in stored.items():
+        if seq not in copy and row.changed_seq <= cursor:
+            yield "client_missing", f"no {seq}, cursor {cursor}: {row}"
+    for seq, message in copy.items():
+        if seq not in stored:
+            yield "client_extra", f"{seq}: {message}"
+        elif _differs(message, stored[seq]):
+            yield "client_content", f"{seq}: {message}, stored {stored[seq]}"
+
+
+def _replay(journal: Journal, conversation_id: str) -> tuple[dict[int, Message], list[str]]:
+    """The device's copy by place, and what it applied out of order."""
+    copy: dict[int, Message] = {}
+    out_of_order: list[str] = []
+    position = 0
+    for change in journal.changes:
+        if change.conversation_id != conversation_id:
+            continue
+        if isinstance(change, Loaded):
+            copy = {message["seq"]: message for message in change.messages}
+            position = change.head
+            continue
+        if change.position <= position:
+            out_of_order.append(f"{change.position} after {position}")
+        position = max(position, change.position)
+        if change.message is not None:
+            copy[change.message["seq"]] = change.message
+    return copy, out_of_order
+
+
+def _differs(message: Mapping[str, Any], row: Row) -> bool:
+    return any(message[field] != getattr(row, field) for field in FIELDS)

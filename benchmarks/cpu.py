@@ -1,0 +1,53 @@
+"""CPU time of whole servers, a process and all it has started, and of the machine. Linux only."""
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Process(NamedTuple):
+    """`ticks` are user and system time, with that of its children that have ended."""
+
+    parent: int
+    ticks: int
+
+
+def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+    """What each named process and its descendants have used since they started, in seconds."""
+    table = _read_processes()
+    per_second = os.sysconf("SC_CLK_TCK")
+    return {name: tree_ticks(pid, table) / per_second for name, pid in pids.items()}
+
+
+def busy_seconds() -> float:
+    """What all processors together have worked since the machine started, in seconds."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = (
+        Path("/proc/stat").read_text().split()[1:9]
+    )
+    ticks = sum(int(part) for part in (user, nice, system, irq, softirq))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def tree_ticks(root: int, table: Mapping[int, Process]) -> int:
+    """The ticks of `root` and of everything below it in `table` (by process id)."""
+    below = [pid for pid, process in table.items() if process.parent == root]
+    own = table[root].ticks if root in table else 0
+    return own + sum(tree_ticks(pid, table) for pid in below)
+
+
+def parse_stat(line: str) -> Process:
+    """One /proc/<pid>/stat; see proc(5)."""
+    # "pid (name) state parent …", and a name may contain anything.
+    fields = line.rpartition(")")[2].split()
+    return Process(int(fields[1]), sum(int(ticks) for ticks in fields[11:15]))
+
+
+def _read_processes() -> dict[int, Process]:
+    table = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        # A process may end between the listing and the read.
+        with contextlib.suppress(OSError):
+            table[int(entry.parent.name)] = parse_stat(entry.read_text(errors="replace"))
+    return table

@@ -1,0 +1,71 @@
+"""Numbers and how they are shown. Pure functions."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """One line of the table. `key` is its name in the results."""
+
+    key: str
+    label: str
+    decimals: int = 0
+
+
+class Spread(NamedTuple):
+    """The same figure over the repetitions of a run."""
+
+    low: float
+    median: float
+    high: float
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that at least `share` (0 to 1) of the `ordered` values do not exceed.
+
+    The nearest rank: always a value that was measured. NaN if there are none.
+    """
+    if not ordered:
+        return math.nan
+    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The smallest, the middle (of two: their mean) and the largest of the values."""
+    ordered = sorted(values)
+    half = len(ordered) // 2
+    middle = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return Spread(ordered[0], middle, ordered[-1])
+
+
+def table(figures: Sequence[Figure], ours: dict[str, Spread], naive: dict[str, Spread]) -> str:
+    """The results as a Markdown table: median (least … most), and ours over the baseline's."""
+    rows = [["", "ours", "baseline", "ratio"]]
+    for key, label, decimals in figures:
+        cells = [_cell(side.get(key), decimals) for side in (ours, naive)]
+        rows.append([label, *cells, _ratio(ours.get(key), naive.get(key))])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in rows
+    )
+
+
+def _cell(values: Spread | None, decimals: int) -> str:
+    if values is None:
+        return ""
+    low, median, high = (f"{value:,.{decimals}f}" for value in values)
+    return median if low == high else f"{median} ({low} … {high})"
+
+
+def _ratio(ours: Spread | None, naive: Spread | None) -> str:
+    if ours is None or naive is None or not naive.median or not ours.median:
+        return ""
+    return f"{ours.median / naive.median:.3g}"

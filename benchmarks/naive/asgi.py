@@ -1,0 +1,18 @@
+"""The baseline's application for daphne: sockets only."""
+
+# ruff: noqa: E402  consumers import models, which need the apps to be loaded
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.naive.settings")
+
+import django
+
+django.setup()
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import path
+
+from benchmarks.naive.consumers import ChatConsumer
+
+application = ProtocolTypeRouter({"websocket": URLRouter([path("chat", ChatConsumer.as_asgi())])})

@@ -1,0 +1,208 @@
+"""Runs a workload on this server and on the baseline, in turns, and compares them.
+
+    python -m benchmarks.run [pairs] [--repeat 3] [--seconds 10] [--users 200] …
+
+The server under test has one processor to itself; PostgreSQL, Redis and the generator
+share another. See README.md for what the lines of the table mean.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from benchmarks.figures import Spread, spread, table
+from benchmarks.job import Job, Outcome
+from benchmarks.machine import describe
+from benchmarks.targets import Naive, Ours, Target
+from benchmarks.webserver import PROJECT
+from benchmarks.workloads import WORKLOADS, Workload
+from scripts.services import Postgres, Redis
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+# Beyond the timed part: opening the sockets, draining, and ending.
+SLACK_SECONDS = 120
+SET_UP_SECONDS = 300
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    name, workload, options = _parse(arguments)
+    settings = {key: vars(options)[key.replace("-", "_")] for key in workload.DEFAULTS}
+    per_run = sum(settings.get(key, 0) for key in ("warm-up", "seconds")) + SLACK_SECONDS
+    with (
+        _time_limit(SET_UP_SECONDS + 2 * options.repeat * per_run),
+        contextlib.ExitStack() as stack,
+    ):
+        postgres = stack.enter_context(Postgres(cpus=options.load_cpu))
+        redis = stack.enter_context(Redis(cpus=options.load_cpu))
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatbe-bench-"))
+        targets: list[Target] = []
+        for kind in (Naive, Ours):
+            if options.only in (None, kind.name):
+                target = kind(postgres, redis, cpus=options.server_cpu, scratch=scratch)
+                _say(f"preparing {target.name}")
+                target.prepare(*workload.layout(settings))
+                targets.append(target)
+        outcomes: dict[str, list[Outcome]] = {target.name: [] for target in targets}
+        for repetition in range(1, options.repeat + 1):
+            for target in targets:
+                outcome = _measure(
+                    target,
+                    workload=name,
+                    settings=settings,
+                    processes={"database": postgres.pid, "redis": redis.pid},
+                    cpu=options.load_cpu,
+                    timeout=per_run,
+                )
+                outcomes[target.name].append(outcome)
+                _say(f"{target.name} {repetition}/{options.repeat}: {_summary(outcome)}")
+        machine = describe(postgres.url, redis.url)
+    spreads = {side: _spreads(runs) for side, runs in outcomes.items()}
+    _report(name, workload, spreads, machine)
+    options.output.write_text(
+        json.dumps(
+            {
+                "workload": name,
+                "options": settings | {"repeat": options.repeat},
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "machine": machine,
+                "summary": {
+                    side: {key: values._asdict() for key, values in figures.items()}
+                    for side, figures in spreads.items()
+                },
+                "runs": {
+                    side: [{"figures": run.figures, "faults": run.faults} for run in runs]
+                    for side, runs in outcomes.items()
+                },
+            },
+            indent=2,
+        )
+        + "\n"
+    )
+    # The baseline may lose what it likes; we may not.
+    return 1 if any(run.faults for run in outcomes.get("ours", [])) else 0
+
+
+def _parse(arguments: Sequence[str] | None) -> tuple[str, Workload, argparse.Namespace]:
+    cpus = sorted(os.sched_getaffinity(0))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run")
+    workloads = parser.add_subparsers(dest="workload", required=True)
+    for name, workload in WORKLOADS.items():
+        one = workloads.add_parser(
+            name,
+            description=workload.__doc__,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        for option, default in workload.DEFAULTS.items():
+            one.add_argument(f"--{option}", type=type(default), default=default)
+        one.add_argument("--repeat", type=int, default=3, help="runs of each server, in turns")
+        one.add_argument("--only", choices=("naive", "ours"), help="leave the other one out")
+        one.add_argument("--server-cpu", default=str(cpus[0]), help="where the server runs")
+        one.add_argument(
+            "--load-cpu", default=str(cpus[-1]), help="where the databases and the generator run"
+        )
+        one.add_argument("--output", type=Path, default=RESULTS, help="where the figures go")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0].startswith("--"):
+        given.insert(0, "pairs")
+    options = parser.parse_args(given)
+    return options.workload, WORKLOADS[options.workload], options
+
+
+def _measure(
+    target: Target,
+    *,
+    workload: str,
+    settings: Mapping[str, float],
+    processes: Mapping[str, int],
+    cpu: str,
+    timeout: float,
+) -> Outcome:
+    """One run on a freshly started server, checked against the database."""
+    prefix = secrets.token_hex(4)
+    with target.server() as server:
+        job = Job(
+            workload=workload,
+            prefix=prefix,
+            separator=target.separator,
+            seats=target.seats(server),
+            conversations=target.conversations,
+            processes={"server": server.pid, **processes},
+            options=dict(settings),
+        )
+        outcome = _generate(job, cpu=cpu, timeout=timeout)
+        stored = target.stored(prefix)
+        faults = Counter(outcome.faults)
+        faults["acked but not stored"] = len(set(outcome.acked) - stored.keys())
+        faults["stored twice"] = sum(number > 1 for number in stored.values())
+        faults["history differs"] = target.history_faults(server, stored)
+    return msgspec.structs.replace(outcome, faults=dict(+faults))
+
+
+def _generate(job: Job, *, cpu: str, timeout: float) -> Outcome:
+    done = subprocess.run(
+        ["taskset", "-c", cpu, sys.executable, "-m", "benchmarks.generator"],
+        check=True,
+        cwd=PROJECT,
+        input=msgspec.json.encode(job),
+        stdout=subprocess.PIPE,
+        timeout=timeout,
+    )
+    return msgspec.json.decode(done.stdout, type=Outcome)
+
+
+def _spreads(runs: Sequence[Outcome]) -> dict[str, Spread]:
+    return {key: spread([run.figures[key] for run in runs]) for key in runs[0].figures}
+
+
+def _report(
+    name: str,
+    workload: Workload,
+    spreads: Mapping[str, dict[str, Spread]],
+    machine: Mapping[str, Any],
+) -> None:
+    print(f"\n{name}: median (least … most)\n")
+    print(table(workload.FIGURES, spreads.get("ours", {}), spreads.get("naive", {})))
+    print("\n" + ", ".join(f"{key}: {value}" for key, value in machine.items()))
+
+
+def _summary(outcome: Outcome) -> str:
+    faults = ", ".join(f"{what}: {number}" for what, number in outcome.faults.items())
+    return f"{outcome.figures['acked']:,.0f} messages/s, {faults or 'no faults'}"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """End everything in order when the whole takes longer than `seconds`."""
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        message = f"The benchmark took longer than {seconds:.0f} seconds."
+        raise TimeoutError(message)
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(int(seconds))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

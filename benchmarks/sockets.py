@@ -1,0 +1,97 @@
+"""A socket that greets the server, goes live and counts. No cursors: it only counts."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from benchmarks.frames import Scanner
+from benchmarks.job import Seat
+
+# Enough to keep the server busy; all at once would overrun its listen queue.
+OPENING_AT_ONCE = 50
+OPEN_TIMEOUT = 60.0
+
+SYNC = b'{"type":"sync","cursors":{},"done":true}'
+# What a server may say at any time and that asks nothing of a client that only counts.
+HARMLESS = {"conversation.added", "user.changed", "skip", "pong"}
+
+
+class Socket(WSListener):
+    """`delivered` counts messages that arrived as events, `faults` what must not happen."""
+
+    def __init__(self, seat: Seat, scanner: Scanner) -> None:
+        self.seat = seat
+        self.delivered = 0
+        self.faults: Counter[str] = Counter()
+        self.live: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_closing = False
+        self._scanner = scanner
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self.transport = transport
+        if self.seat.hello is not None:
+            transport.send(WSMsgType.TEXT, json.dumps(self.seat.hello).encode())
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type != WSMsgType.TEXT:
+            if frame.msg_type == WSMsgType.CLOSE:
+                self._fault(f"closed by the server: {frame.get_close_code()}")
+                transport.disconnect()
+            return
+        created, refs, others = self._scanner.scan(frame.get_payload_as_bytes())
+        self.delivered += created
+        for ref in refs:
+            self.on_reply(ref)
+        for other in others:
+            self._on_other(other)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        if not self.is_closing:
+            self._fault("connection lost")
+
+    def on_reply(self, ref: bytes) -> None:
+        """A command was carried out. For the workload to say."""
+
+    def on_error(self, ref: bytes) -> None:
+        """A command was refused. For the workload to say; it counts as a fault already."""
+
+    def close(self) -> None:
+        self.is_closing = True
+        self.transport.disconnect()
+
+    def _on_other(self, frame: dict[str, Any]) -> None:
+        kind = frame["type"]
+        if kind == "welcome":
+            self.transport.send(WSMsgType.TEXT, SYNC)
+        elif kind == "live":
+            self.live.set_result(None)
+        elif kind == "range":
+            self.delivered += len(frame["changes"])
+        elif kind == "error":
+            self._fault(f"error {frame['code']}")
+            self.on_error(frame.get("ref", "").encode())
+        elif kind not in HARMLESS:
+            self._fault(kind)
+
+    def _fault(self, what: str) -> None:
+        self.faults[what] += 1
+        if not self.live.done():
+            self.live.set_exception(ConnectionError(what))
+
+
+async def open_all(sockets: Sequence[Socket]) -> None:
+    """Connect them and wait until all are live."""
+    free = asyncio.Semaphore(OPENING_AT_ONCE)
+
+    async def open_one(socket: Socket) -> None:
+        async with free:
+            await ws_connect(lambda: socket, socket.seat.url)
+            await socket.live
+
+    async with asyncio.timeout(OPEN_TIMEOUT), asyncio.TaskGroup() as tasks:
+        for socket in sockets:
+            tasks.create_task(open_one(socket))

@@ -1,0 +1,201 @@
+"""The servers that are measured: how each is started, filled and checked afterwards."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ClassVar
+
+import psycopg
+
+from benchmarks.job import Conversation, Seat
+from benchmarks.rest import Account
+from benchmarks.webserver import PROJECT, WebServer
+from scripts.services import Postgres, Redis
+
+
+class Target(ABC):
+    """One server under test. `prepare` once, then any number of `server()` and `seats()`."""
+
+    name: ClassVar[str]
+    # What stands between a name and its value in the server's JSON.
+    separator: ClassVar[str]
+    messages_table: ClassVar[str]
+
+    def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
+        self._database_url = postgres.create_database(self.name)
+        self._redis_url = redis.url
+        self._cpus = cpus
+        self.conversations: list[Conversation] = []
+
+    @abstractmethod
+    def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:
+        """Fill the empty database; `conversations` hold places among the users."""
+
+    @abstractmethod
+    def server(self) -> WebServer:
+        """The server, not yet started."""
+
+    @abstractmethod
+    def seats(self, server: WebServer) -> list[Seat]:
+        """One seat for each user on the running server."""
+
+    def stored(self, prefix: str) -> dict[str, int]:
+        """How often each client_id of a run is in the database."""
+        query = (
+            f"SELECT client_id, count(*) FROM {self.messages_table}"  # noqa: S608  ours
+            " WHERE client_id LIKE %s GROUP BY client_id"
+        )
+        with psycopg.connect(self._database_url) as connection:
+            return dict(connection.execute(query, [prefix + ".%"]).fetchall())
+
+    def history_faults(self, server: WebServer, stored: Mapping[str, int]) -> int:
+        """What a reader sees in a sample of conversations that differs from the database."""
+        return 0
+
+    def _run(self, *arguments: str, environment: Mapping[str, str], text: str = "") -> str:
+        """A program of the project, to its end; its standard output."""
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            check=False,
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            input=text,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            message = f"{' '.join(arguments)} failed:\n{done.stderr.strip()}"
+            raise RuntimeError(message)
+        return done.stdout
+
+
+class Naive(Target):
+    """`benchmarks.naive` under daphne."""
+
+    name = "naive"
+    separator = ": "
+    messages_table = "naive_message"
+
+    def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:
+        layout = json.dumps({"users": users, "conversations": conversations})
+        made = json.loads(
+            self._run("-m", "benchmarks.naive.seed", environment=self._environment, text=layout)
+        )
+        self._user_ids = made["user_ids"]
+        self.conversations = [
+            Conversation(id=str(conversation_id), members=list(members))
+            for conversation_id, members in zip(
+                made["conversation_ids"], conversations, strict=True
+            )
+        ]
+
+    def server(self) -> WebServer:
+        return WebServer(
+            [
+                *("-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}"),
+                "benchmarks.naive.asgi:application",
+            ],
+            self._environment,
+            cpus=self._cpus,
+        )
+
+    def seats(self, server: WebServer) -> list[Seat]:
+        return [
+            Seat(url=f"ws://127.0.0.1:{server.port}/chat?user={user_id}")
+            for user_id in self._user_ids
+        ]
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {"DATABASE_URL": self._database_url, "REDIS_URL": self._redis_url}
+
+
+class Ours(Target):
+    """This project's own server with one worker, used through its public interface."""
+
+    name = "ours"
+    separator = ":"
+    messages_table = "conversations_message"
+
+    # A sample: reading everything by REST would take longer than the run.
+    HISTORY_SAMPLE = 3
+    SET_UP_THREADS = 4
+
+    def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
+        super().__init__(postgres, redis, cpus=cpus, scratch=scratch)
+        self._accounts: list[Account] = []
+        self._read_up_to: Counter[str] = Counter()
+        self._environment = {
+            "DATABASE_URL": self._database_url,
+            "REDIS_URL": self._redis_url,
+            "DATA_DIR": scratch,
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "SIGNING_KEYS": "bench:" + secrets.token_urlsafe(48),
+            "CONTENT_HASH_KEY": secrets.token_urlsafe(48),
+            "DEBUG": "false",
+            "LOG_LEVEL": "WARNING",
+            # One address registers and logs in everybody, once for all repetitions.
+            "LOGIN_ATTEMPTS_PER_ADDRESS": "1000000/hour",
+            "REGISTRATIONS_PER_ADDRESS": "1000000/hour",
+            "ACCESS_TOKEN_SECONDS": "7200",
+        }
+
+    def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:
+        self._run("manage.py", "migrate", environment=self._environment)
+        with self.server() as server, ThreadPoolExecutor(self.SET_UP_THREADS) as pool:
+            names = [f"user{number}" for number in range(users)]
+            self._accounts = list(pool.map(partial(Account.create, server.url), names))
+            ids = list(pool.map(partial(self._open_direct, server.url), conversations))
+        self.conversations = [
+            Conversation(id=conversation_id, members=list(members))
+            for conversation_id, members in zip(ids, conversations, strict=True)
+        ]
+
+    def server(self) -> WebServer:
+        return WebServer(
+            ["manage.py", "serve", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"],
+            self._environment,
+            ready="/readyz",
+            cpus=self._cpus,
+        )
+
+    def seats(self, server: WebServer) -> list[Seat]:
+        with ThreadPoolExecutor(self.SET_UP_THREADS) as pool:
+            tickets = pool.map(lambda account: account.ticket(server.url), self._accounts)
+            return [
+                Seat(
+                    url=f"ws://127.0.0.1:{server.port}/ws/v1/",
+                    hello={"type": "hello", "ticket": ticket},
+                )
+                for ticket in tickets
+            ]
+
+    def history_faults(self, server: WebServer, stored: Mapping[str, int]) -> int:
+        """A sample, read by REST: places missing in the order, messages missing or too many."""
+        faults = 0
+        for conversation in self.conversations[: self.HISTORY_SAMPLE]:
+            reader = self._accounts[conversation.members[0]]
+            after = self._read_up_to[conversation.id]
+            messages = reader.history(server.url, conversation.id, after=after)
+            self._read_up_to[conversation.id] = after + len(messages)
+            places = [message["seq"] for message in messages]
+            faults += places != list(range(after + 1, after + 1 + len(messages)))
+            read = Counter(message["client_id"] for message in messages)
+            senders = {str(place) for place in conversation.members}
+            expected = Counter(
+                {name: times for name, times in stored.items() if name.split(".")[1] in senders}
+            )
+            faults += (read - expected).total() + (expected - read).total()
+        return faults
+
+    def _open_direct(self, url: str, members: Sequence[int]) -> str:
+        first, second = (self._accounts[place] for place in members)
+        first.post(url, "contacts", {"username": second.username})
+        return str(first.post(url, "conversations/direct", {"user_id": second.user_id})["id"])

@@ -1,0 +1,22 @@
+"""Which processes' time counts as a server's."""
+
+from benchmarks.cpu import Process, parse_stat, tree_ticks
+
+
+def test_a_stat_line_is_read_whatever_the_process_is_called():
+    line = "42 (a) b) (c) S 7 42 42 0 -1 4194304 900 800 0 0 11 22 33 44 20 0 1 0 5000 0 0"
+
+    assert parse_stat(line) == Process(parent=7, ticks=11 + 22 + 33 + 44)
+
+
+def test_a_server_s_time_includes_its_descendants_and_nobody_else_s():
+    table = {
+        1: Process(parent=0, ticks=1_000),
+        10: Process(parent=1, ticks=1),
+        11: Process(parent=10, ticks=20),
+        12: Process(parent=11, ticks=300),
+        20: Process(parent=1, ticks=5_000),
+    }
+
+    assert tree_ticks(10, table) == 321
+    assert tree_ticks(99, table) == 0

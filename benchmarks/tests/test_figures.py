@@ -1,0 +1,45 @@
+"""The arithmetic behind the tables."""
+
+import math
+
+import pytest
+
+from benchmarks.figures import Figure, Spread, percentile, spread, table
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0, 1), (0.01, 1), (0.5, 50), (0.501, 51), (0.99, 99), (1, 100)]
+)
+def test_a_percentile_is_the_measured_value_that_so_many_do_not_exceed(share, expected):
+    assert percentile(range(1, 101), share) == expected
+
+
+def test_a_percentile_of_one_value_is_that_value_and_of_none_is_nothing():
+    assert percentile([5.0], 0.99) == 5.0
+    assert math.isnan(percentile([], 0.5))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([3.0], (3, 3, 3)), ([9.0, 1.0, 2.0], (1, 2, 9)), ([4.0, 1.0, 2.0, 8.0], (1, 3, 8))],
+)
+def test_a_spread_is_the_least_the_middle_and_the_most(values, expected):
+    assert spread(values) == expected
+
+
+def test_a_table_compares_medians_and_leaves_out_what_was_not_measured():
+    figures = [Figure("rate", "messages/s"), Figure("wait", "p50, ms", 1), Figure("lost", "lost")]
+    ours = {"rate": Spread(900, 1000, 1100), "wait": Spread(2, 2, 2), "lost": Spread(0, 0, 0)}
+    naive = {"rate": Spread(9, 10, 11), "lost": Spread(3, 3, 3)}
+
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table(figures, ours, naive).split("\n")
+    ]
+
+    assert rows[0] == ["", "ours", "baseline", "ratio"]
+    assert rows[2:] == [
+        ["messages/s", "1,000 (900 … 1,100)", "10 (9 … 11)", "100"],
+        ["p50, ms", "2.0", "", ""],
+        ["lost", "0", "3", ""],
+    ]

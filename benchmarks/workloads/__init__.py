@@ -1,0 +1,29 @@
+"""The workloads, one module each. To add one, write the module and name it here.
+
+A module has
+
+- `FIGURES`: the lines of its table,
+- `DEFAULTS`: its options with their defaults; `run` makes command line arguments of them,
+- `layout(options)`: how many users it needs, and the members of each conversation as
+  places among them,
+- `drive(job)`: the run itself, inside the generator process.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from benchmarks.figures import Figure
+from benchmarks.job import Job, Outcome
+from benchmarks.workloads import pairs
+
+
+class Workload(Protocol):
+    FIGURES: Sequence[Figure]
+    DEFAULTS: Mapping[str, float]
+
+    def layout(self, options: Mapping[str, float]) -> tuple[int, list[list[int]]]: ...
+
+    async def drive(self, job: Job) -> Outcome: ...
+
+
+WORKLOADS: Mapping[str, Workload] = {"pairs": pairs}

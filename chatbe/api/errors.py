@@ -1,0 +1,131 @@
+"""Every refusal of the REST interface in the form of the one table of errors.
+
+What our own code did not foresee is answered with `internal` and nothing more; the
+log gets its type and where it happened, but not its message, which may quote what
+people sent.
+"""
+
+import math
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.core import exceptions as django_errors
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions as rest_errors
+from rest_framework.response import Response
+
+from chatbe.core import errors
+
+try:
+    from psycopg_pool import PoolTimeout
+except ImportError:  # pragma: no cover - an installation without PostgreSQL
+    PoolTimeout = OperationalError  # type: ignore[assignment,misc]
+
+log = structlog.get_logger(__name__)
+
+# Their text is written for developers of the framework, ours for clients: only the
+# kind is taken over, and of validation errors what is wrong with which field.
+_KINDS: tuple[tuple[type[Exception], type[errors.ChatError]], ...] = (
+    (Http404, errors.NotFound),
+    (django_errors.RequestDataTooBig, errors.TooLarge),
+    (django_errors.PermissionDenied, errors.Forbidden),
+    (django_errors.BadRequest, errors.InvalidInput),
+    (django_errors.SuspiciousOperation, errors.InvalidInput),
+    (rest_errors.ParseError, errors.InvalidInput),
+    (rest_errors.NotAuthenticated, errors.Unauthenticated),
+    (rest_errors.AuthenticationFailed, errors.WrongCredentials),
+    (rest_errors.PermissionDenied, errors.Forbidden),
+    (rest_errors.NotFound, errors.NotFound),
+    (rest_errors.MethodNotAllowed, errors.MethodNotAllowed),
+    (rest_errors.NotAcceptable, errors.NotAcceptable),
+    (rest_errors.UnsupportedMediaType, errors.UnsupportedMedia),
+    (rest_errors.Throttled, errors.RateLimited),
+    (OperationalError, errors.Unavailable),
+    (InterfaceError, errors.Unavailable),
+    (PoolTimeout, errors.Unavailable),
+)
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's hook: the answer to any exception a view raised."""
+    error = as_chat_error(exc)
+    if error.status >= 500:
+        view = context.get("view")
+        log.error(
+            "request_failed",
+            code=error.code,
+            view=type(view).__name__ if view else None,
+            **describe(exc),
+        )
+    return Response(error.body(), status=error.status, headers=_headers(error))
+
+
+def as_chat_error(exc: Exception) -> errors.ChatError:
+    """The error of the table that says to a client what this exception means."""
+    if isinstance(exc, errors.ChatError):
+        return exc
+    if isinstance(exc, rest_errors.ValidationError):
+        return errors.InvalidInput(fields=_flatten(exc.detail))
+    if isinstance(exc, rest_errors.Throttled) and exc.wait is not None:
+        return errors.RateLimited(retry_after=math.ceil(exc.wait))
+    for kind, error in _KINDS:
+        if isinstance(exc, kind):
+            return error()
+    return errors.Internal()
+
+
+def describe(exc: BaseException) -> dict[str, str]:
+    """An exception for the log, without its message: types and places."""
+    kinds = []
+    link: BaseException | None = exc
+    while link is not None and len(kinds) < 5:
+        kinds.append(type(link).__qualname__)
+        link = link.__cause__ or link.__context__
+    frames = traceback.extract_tb(exc.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error": " from ".join(kinds), "places": "\n".join(places)}
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """The answer where no route is."""
+    return _json(errors.NotFound())
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    """The answer to what failed outside of any REST view."""
+    return _json(errors.Internal())
+
+
+def _json(error: errors.ChatError) -> JsonResponse:
+    return JsonResponse(error.body(), status=error.status, headers=_headers(error))
+
+
+def _headers(error: errors.ChatError) -> dict[str, str]:
+    headers = {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return headers
+
+
+def _flatten(detail: Any, path: str = "") -> dict[str, str]:
+    """Nested details as dotted field names, each with the first thing wrong with it."""
+    if isinstance(detail, dict):
+        parts = [(str(name), part) for name, part in detail.items()]
+    elif isinstance(detail, list) and any(isinstance(part, dict | list) for part in detail):
+        parts = [(str(index), part) for index, part in enumerate(detail)]
+    else:
+        first = detail[0] if isinstance(detail, list) and detail else detail
+        return {path or "body": str(first)}
+    fields: dict[str, str] = {}
+    for name, part in parts:
+        if not part:
+            continue
+        # What concerns the whole object is said of the object.
+        inner = path if name == "non_field_errors" else f"{path}.{name}" if path else name
+        fields |= _flatten(part, inner)
+    return fields

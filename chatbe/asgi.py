@@ -1,0 +1,43 @@
+"""The ASGI application: Django over HTTP, the gateway over WebSocket, one runtime."""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
+
+from django.core.asgi import get_asgi_application
+
+# Sets the apps up: what is imported below needs them.
+_http = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter
+
+from chatbe.core import failpoints, ids
+from chatbe.core.database import in_database_thread
+from chatbe.gateway.routing import websocket_application
+from chatbe.realtime.runtime import runtime, start_here
+
+_router = ProtocolTypeRouter({"http": _http, "websocket": websocket_application})
+
+
+async def _lifespan(receive: Any, send: Any) -> None:
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.startup":
+            failpoints.arm()
+            start_here()
+            await in_database_thread(ids.prepare)
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await runtime().stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Serve one connection. Servers without lifespan (daphne) start the runtime here."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    start_here()
+    await _router(scope, receive, send)

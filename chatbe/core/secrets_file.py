@@ -1,0 +1,32 @@
+"""Secrets of an installation that was given none: made once, kept beside the data.
+
+Only the embedded default uses this. In production the start-up check asks for
+secrets in the environment, where every process of every machine can have the
+same ones.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def read_or_create(directory: Path, name: str) -> str:
+    """Return the secret stored in `directory/name`, making it first if need be.
+
+    Two processes may start at once: the file is written under another name and
+    linked into place, so that exactly one value wins and nobody reads half of it.
+    """
+    path = directory / name
+    if not path.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        draft = directory / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,85 @@
+"""Django's SQLite backend with one fair queue for writers.
+
+SQLite allows one write transaction at a time and lets the others poll for it. All
+write transactions of this process take one fair lock first, so that nobody polls
+and nobody starves: `atomic()` blocks (which begin IMMEDIATE, see settings) and
+single statements in autocommit mode alike.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.sqlite3 import base
+
+from chatbe.core.sqlite.fairlock import FairLock
+
+_WAIT_SECONDS = 30.0
+_READS = ("SELECT", "PRAGMA", "EXPLAIN", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "WITH")
+
+_write_lock = FairLock()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """One connection; holds the process's write lock from BEGIN to COMMIT or ROLLBACK."""
+
+    _holds_write_lock = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(self._queue_single_writes)
+
+    def _take_write_lock(self) -> None:
+        if not _write_lock.acquire(_WAIT_SECONDS):
+            raise OperationalError("database is locked: waited too long for other writers")
+        self._holds_write_lock = True
+
+    def _give_write_lock(self) -> None:
+        if self._holds_write_lock:
+            self._holds_write_lock = False
+            _write_lock.release()
+
+    @contextmanager
+    def _releasing(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._give_write_lock()
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self._take_write_lock()
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self._give_write_lock()
+            raise
+
+    def _commit(self) -> None:
+        # A commit that fails leaves the transaction open: Django rolls it back next,
+        # and the lock goes with that.
+        super()._commit()
+        self._give_write_lock()
+
+    def _rollback(self) -> None:
+        with self._releasing():
+            super()._rollback()
+
+    def _close(self) -> None:
+        with self._releasing():
+            super()._close()
+
+    def _queue_single_writes(
+        self,
+        execute: Callable[..., Any],
+        sql: str,
+        params: Any,
+        many: bool,
+        context: dict[str, Any],
+    ) -> Any:
+        alone = not self._holds_write_lock and not self.in_atomic_block
+        if not alone or sql.lstrip().upper().startswith(_READS):
+            return execute(sql, params, many, context)
+        self._take_write_lock()
+        with self._releasing():
+            return execute(sql, params, many, context)

@@ -1,0 +1,135 @@
+"""The words a socket begins with: hello, sync, ping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from django.conf import settings
+
+from accounts.models import Session
+from accounts.services import authenticate_token, spend_ticket
+from chatbe.core.database import in_database_thread
+from chatbe.core.errors import InvalidInput, WrongCredentials
+from chatbe.core.ids import parse_id
+from chatbe.core.models import Installation
+from chatbe.core.times import iso_milliseconds
+from chatbe.realtime.connection import Connection, FrameWriter
+from chatbe.realtime.frames import encode_frame
+from chatbe.realtime.protocol import Command, Position
+from chatbe.realtime.resume import resume
+from chatbe.realtime.runtime import runtime
+
+CURSORS_PER_SYNC = 1_000
+CURSORS_MAX = 100_000
+
+Credential = Annotated[str, msgspec.Meta(min_length=1, max_length=2_048)]
+
+
+class Hello(Command, frozen=True, tag="hello"):
+    """Who the client is, by a one-time ticket or an access token, and what it last knew."""
+
+    ticket: Credential | None = None
+    token: Credential | None = None
+    epoch: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    feed_seq: Position | None = None
+
+
+class Sync(Command, frozen=True, tag="sync"):
+    """The client's cursors by conversation id; the last of several frames is `done`."""
+
+    cursors: Annotated[dict[str, Position], msgspec.Meta(max_length=CURSORS_PER_SYNC)]
+    done: bool
+
+
+class Ping(Command, frozen=True, tag="ping"):
+    """Is anybody there, and did I miss the end of something?"""
+
+
+@dataclass(slots=True)
+class Greeted:
+    """A socket after its hello, with the cursors it is about to sync."""
+
+    connection: Connection
+    epoch_lost: bool
+    cursors: dict[int, int] = field(default_factory=dict)
+
+
+async def greet(command: Hello, writer: FrameWriter) -> Greeted:
+    """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput."""
+    if (command.ticket is None) == (command.token is None):
+        raise InvalidInput("Say either a ticket or a token.")
+    session, epoch = await in_database_thread(_authenticate, command)
+    hub = runtime().hub
+    connection = Connection(
+        hub,
+        writer,
+        user_id=session.user_id,
+        username=session.user.username,
+        session_id=session.id,
+    )
+    hub.add(connection, session.user.feed_seq)
+    connection.push(
+        encode_frame(
+            "welcome",
+            ref=command.ref,
+            user={"id": str(session.user_id), "username": session.user.username},
+            session_id=str(session.id),
+            epoch=epoch,
+            feed_seq=session.user.feed_seq,
+            server_time=iso_milliseconds(datetime.now(UTC)),
+            limits={
+                "frame_bytes": settings.FRAME_BYTES,
+                "text_characters": settings.TEXT_MAX_CHARACTERS,
+                "text_bytes": settings.TEXT_MAX_BYTES,
+                "unanswered": settings.UNANSWERED_PER_SOCKET,
+                "cursors_per_sync": CURSORS_PER_SYNC,
+                "replay": settings.REPLAY_MAX,
+            },
+        )
+    )
+    return Greeted(connection, epoch_lost=command.epoch not in (None, epoch))
+
+
+async def sync(greeted: Greeted, command: Sync) -> None:
+    """Take cursors; with the last of them bring the socket up to date and make it live."""
+    for text, cursor in command.cursors.items():
+        try:
+            greeted.cursors[parse_id(text)] = cursor
+        except ValueError as error:
+            raise InvalidInput(fields={"cursors": str(error)}) from error
+    if len(greeted.cursors) > CURSORS_MAX:
+        raise InvalidInput(fields={"cursors": "are too many"})
+    if not command.done:
+        return
+    cursors, greeted.cursors = greeted.cursors, {}
+    if greeted.epoch_lost:
+        # These cursors count in a log that a restored backup has replaced.
+        greeted.epoch_lost = False
+        cursors = {}
+        greeted.connection.push(encode_frame("reset"))
+    await resume(greeted.connection.hub, greeted.connection, cursors)
+
+
+def ping(greeted: Greeted, command: Ping) -> None:
+    """Answer with the heads of the conversations something happened in since the last ping."""
+    connection = greeted.connection
+    heads = {
+        str(room.conversation_id): room.head
+        for room in connection.touched
+        if room.head is not None
+    }
+    connection.touched.clear()
+    connection.push(encode_frame("pong", ref=command.ref, heads=heads))
+
+
+def _authenticate(command: Hello) -> tuple[Session, str]:
+    if command.ticket is not None:
+        session = spend_ticket(command.ticket)
+    elif command.token is not None:
+        session = authenticate_token(command.token)
+    else:
+        raise WrongCredentials
+    return session, Installation.current_epoch()

@@ -1,0 +1,35 @@
+"""Which web pages may open a socket.
+
+Browsers send the page's origin; it must be one we serve or one the operator listed,
+in scheme, host and port. Native clients send none and are let in: no cookie
+authenticates a socket, so there is nothing a foreign page could ride on.
+"""
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.http.request import validate_host
+
+_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def origin_is_allowed(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> bool:
+    """Whether a handshake with these headers may open a socket. `scheme` is ws or wss."""
+    fields = list(headers)
+    origins = [value for name, value in fields if name.lower() == b"origin"]
+    if not origins:
+        return True
+    if len(origins) > 1:
+        return False
+    try:
+        origin = origins[0].decode("ascii")
+    except UnicodeDecodeError:
+        return False
+    if origin in settings.CORS_ALLOWED_ORIGINS or origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    hosts = [value for name, value in fields if name.lower() == b"host"]
+    if len(hosts) != 1:
+        return False
+    host = hosts[0].decode("latin-1")
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    return validate_host(name, settings.ALLOWED_HOSTS) and origin == f"{_SCHEMES[scheme]}://{host}"

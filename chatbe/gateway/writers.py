@@ -1,0 +1,108 @@
+"""How frames reach a client, per kind of ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from chatbe.realtime.frames import websocket_text
+
+# The name under which `serve` puts its protocol object into the scope's extensions.
+DIRECT_EXTENSION = "chatbe.frames"
+
+
+class DirectProtocol(Protocol):
+    """What our uvicorn protocol offers beyond ASGI."""
+
+    def write_frames(self, frames: bytes) -> None: ...
+
+    def buffered(self) -> int: ...
+
+    async def drained(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class _Closing:
+    """Closing over ASGI, which may wait for a client that does not read: never awaited here."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self._task: asyncio.Task[None] | None = None
+
+    def close(self, code: int, reason: str) -> None:
+        if self._task is None:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._close(code, reason))
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        except Exception:
+            # The socket went first.
+            return
+
+
+class DirectWriter:
+    """Writes ready-made frames to the transport of a server that lets us."""
+
+    def __init__(self, protocol: DirectProtocol, send: Any) -> None:
+        self._protocol = protocol
+        self._closing = _Closing(send)
+
+    def write(self, payload: bytes) -> None:
+        self._protocol.write_frames(websocket_text(payload))
+
+    def buffered(self) -> int:
+        return self._protocol.buffered()
+
+    async def drained(self) -> None:
+        await self._protocol.drained()
+
+    def close(self, code: int, reason: str) -> None:
+        self._closing.close(code, reason)
+
+    def abort(self) -> None:
+        self._protocol.abort()
+
+
+class AsgiWriter:
+    """Plain ASGI `send` on any server: a queue, and a task that empties it."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self._queue: asyncio.Queue[bytes | tuple[int, str]] = asyncio.Queue()
+        self._waiting = 0
+        self._task = asyncio.get_running_loop().create_task(self._empty())
+
+    def write(self, payload: bytes) -> None:
+        self._waiting += len(payload)
+        self._queue.put_nowait(payload)
+
+    def buffered(self) -> int:
+        return self._waiting
+
+    async def drained(self) -> None:
+        await self._queue.join()
+
+    def close(self, code: int, reason: str) -> None:
+        self._queue.put_nowait((code, reason))
+
+    def abort(self) -> None:
+        self._task.cancel()
+
+    async def _empty(self) -> None:
+        while True:
+            item = await self._queue.get()
+            try:
+                if isinstance(item, tuple):
+                    code, reason = item
+                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                    return
+                await self._send({"type": "websocket.send", "text": item.decode()})
+                self._waiting -= len(item)
+            except Exception:
+                # The socket is gone; the consumer hears of it from `receive`.
+                self._waiting = 0
+            finally:
+                self._queue.task_done()

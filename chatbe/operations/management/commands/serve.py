@@ -1,0 +1,57 @@
+"""`manage.py serve`: the chat server, on uvicorn."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from chatbe.operations.startup import startup_problems
+
+PING_SECONDS = 20.0
+SHUTDOWN_SECONDS = 20
+
+
+class Command(BaseCommand):
+    """Serve REST and WebSocket on one port, with one or several worker processes."""
+
+    help = "Run the chat server (REST, WebSocket, admin) on one port."
+    # Ours below says more, and says everything at once.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+        parser.add_argument("--workers", type=int, default=1, help="number of processes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        problems = startup_problems(workers=options["workers"])
+        if problems:
+            lines = "\n".join(f"  - {problem}" for problem in problems)
+            raise CommandError(f"Not started. {len(problems)} problem(s) to mend first:\n{lines}")
+        self.stdout.write(f"Serving on http://{options['host']}:{options['port']}/")
+        self.stdout.flush()
+        uvicorn.run(
+            "chatbe.asgi:application",
+            host=options["host"],
+            port=options["port"],
+            workers=options["workers"],
+            loop="uvloop",
+            http="httptools",
+            ws="chatbe.operations.websocket_protocol:ChatProtocol",  # type: ignore[arg-type]
+            # The server cuts a frame off at twice the limit; up to there the consumer
+            # can still answer with a clear error.
+            ws_max_size=2 * settings.FRAME_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_per_message_deflate=False,
+            # Our own code reads forwarded headers, and only from trusted proxies.
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            backlog=4096,
+        )

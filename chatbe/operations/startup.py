@@ -1,0 +1,132 @@
+"""What keeps a server from starting: everything that is wrong, said at once.
+
+Unsafe settings are looked at in production mode only; what would lose messages or
+cannot work at all is always looked at.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import Error, run_checks
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+SECRET_MIN = 50
+KEY_MIN_BYTES = 32
+
+_DURABLE = ("on", "remote_apply", "remote_write", "local")
+
+
+def startup_problems(*, workers: int = 1) -> list[str]:
+    """All reasons not to start, in plain words; none is fine."""
+    problems = [*_shape_problems(workers)]
+    if settings.PRODUCTION:
+        problems += setting_problems()
+        problems += [error.msg for error in run_checks() if isinstance(error, Error)]
+    problems += _database_problems()
+    return problems
+
+
+def setting_problems() -> list[str]:
+    """Settings that are missing or unsafe for production."""
+    return [*_secret_problems(), *_exposure_problems(), *_service_problems()]
+
+
+def _shape_problems(workers: int) -> Iterator[str]:
+    if settings.LOG_TOPICS < 1 or settings.LOG_LANES < 1:
+        yield "LOG_TOPICS and LOG_LANES must be at least 1."
+    if workers > 1 and connection.vendor == "sqlite":
+        yield "Several workers need PostgreSQL: set DATABASE_URL."
+    if workers > 1 and not settings.REDIS_URL:
+        yield "Several workers need Redis to reach each other: set REDIS_URL."
+    if connection.vendor == "postgresql":
+        pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+        needed = settings.DATABASE_THREADS + settings.LOG_LANES + 2
+        if pool < needed:
+            yield (
+                f"DATABASE_POOL_SIZE must be at least {needed}: DATABASE_THREADS and LOG_LANES"
+                " hold a connection each, and requests need some too."
+            )
+
+
+def _secret_problems() -> Iterator[str]:
+    secret = settings.SECRET_KEY
+    if not secret:
+        yield "SECRET_KEY is not set."
+    elif len(secret) < SECRET_MIN or len(set(secret)) < 10 or secret.startswith("django-insecure"):
+        yield f"SECRET_KEY is too weak: at least {SECRET_MIN} random characters."
+    if not settings.SIGNING_KEYS:
+        yield "SIGNING_KEYS is not set: kid:secret, separated by commas; the first one signs."
+    for entry in settings.SIGNING_KEYS:
+        kid, _, key = entry.partition(":")
+        if not kid or len(key.encode()) < KEY_MIN_BYTES or len(set(key)) < 10:
+            yield f"SIGNING_KEYS: {kid or 'an entry'} needs a secret of {KEY_MIN_BYTES} bytes or more."
+        if key and key == secret:
+            yield "SIGNING_KEYS must not repeat SECRET_KEY."
+    if len(settings.CONTENT_HASH_KEY) < KEY_MIN_BYTES:
+        yield f"CONTENT_HASH_KEY is not set or shorter than {KEY_MIN_BYTES} characters."
+
+
+def _exposure_problems() -> Iterator[str]:
+    if settings.DEBUG:
+        yield "DEBUG is on."
+    if not settings.ALLOWED_HOSTS:
+        yield "ALLOWED_HOSTS is not set."
+    if any(host == "*" or host.startswith("*") for host in settings.ALLOWED_HOSTS):
+        yield "ALLOWED_HOSTS holds a wildcard: name the hosts."
+    for name in ("CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS"):
+        for origin in getattr(settings, name):
+            if "*" in origin:
+                yield f"{name} holds a wildcard: name the origins."
+            elif not origin.startswith("https://"):
+                yield f"{name}: {origin} is not https."
+    if settings.FAILPOINTS:
+        yield "FAILPOINTS is for tests of faults: unset it."
+
+
+def _service_problems() -> Iterator[str]:
+    if connection.vendor == "postgresql" and not settings.DATABASES["default"].get("PASSWORD"):
+        yield "DATABASE_URL has no password."
+    if settings.REDIS_URL:
+        address = urlsplit(settings.REDIS_URL)
+        if not address.password and address.scheme != "unix":
+            yield "REDIS_URL has no password."
+
+
+def _database_problems() -> Iterator[str]:
+    try:
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                yield from _postgres_problems(cursor)
+            else:
+                yield from _sqlite_problems(cursor)
+        if MigrationExecutor(connection).migration_plan(
+            MigrationExecutor(connection).loader.graph.leaf_nodes()
+        ):
+            yield "The database is not up to date: run `manage.py migrate`."
+    except DatabaseError as error:
+        yield f"The database cannot be reached ({type(error).__name__})."
+    finally:
+        connection.close()
+
+
+def _postgres_problems(cursor: Any) -> Iterator[str]:
+    cursor.execute("SHOW transaction_isolation")
+    if cursor.fetchone()[0] != "read committed":
+        yield "default_transaction_isolation must be read committed: the append relies on it."
+    if settings.ALLOW_UNSAFE_DATABASE:
+        return
+    cursor.execute("SHOW synchronous_commit")
+    if cursor.fetchone()[0] not in _DURABLE:
+        yield "synchronous_commit is off: an acknowledged message could be lost."
+    cursor.execute("SHOW fsync")
+    if cursor.fetchone()[0] != "on":
+        yield "fsync is off: an acknowledged message could be lost."
+
+
+def _sqlite_problems(cursor: Any) -> Iterator[str]:
+    cursor.execute("PRAGMA synchronous")
+    if cursor.fetchone()[0] < 2 and not settings.ALLOW_UNSAFE_DATABASE:
+        yield "PRAGMA synchronous is below FULL: an acknowledged message could be lost."

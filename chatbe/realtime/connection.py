@@ -1,0 +1,132 @@
+"""One open socket as the hub sees it.
+
+Frames are queued with `push` and leave together when the event loop comes round
+(`Hub.flush`), so that everything one batch has for a socket is one write. A socket
+that does not read delays nobody: live events stop at SOCKET_STALL_BYTES, the client
+is told to `resync`, and without progress it is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+from chatbe.core.errors import ChatError
+from chatbe.realtime.frames import encode_frame
+
+if TYPE_CHECKING:
+    from chatbe.realtime.hub import Hub
+    from chatbe.realtime.room import Room
+
+
+class FrameWriter(Protocol):
+    """How frames reach a client; one implementation per kind of ASGI server."""
+
+    def write(self, payload: bytes) -> None:
+        """Send one frame's JSON. Never blocks, never raises, also when the socket is gone."""
+
+    def buffered(self) -> int:
+        """Bytes that were written and that the client has not taken yet."""
+
+    async def drained(self) -> None:
+        """Wait until the client has caught up enough to be sent more."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket after what was written."""
+
+    def abort(self) -> None:
+        """Drop the socket at once, with whatever it has not read."""
+
+
+class State(Enum):
+    """Where a socket is in its life; only a LIVE one gets events as they happen."""
+
+    GREETED = auto()
+    RESUMING = auto()
+    LIVE = auto()
+    STALLED = auto()
+    CLOSED = auto()
+
+
+class Connection:
+    """A socket that has said a valid hello."""
+
+    __slots__ = (
+        "__weakref__",
+        "_below_limit",
+        "hub",
+        "outbox",
+        "rooms",
+        "session_id",
+        "stalled_at",
+        "stalled_bytes",
+        "state",
+        "touched",
+        "unanswered",
+        "user_id",
+        "username",
+        "writer",
+    )
+
+    def __init__(
+        self, hub: Hub, writer: FrameWriter, *, user_id: int, username: str, session_id: int
+    ) -> None:
+        self.hub = hub
+        self.writer = writer
+        self.user_id = user_id
+        self.username = username
+        self.session_id = session_id
+        self.state = State.GREETED
+        self.outbox: list[bytes] = []
+        self.rooms: set[Room] = set()
+        # The conversations something happened in since the last pong.
+        self.touched: set[Room] = set()
+        self.unanswered = 0
+        self._below_limit = asyncio.Event()
+        self.stalled_at = asyncio.get_running_loop().time()
+        self.stalled_bytes = 0
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame's JSON; it leaves in this round of the event loop."""
+        if self.state is State.CLOSED:
+            return
+        if not self.outbox:
+            self.hub.mark_dirty(self)
+        self.outbox.append(frame)
+
+    def fail(self, error: ChatError, ref: str | None = None) -> None:
+        """Answer with an error, and close the socket if the table says so."""
+        self.push(encode_frame("error", ref=ref, **error.body()))
+        if error.close_code is not None:
+            self.close(error)
+
+    def close(self, error: ChatError) -> None:
+        """Send what is queued, then close with the error's code."""
+        if self.state is State.CLOSED:
+            return
+        self.hub.flush_one(self)
+        self.hub.remove(self)
+        self.writer.close(error.close_code or 1000, error.code)
+
+    def count_unanswered(self) -> None:
+        """A command was taken whose answer comes later."""
+        self.unanswered += 1
+
+    def answered(self) -> None:
+        """The answer of such a command was queued."""
+        self.unanswered -= 1
+        self._below_limit.set()
+
+    async def wait_until_answered(self, limit: int) -> None:
+        """Wait until fewer than `limit` commands are unanswered."""
+        while self.unanswered >= limit and self.state is not State.CLOSED:
+            self._below_limit.clear()
+            await self._below_limit.wait()
+
+    def mark_closed(self) -> None:
+        """The socket is gone: nothing is queued from here on. Called by the hub."""
+        self.state = State.CLOSED
+        self.outbox.clear()
+        self.touched.clear()
+        self._below_limit.set()

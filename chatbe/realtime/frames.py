@@ -1,0 +1,96 @@
+"""Frames the server sends: their JSON, and how several become one.
+
+A frame's JSON is encoded once, however many sockets it goes to. On the wire it is a
+WebSocket text frame (RFC 6455, section 5.2), unmasked, never fragmented.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+# One coalesced frame stays well below what clients accept by default (1 MiB).
+BATCH_BYTES = 128 * 1024
+
+_encode = msgspec.json.Encoder().encode
+_FIN_TEXT = 0x81
+
+
+def encode_frame(kind: str, **fields: Any) -> bytes:
+    """The JSON of a frame with this type; fields that are None are left out."""
+    present = {name: value for name, value in fields.items() if value is not None}
+    return _encode({"type": kind, **present})
+
+
+def message_created(message: bytes) -> bytes:
+    """The event for a new message, given the message's JSON."""
+    return b'{"type":"message.created","message":%b}' % message
+
+
+def reply(ref: str | None, name: str, result: bytes) -> bytes:
+    """The answer to a command: its result's JSON under `name`."""
+    return b'{"type":"reply",%b"%b":%b}' % (_ref(ref), name.encode(), result)
+
+
+def range_frame(
+    *,
+    conversation_id: int,
+    after: int,
+    to: int,
+    head: int,
+    changes: Sequence[bytes],
+    ref: str | None = None,
+) -> bytes:
+    """All that changed in (after, to], each change the JSON of a message."""
+    return b'{"type":"range",%b"conversation_id":"%d","after":%d,"to":%d,"head":%d,"changes":[%b]}' % (
+        _ref(ref),
+        conversation_id,
+        after,
+        to,
+        head,
+        b",".join(changes),
+    )
+
+
+def added_frame(conversation: bytes, *, cursor: int, head: int) -> bytes:
+    """Tells a member of a conversation; what is after `cursor` comes as events."""
+    return b'{"type":"conversation.added","cursor":%d,"head":%d,"conversation":%b}' % (
+        cursor,
+        head,
+        conversation,
+    )
+
+
+def join_frames(frames: Sequence[bytes]) -> bytes:
+    """Several frames as one; a single one stays as it is."""
+    if len(frames) == 1:
+        return frames[0]
+    return b'{"type":"batch","frames":[%b]}' % b",".join(frames)
+
+
+def split_batches(frames: Sequence[bytes]) -> list[list[bytes]]:
+    """Cut a list of frames into lists of at most about BATCH_BYTES, in order."""
+    batches: list[list[bytes]] = [[]]
+    size = 0
+    for frame in frames:
+        if size and size + len(frame) > BATCH_BYTES:
+            batches.append([])
+            size = 0
+        batches[-1].append(frame)
+        size += len(frame)
+    return batches
+
+
+def websocket_text(payload: bytes) -> bytes:
+    """A complete, unmasked WebSocket text frame around UTF-8 text."""
+    length = len(payload)
+    if length < 126:
+        return struct.pack("!BB", _FIN_TEXT, length) + payload
+    if length < 65536:
+        return struct.pack("!BBH", _FIN_TEXT, 126, length) + payload
+    return struct.pack("!BBQ", _FIN_TEXT, 127, length) + payload
+
+
+def _ref(ref: str | None) -> bytes:
+    return b"" if ref is None else b'"ref":%b,' % _encode(ref)

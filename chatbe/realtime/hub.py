@@ -1,0 +1,295 @@
+"""The hub: all sockets of this process, by conversation and by user.
+
+It runs on the event loop's thread only. Events come from the process's own log
+writer and, through the bus, from other processes; the hub puts them in order, fills
+holes from the database and writes each to the sockets it concerns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from chatbe.core.database import in_database_thread
+from chatbe.core.errors import SessionEnded, TooManySockets, TooSlow
+from chatbe.realtime.bus import Bus
+from chatbe.realtime.connection import Connection, State
+from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
+from chatbe.realtime.room import Event, Room
+from chatbe.realtime.sources import LogRange, Membership, RangeRequest, Sources
+from chatbe.realtime.topics import log_topic, user_topic
+
+HOLE_SECONDS = 0.05
+
+log = structlog.get_logger(__name__)
+
+# Compares a user's memberships with the rooms of their sockets; see resume.py.
+RefreshUser = Callable[["Hub", int], Coroutine[Any, Any, None]]
+
+
+class Hub:
+    """Routes committed changes to local sockets, each socket's in log order."""
+
+    def __init__(self, bus: Bus, refresh_user: RefreshUser) -> None:
+        self.bus = bus
+        self._refresh_user = refresh_user
+        self.rooms: dict[int, Room] = {}
+        self.users: dict[int, set[Connection]] = defaultdict(set)
+        self.feed_seqs: dict[int, int] = {}
+        self._dirty: list[Connection] = []
+        self._holes: set[Room] = set()
+        self._refreshing: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    # --- sockets coming and going -----------------------------------------------------
+
+    def add(self, connection: Connection, feed_seq: int) -> None:
+        """Take a greeted socket in. Raises TooManySockets."""
+        sockets = self.users.get(connection.user_id, ())
+        if len(sockets) >= settings.SOCKETS_PER_USER:
+            raise TooManySockets
+        self.users[connection.user_id].add(connection)
+        known = self.feed_seqs.get(connection.user_id, 0)
+        self.feed_seqs[connection.user_id] = max(known, feed_seq)
+        self.bus.join(user_topic(connection.user_id))
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a socket, open or not; safe to call twice."""
+        if connection.state is State.CLOSED:
+            return
+        connection.mark_closed()
+        for room in list(connection.rooms):
+            self.detach(connection, room)
+        sockets = self.users.get(connection.user_id)
+        if sockets is not None and connection in sockets:
+            sockets.discard(connection)
+            self.bus.leave(user_topic(connection.user_id))
+            if not sockets:
+                del self.users[connection.user_id]
+                self.feed_seqs.pop(connection.user_id, None)
+
+    def attach(self, connection: Connection, membership: Membership) -> Room:
+        """Let a socket hold the events of a conversation until it is brought up to date."""
+        room = self.rooms.get(membership.conversation_id)
+        if room is None:
+            room = Room(membership.conversation_id, log_topic(membership.conversation_id))
+            self.rooms[room.conversation_id] = room
+            self.bus.join(room.topic)
+        room.visible_from[connection.user_id] = membership.visible_from
+        room.live.discard(connection)
+        room.holding[connection] = []
+        connection.rooms.add(room)
+        return room
+
+    def detach(self, connection: Connection, room: Room) -> None:
+        """Stop a conversation's events for a socket."""
+        room.live.discard(connection)
+        room.holding.pop(connection, None)
+        connection.rooms.discard(room)
+        connection.touched.discard(room)
+        others = self.users.get(connection.user_id, ())
+        if not any(other in room.live or other in room.holding for other in others):
+            room.visible_from.pop(connection.user_id, None)
+        if room.is_empty() and self.rooms.get(room.conversation_id) is room:
+            del self.rooms[room.conversation_id]
+            self._holes.discard(room)
+            self.bus.leave(room.topic)
+
+    # --- events ------------------------------------------------------------------------
+
+    def knows_any(self, conversation_ids: Iterable[int]) -> bool:
+        """Whether anyone here listens to one of these conversations."""
+        rooms = self.rooms
+        return any(id in rooms for id in conversation_ids)
+
+    def deliver(self, events: Iterable[Event]) -> None:
+        """Hand committed changes to their local listeners, in any order, any number of times."""
+        rooms = self.rooms
+        for event in events:
+            room = rooms.get(event.conversation_id)
+            if room is not None and room.accept(event):
+                self._expect_hole(room)
+
+    def users_changed(self, feed_seqs: Mapping[int, int]) -> None:
+        """Tell local users that something which concerns only them changed."""
+        for user_id, feed_seq in feed_seqs.items():
+            if user_id in self.users and feed_seq > self.feed_seqs.get(user_id, 0):
+                self.feed_seqs[user_id] = feed_seq
+                frame = encode_frame("user.changed", feed_seq=feed_seq)
+                for connection in self.users[user_id]:
+                    connection.push(frame)
+                self._refresh_memberships(user_id)
+
+    def sessions_ended(self, session_ids: Collection[int]) -> None:
+        """Close the local sockets of these sessions."""
+        ended = set(session_ids)
+        for connection in [c for sockets in self.users.values() for c in sockets]:
+            if connection.session_id in ended:
+                connection.fail(SessionEnded())
+
+    # --- writing -------------------------------------------------------------------------
+
+    def mark_dirty(self, connection: Connection) -> None:
+        """A socket has something to be written when this round of the loop ends."""
+        if not self._dirty:
+            self._loop.call_soon(self.flush)
+        self._dirty.append(connection)
+
+    def flush(self) -> None:
+        """Write what is queued. A frame that several sockets get is built once."""
+        dirty, self._dirty = self._dirty, []
+        built: dict[tuple[bytes, ...], bytes] = {}
+        for connection in dirty:
+            outbox = connection.outbox
+            if len(outbox) == 1:
+                self._write(connection, outbox[0])
+            elif outbox:
+                key = tuple(outbox)
+                payload = built.get(key)
+                if payload is None and sum(map(len, outbox)) < 65536:
+                    payload = built[key] = join_frames(outbox)
+                if payload is not None:
+                    self._write(connection, payload)
+                else:
+                    for batch in split_batches(outbox):
+                        self._write(connection, join_frames(batch))
+            outbox.clear()
+
+    def flush_one(self, connection: Connection) -> None:
+        """Write what is queued for one socket now."""
+        if connection.outbox:
+            for batch in split_batches(connection.outbox):
+                connection.writer.write(join_frames(batch))
+            connection.outbox.clear()
+
+    def _write(self, connection: Connection, payload: bytes) -> None:
+        connection.writer.write(payload)
+        if (
+            connection.state is State.LIVE
+            and connection.writer.buffered() > settings.SOCKET_STALL_BYTES
+        ):
+            self._stall(connection)
+
+    def _stall(self, connection: Connection) -> None:
+        """Stop live delivery to a socket that does not read; it continues from its cursors."""
+        for room in list(connection.rooms):
+            self.detach(connection, room)
+        connection.state = State.STALLED
+        connection.stalled_at = self._loop.time()
+        connection.stalled_bytes = connection.writer.buffered()
+        connection.writer.write(encode_frame("resync"))
+
+    def check_stalled(self) -> None:
+        """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
+        now = self._loop.time()
+        for connection in [c for sockets in self.users.values() for c in sockets]:
+            buffered = connection.writer.buffered()
+            if buffered < settings.SOCKET_STALL_BYTES // 2 or buffered < connection.stalled_bytes:
+                connection.stalled_at = now
+            elif now - connection.stalled_at > settings.SOCKET_STALL_SECONDS:
+                self.remove(connection)
+                log.info("socket_too_slow", code=TooSlow.code, buffered=buffered)
+                connection.writer.abort()
+            connection.stalled_bytes = buffered
+
+    # --- repairs -------------------------------------------------------------------------
+
+    def _expect_hole(self, room: Room) -> None:
+        if room not in self._holes:
+            if not self._holes:
+                self._loop.call_later(HOLE_SECONDS, self._fill_expected_holes)
+            self._holes.add(room)
+
+    def _fill_expected_holes(self) -> None:
+        holes = [room for room in self._holes if room.pending]
+        self._holes.clear()
+        if holes:
+            self.spawn(self.fill(holes))
+
+    async def fill(self, rooms: Collection[Room]) -> None:
+        """Bring rooms up to the log's end from the database, memberships first."""
+        behind = [room for room in rooms if room.head is not None]
+        while behind:
+            requests = [RangeRequest(room.conversation_id, room.head or 0) for room in behind]
+            user_ids = {user_id for room in behind for user_id in room.visible_from}
+            ranges = await in_database_thread(
+                Sources.log.ranges, requests, user_ids, settings.REPLAY_MAX
+            )
+            unfinished = {found.conversation_id for found in ranges if found.to < found.head}
+            for found in ranges:
+                room = self.rooms.get(found.conversation_id)
+                if room is not None:
+                    self._apply_range(room, found)
+            behind = [
+                room
+                for room in behind
+                if room.conversation_id in unfinished
+                and self.rooms.get(room.conversation_id) is room
+            ]
+
+    def _apply_range(self, room: Room, found: LogRange) -> None:
+        asked = {c for c in (*room.live, *room.holding) if c.user_id in found.members}
+        for connection in {*room.live, *room.holding} - asked:
+            self.drop_member(connection, room)
+        for user_id, membership in found.members.items():
+            if user_id in room.visible_from:
+                room.visible_from[user_id] = membership.visible_from
+        if room.head is None or found.to <= room.head or found.after > room.head:
+            return
+        frames: dict[int, bytes] = {}
+        for connection in room.live:
+            visible_from = room.visible_from[connection.user_id]
+            frame = frames.get(visible_from)
+            if frame is None:
+                frame = frames[visible_from] = visible_range(found, visible_from)
+            connection.push(frame)
+            connection.touched.add(room)
+        room.set_head(found.to)
+
+    def drop_member(self, connection: Connection, room: Room) -> None:
+        """The socket's user is no member of this conversation (any more)."""
+        self.detach(connection, room)
+        connection.push(
+            encode_frame("conversation.removed", conversation_id=str(room.conversation_id))
+        )
+
+    def _refresh_memberships(self, user_id: int) -> None:
+        if user_id not in self._refreshing:
+            self._refreshing.add(user_id)
+            self.spawn(self._refresh(user_id))
+
+    async def _refresh(self, user_id: int) -> None:
+        # From here on a further change must be read again.
+        self._refreshing.discard(user_id)
+        await self._refresh_user(self, user_id)
+
+    def spawn(self, repair: Coroutine[Any, Any, None]) -> None:
+        """Run a repair in the background; what it cannot do now the next sweep will."""
+        task = self._loop.create_task(_logged(repair))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def visible_range(found: LogRange, visible_from: int, ref: str | None = None) -> bytes:
+    """A range's frame for members who see rows from `visible_from` on."""
+    return range_frame(
+        conversation_id=found.conversation_id,
+        after=found.after,
+        to=found.to,
+        head=found.head,
+        changes=[change.body for change in found.changes if change.seq >= visible_from],
+        ref=ref,
+    )
+
+
+async def _logged(repair: Coroutine[Any, Any, None]) -> None:
+    try:
+        await repair
+    except Exception as error:
+        log.warning("repair_failed", error=type(error).__name__)

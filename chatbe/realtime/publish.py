@@ -1,0 +1,21 @@
+"""The one door for announcing what was committed.
+
+Services say what happened and whom it concerns; how it travels is the hub's and the
+bus's business. Call these after COMMIT (`transaction.on_commit`), never inside.
+They return at once, never raise and never wait for Redis: what is announced here is
+only a hint, and the sweep finds what a lost one would have told.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from chatbe.realtime.runtime import runtime
+
+
+def users_changed(feed_seqs: Mapping[int, int]) -> None:
+    """Tell the sockets of these users where their user feed now stands."""
+    runtime().announce_users(feed_seqs)
+
+
+def sessions_ended(session_ids: Iterable[int]) -> None:
+    """Close the sockets of these sessions, on every process."""
+    runtime().announce_ended_sessions(session_ids)

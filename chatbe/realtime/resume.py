@@ -1,0 +1,183 @@
+"""Bringing a socket up to date: after hello and sync, and when a membership changes.
+
+The order is what makes it exact: register first and hold events back, then read, then
+replay, then let through what is newer than what was read. Nothing can fall between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.conf import settings
+
+from chatbe.core import failpoints
+from chatbe.core.database import in_database_thread
+from chatbe.core.errors import SessionEnded
+from chatbe.realtime.connection import Connection, State
+from chatbe.realtime.frames import added_frame, encode_frame
+from chatbe.realtime.hub import Hub, visible_range
+from chatbe.realtime.room import Room
+from chatbe.realtime.sources import Membership, RangeRequest, Sources
+
+# Changes read at once: bounds the memory of a resume, whatever its size.
+READ_CHANGES = 2_000
+
+# A range's rows are read again while others write; this many times is plenty.
+RELEASE_ROUNDS = 50
+
+
+async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
+    """Bring a socket from its cursors to the heads of all its conversations, and make it live."""
+    for room in list(connection.rooms):
+        hub.detach(connection, room)
+    connection.state = State.RESUMING
+    user_ids = [connection.user_id]
+
+    # Register, so that from here on no event passes unseen ...
+    before = await in_database_thread(Sources.log.memberships, user_ids)
+    if connection.state is State.CLOSED:
+        return
+    for membership in before:
+        hub.attach(connection, membership)
+    await hub.bus.settled()
+
+    # ... then read, and let the second look at the memberships decide.
+    memberships = await in_database_thread(Sources.log.memberships, user_ids)
+    states = await in_database_thread(Sources.users.states, user_ids, [connection.session_id])
+    if connection.state is State.CLOSED:
+        return
+    if connection.session_id not in states.live_sessions:
+        connection.fail(SessionEnded())
+        return
+    current = {membership.conversation_id: membership for membership in memberships}
+    for conversation_id in cursors.keys() - current.keys():
+        connection.push(
+            encode_frame("conversation.removed", conversation_id=str(conversation_id))
+        )
+    # A conversation joined between the two looks is told by the user feed.
+    rooms = [room for room in connection.rooms if room.conversation_id in current]
+    for room in connection.rooms - set(rooms):
+        hub.detach(connection, room)
+    await _bring_up_to_date(hub, connection, rooms, current, cursors)
+    if connection.state is State.RESUMING:
+        connection.state = State.LIVE
+        connection.push(encode_frame("live"))
+        hub.users_changed(states.feed_seqs)
+
+
+async def refresh_user(hub: Hub, user_id: int) -> None:
+    """Join and leave conversations on all of a user's sockets as their memberships say."""
+    memberships = await in_database_thread(Sources.log.memberships, [user_id])
+    current = {membership.conversation_id: membership for membership in memberships}
+    for connection in list(hub.users.get(user_id, ())):
+        if connection.state is not State.LIVE:
+            continue
+        attached = {room.conversation_id: room for room in connection.rooms}
+        for conversation_id in attached.keys() - current.keys():
+            hub.drop_member(connection, attached[conversation_id])
+        found = [current[id] for id in current.keys() - attached.keys()]
+        rooms = [hub.attach(connection, membership) for membership in found]
+        if rooms:
+            await hub.bus.settled()
+            # Everything they may see is new to them: it is replayed, not merely told.
+            start = {m.conversation_id: m.visible_from - 1 for m in found}
+            await _announce(connection, found, start)
+            await _bring_up_to_date(hub, connection, rooms, current, start)
+
+
+async def _bring_up_to_date(
+    hub: Hub,
+    connection: Connection,
+    rooms: Sequence[Room],
+    memberships: Mapping[int, Membership],
+    cursors: Mapping[int, int],
+) -> None:
+    heads = await in_database_thread(
+        Sources.log.heads, [room.conversation_id for room in rooms]
+    )
+    shown: dict[Room, int] = {}
+    unknown: list[Membership] = []
+    replays: dict[Room, int] = {}
+    for room in rooms:
+        id = room.conversation_id
+        head = heads.get(id, 0)
+        if room.head is None:
+            room.set_head(head)
+        cursor = cursors.get(id)
+        shown[room] = head
+        if cursor is None:
+            unknown.append(memberships[id])
+        elif cursor > head:
+            connection.push(encode_frame("reset", conversation_id=str(id)))
+        elif head - cursor > settings.REPLAY_MAX:
+            connection.push(encode_frame("conversation.behind", conversation_id=str(id), head=head))
+        elif cursor < head:
+            replays[room] = cursor
+    if unknown:
+        await _announce(connection, unknown, heads)
+    await _replay(connection, replays, shown)
+    await _release(hub, connection, shown)
+
+
+async def _announce(
+    connection: Connection, memberships: Sequence[Membership], cursors: Mapping[int, int]
+) -> None:
+    bodies = await in_database_thread(Sources.log.announcements, memberships)
+    for membership in memberships:
+        found = bodies.get(membership.conversation_id)
+        if found is not None:
+            cursor = cursors.get(membership.conversation_id, 0)
+            connection.push(added_frame(found.body, cursor=cursor, head=found.head))
+    await connection.writer.drained()
+
+
+async def _replay(
+    connection: Connection, replays: Mapping[Room, int], shown: dict[Room, int]
+) -> None:
+    """Send what lies between each cursor and the log's end; `shown` tells how far that got."""
+    for chunk in _chunks(replays, shown):
+        requests = [RangeRequest(room.conversation_id, cursor) for room, cursor in chunk.items()]
+        found = await in_database_thread(
+            Sources.log.ranges, requests, [connection.user_id], settings.REPLAY_MAX
+        )
+        rooms = {room.conversation_id: room for room in chunk}
+        for log_range in found:
+            member = log_range.members.get(connection.user_id)
+            if member is not None and connection.state is not State.CLOSED:
+                connection.push(visible_range(log_range, member.visible_from))
+                shown[rooms[log_range.conversation_id]] = log_range.to
+        failpoints.reach("resume.replaying")
+        await connection.writer.drained()
+
+
+async def _release(hub: Hub, connection: Connection, shown: dict[Room, int]) -> None:
+    """Let the held events through, conversation by conversation, until all are live."""
+    waiting = shown
+    for _ in range(RELEASE_ROUNDS):
+        waiting = {
+            room: after
+            for room, after in waiting.items()
+            if connection in room.holding and not room.release(connection, after)
+        }
+        if not waiting:
+            return
+        await _replay(connection, waiting, waiting)
+    # It cannot keep up: let the client start again from its cursors.
+    for room in waiting:
+        hub.detach(connection, room)
+    connection.state = State.STALLED
+    connection.push(encode_frame("resync"))
+
+
+def _chunks(replays: Mapping[Room, int], heads: Mapping[Room, int]) -> Iterable[dict[Room, int]]:
+    chunk: dict[Room, int] = {}
+    size = 0
+    for room, cursor in replays.items():
+        missing = max(1, heads[room] - cursor)
+        if chunk and size + missing > READ_CHANGES:
+            yield chunk
+            chunk, size = {}, 0
+        chunk[room] = cursor
+        size += missing
+    if chunk:
+        yield chunk

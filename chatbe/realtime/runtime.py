@@ -1,0 +1,157 @@
+"""The realtime parts of one process, and the event loop they live on.
+
+A server starts its runtime on its own loop (`start_here`). A process without a server
+(a command, a test of the REST door) gets one on a loop in a background thread when it
+first announces or sends something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from chatbe.realtime.bus import make_bus
+from chatbe.realtime.hub import Hub
+from chatbe.realtime.resume import refresh_user
+from chatbe.realtime.room import Event
+from chatbe.realtime.sweep import Sweep
+from chatbe.realtime.topics import SESSIONS_TOPIC, log_topic, user_topic
+
+
+class Runtime:
+    """Hub, bus and sweep of this process. Made and used on `loop` unless said otherwise."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.origin = secrets.token_hex(8)
+        self.bus = make_bus()
+        self.hub = Hub(self.bus, refresh_user)
+        self.sweep = Sweep(self.hub)
+        self.drains: list[Callable[[], Awaitable[None]]] = []
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode_events = msgspec.msgpack.Decoder(list[Event]).decode
+        self._decode_users = msgspec.msgpack.Decoder(dict[int, int]).decode
+        self._decode_sessions = msgspec.msgpack.Decoder(list[int]).decode
+        self._decode_ids = msgspec.msgpack.Decoder(list[int]).decode
+        self.bus.join(SESSIONS_TOPIC)
+        self.bus.start(self._receive, self.sweep.ask)
+        self._sweeping = self.loop.create_task(self.sweep.run())
+
+    # --- announcing ----------------------------------------------------------------------
+
+    def publish_events(self, events: Sequence[Event]) -> None:
+        """Hand the committed changes of one shard to everybody who listens, everywhere."""
+        self.hub.deliver(events)
+        ids = list({event.conversation_id for event in events})
+        # The conversations first: a process without a socket for them reads no further.
+        self._tell(log_topic(ids[0]), "log", ids, events)
+
+    def announce_users(self, feed_seqs: Mapping[int, int]) -> None:
+        """From any thread: these users' feeds moved on."""
+        self._from_any_thread(self._announce_users, dict(feed_seqs))
+
+    def announce_ended_sessions(self, session_ids: Iterable[int]) -> None:
+        """From any thread: these sessions are over."""
+        self._from_any_thread(self._announce_ended_sessions, list(session_ids))
+
+    def _announce_users(self, feed_seqs: dict[int, int]) -> None:
+        self.hub.users_changed(feed_seqs)
+        for user_id, feed_seq in feed_seqs.items():
+            self._tell(user_topic(user_id), "users", [user_id], {user_id: feed_seq})
+
+    def _announce_ended_sessions(self, session_ids: list[int]) -> None:
+        self.hub.sessions_ended(session_ids)
+        self._tell(SESSIONS_TOPIC, "sessions", [], session_ids)
+
+    def _from_any_thread(self, call: Callable[[Any], None], argument: Any) -> None:
+        # A loop that is closed has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(call, argument)
+
+    def _tell(self, topic: str, kind: str, ids: list[int], content: Any) -> None:
+        self.bus.publish(
+            topic,
+            {
+                "type": kind,
+                "origin": self.origin,
+                "ids": self._encode(ids),
+                "content": self._encode(content),
+            },
+        )
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        """Take a hint from the bus. Raises on anything that is not one of ours."""
+        if message["origin"] == self.origin:
+            return
+        kind, content = message["type"], message["content"]
+        if kind == "log":
+            if self.hub.knows_any(self._decode_ids(message["ids"])):
+                self.hub.deliver(self._decode_events(content))
+        elif kind == "users":
+            self.hub.users_changed(self._decode_users(content))
+        elif kind == "sessions":
+            self.hub.sessions_ended(self._decode_sessions(content))
+
+    # --- ending --------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Finish what was accepted, send the last hints, and end."""
+        for drain in self.drains:
+            await drain()
+        self._sweeping.cancel()
+        await self.bus.stop()
+
+
+_current: Runtime | None = None
+_starting = threading.Lock()
+
+
+def start_here() -> Runtime:
+    """Make the running event loop this process's; called by the server's application."""
+    global _current
+    if _current is None:
+        _current = Runtime()
+    return _current
+
+
+def runtime() -> Runtime:
+    """This process's runtime, from any thread."""
+    if _current is not None:
+        return _current
+    with _starting:
+        return _current or _start_in_background()
+
+
+def _start_in_background() -> Runtime:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="realtime", daemon=True).start()
+
+    async def start() -> Runtime:
+        return start_here()
+
+    started = asyncio.run_coroutine_threadsafe(start(), loop).result()
+
+    def stop() -> None:
+        # A command that announced something just before it ends waits for it a moment.
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(started.stop(), loop).result(timeout=3)
+
+    atexit.register(stop)
+    return started
+
+
+def _forget_after_fork() -> None:
+    global _current, _starting
+    _current = None
+    _starting = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)

@@ -1,0 +1,113 @@
+"""What the realtime layer needs to read, without knowing who stores it.
+
+The apps that own the tables register an implementation in `AppConfig.ready()`.
+All methods are synchronous, may use the ORM, and are called in database threads.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """That a user takes part in a conversation, as the hub needs it."""
+
+    conversation_id: int
+    user_id: int
+    visible_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """A wish for all changes of one conversation after a position."""
+
+    conversation_id: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row as it is now: its place, the place of its last change, its JSON.
+
+    `seq` decides who may see it, `changed_seq` is the position it fills in the log.
+    """
+
+    seq: int
+    changed_seq: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """All that changed in (after, to], with the members among the asked users.
+
+    Changes, head and members are of one snapshot. `to` is the head unless the
+    range was cut at `limit` changes.
+    """
+
+    conversation_id: int
+    after: int
+    to: int
+    head: int
+    changes: Sequence[Change]
+    members: Mapping[int, Membership]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A conversation's JSON as one member sees it, and its head in the same snapshot."""
+
+    body: bytes
+    head: int
+
+
+class LogSource(Protocol):
+    """The message log, owned by `conversations`."""
+
+    def memberships(self, user_ids: Collection[int]) -> list[Membership]:
+        """The current memberships of these users."""
+
+    def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
+        """`last_seq` of each of these conversations; absent ones are left out."""
+
+    def ranges(
+        self, requests: Sequence[RangeRequest], user_ids: Collection[int], limit: int
+    ) -> list[LogRange]:
+        """Each request's range, in one snapshot with the memberships of `user_ids`.
+
+        At most `limit` changes a range. An absent conversation is left out.
+        """
+
+    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement]:
+        """Each of these conversations by its id; all memberships are of one user."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserStates:
+    """The feed position of each asked user and the asked sessions that still live."""
+
+    feed_seqs: Mapping[int, int]
+    live_sessions: frozenset[int]
+
+
+class UserSource(Protocol):
+    """Users and sessions, owned by `accounts`."""
+
+    def states(self, user_ids: Collection[int], session_ids: Collection[int]) -> UserStates:
+        """The feed positions of active users and the live ones among the sessions."""
+
+
+class Sources:
+    """The registered implementations; set once, at start-up."""
+
+    log: LogSource
+    users: UserSource
+
+
+def register_log_source(source: LogSource) -> None:
+    Sources.log = source
+
+
+def register_user_source(source: UserSource) -> None:
+    Sources.users = source

@@ -1,0 +1,324 @@
+"""Settings, all from the environment. `docs/settings.md` is the table of them.
+
+With nothing set this is the embedded default: SQLite in WAL, the in-memory layer,
+one process, everything under DATA_DIR. DATABASE_URL and REDIS_URL make it any
+number of processes. PRODUCTION turns the start-up check on
+(`chatbe.operations.checks`), which refuses unsafe settings.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from chatbe.core.secrets_file import read_or_create
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env(
+    # --- the installation
+    PRODUCTION=(bool, False),
+    DATA_DIR=(str, str(BASE_DIR / "var")),
+    SECRET_KEY=(str, ""),
+    SIGNING_KEYS=(list, []),
+    CONTENT_HASH_KEY=(str, ""),
+    DEBUG=(bool, False),
+    ALLOWED_HOSTS=(list, []),
+    CSRF_TRUSTED_ORIGINS=(list, []),
+    CORS_ALLOWED_ORIGINS=(list, []),
+    TRUSTED_PROXIES=(list, []),
+    TIME_ZONE=(str, "UTC"),
+    LOG_LEVEL=(str, "INFO"),
+    LOG_FORMAT=(str, ""),
+    # --- the database and Redis
+    DATABASE_URL=(str, ""),
+    DATABASE_POOL_SIZE=(int, 24),
+    DATABASE_THREADS=(int, 8),
+    DATABASE_LOCK_TIMEOUT_SECONDS=(float, 5.0),
+    DATABASE_STATEMENT_TIMEOUT_SECONDS=(float, 20.0),
+    ALLOW_UNSAFE_DATABASE=(bool, False),
+    REDIS_URL=(str, ""),
+    # --- the message log and the hub
+    LOG_TOPICS=(int, 4),
+    LOG_LANES=(int, 4),
+    LOG_BATCH_MAX=(int, 256),
+    LOG_QUEUE_MAX=(int, 20_000),
+    LOG_UNKNOWN_OUTCOME_SECONDS=(float, 10.0),
+    SWEEP_SECONDS=(float, 5.0),
+    REPLAY_MAX=(int, 500),
+    # --- accounts
+    ACCESS_TOKEN_SECONDS=(int, 600),
+    SESSION_DAYS=(int, 60),
+    REFRESH_GRACE_SECONDS=(int, 30),
+    TICKET_SECONDS=(int, 30),
+    EMAIL_CONFIRMATION=(bool, False),
+    LOGIN_ATTEMPTS_PER_ACCOUNT=(str, "10/15minutes"),
+    LOGIN_ATTEMPTS_PER_ADDRESS=(str, "100/15minutes"),
+    REGISTRATIONS_PER_ADDRESS=(str, "100/hour"),
+    # --- sockets and messages
+    HELLO_SECONDS=(float, 10.0),
+    FRAME_BYTES_BEFORE_WELCOME=(int, 4 * 1024),
+    FRAME_BYTES=(int, 128 * 1024),
+    TEXT_MAX_CHARACTERS=(int, 8_000),
+    TEXT_MAX_BYTES=(int, 32 * 1024),
+    UNANSWERED_PER_SOCKET=(int, 64),
+    SOCKETS_PER_USER=(int, 10),
+    SOCKET_STALL_BYTES=(int, 1024 * 1024),
+    SOCKET_STALL_SECONDS=(float, 10.0),
+    # --- tests of faults only
+    FAILPOINTS=(list, []),
+)
+
+PRODUCTION = env("PRODUCTION")
+DEBUG = env("DEBUG")
+DATA_DIR = Path(env("DATA_DIR"))
+
+# Without PRODUCTION missing secrets are made once and kept beside the data. With it
+# they stay empty, and the start-up check says so together with all else that is wrong.
+SECRET_KEY = env("SECRET_KEY") or ("" if PRODUCTION else read_or_create(DATA_DIR, "secret_key"))
+SIGNING_KEYS: list[str] = env("SIGNING_KEYS")
+CONTENT_HASH_KEY = env("CONTENT_HASH_KEY")
+if not PRODUCTION:
+    SIGNING_KEYS = SIGNING_KEYS or ["local:" + read_or_create(DATA_DIR, "signing_key")]
+    CONTENT_HASH_KEY = CONTENT_HASH_KEY or read_or_create(DATA_DIR, "content_hash_key")
+
+ALLOWED_HOSTS: list[str] = env("ALLOWED_HOSTS") or (
+    [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
+)
+CSRF_TRUSTED_ORIGINS: list[str] = env("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS: list[str] = env("CORS_ALLOWED_ORIGINS")
+TRUSTED_PROXIES: list[str] = env("TRUSTED_PROXIES")
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "corsheaders",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "chatbe.core",
+    "accounts",
+    "contacts",
+    "conversations",
+    "chatbe.operations",
+]
+
+MIDDLEWARE = [
+    "chatbe.operations.logging.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "chatbe.urls"
+ASGI_APPLICATION = "chatbe.asgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- database -------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]]
+if env("DATABASE_URL"):
+    DATABASES = {"default": env.db_url("DATABASE_URL")}
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": 0,
+        # A pool hands out connections that a database restart has cut, unless it looks.
+        "CONN_HEALTH_CHECKS": True,
+    }
+    DATABASES["default"].setdefault("OPTIONS", {})
+    DATABASES["default"]["OPTIONS"] |= {
+        "pool": {"min_size": 2, "max_size": env("DATABASE_POOL_SIZE"), "timeout": 10},
+        "options": (
+            f"-c lock_timeout={int(env('DATABASE_LOCK_TIMEOUT_SECONDS') * 1000)}"
+            f" -c statement_timeout={int(env('DATABASE_STATEMENT_TIMEOUT_SECONDS') * 1000)}"
+            " -c idle_in_transaction_session_timeout=60000"
+        ),
+        "connect_timeout": 5,
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "chatbe.core.sqlite",
+            "NAME": DATA_DIR / "chat.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;"
+                ),
+            },
+            # A file, because threads with an in-memory database lock each other's tables.
+            "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+        }
+    }
+DATABASE_THREADS = env("DATABASE_THREADS")
+ALLOW_UNSAFE_DATABASE = env("ALLOW_UNSAFE_DATABASE")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis ----------------------------------------------------------------------
+
+REDIS_URL = env("REDIS_URL")
+CHANNEL_LAYERS: dict[str, dict[str, Any]]
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {
+                "hosts": [
+                    {
+                        "address": REDIS_URL,
+                        # redis-py would otherwise choose, and has changed its mind before.
+                        "socket_timeout": 5,
+                        "socket_connect_timeout": 2,
+                        "max_connections": 16,
+                    }
+                ],
+                "prefix": "chat",
+            },
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- the message log and the hub --------------------------------------------------
+
+LOG_TOPICS = env("LOG_TOPICS")
+LOG_LANES = env("LOG_LANES")
+LOG_BATCH_MAX = env("LOG_BATCH_MAX")
+LOG_QUEUE_MAX = env("LOG_QUEUE_MAX")
+LOG_UNKNOWN_OUTCOME_SECONDS = env("LOG_UNKNOWN_OUTCOME_SECONDS")
+SWEEP_SECONDS = env("SWEEP_SECONDS")
+REPLAY_MAX = env("REPLAY_MAX")
+
+# --- accounts ---------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+ACCESS_TOKEN_SECONDS = env("ACCESS_TOKEN_SECONDS")
+SESSION_DAYS = env("SESSION_DAYS")
+REFRESH_GRACE_SECONDS = env("REFRESH_GRACE_SECONDS")
+TICKET_SECONDS = env("TICKET_SECONDS")
+EMAIL_CONFIRMATION = env("EMAIL_CONFIRMATION")
+LOGIN_ATTEMPTS_PER_ACCOUNT = env("LOGIN_ATTEMPTS_PER_ACCOUNT")
+LOGIN_ATTEMPTS_PER_ADDRESS = env("LOGIN_ATTEMPTS_PER_ADDRESS")
+REGISTRATIONS_PER_ADDRESS = env("REGISTRATIONS_PER_ADDRESS")
+
+# --- sockets and messages -----------------------------------------------------------
+
+HELLO_SECONDS = env("HELLO_SECONDS")
+FRAME_BYTES_BEFORE_WELCOME = env("FRAME_BYTES_BEFORE_WELCOME")
+FRAME_BYTES = env("FRAME_BYTES")
+TEXT_MAX_CHARACTERS = env("TEXT_MAX_CHARACTERS")
+TEXT_MAX_BYTES = env("TEXT_MAX_BYTES")
+UNANSWERED_PER_SOCKET = env("UNANSWERED_PER_SOCKET")
+SOCKETS_PER_USER = env("SOCKETS_PER_USER")
+SOCKET_STALL_BYTES = env("SOCKET_STALL_BYTES")
+SOCKET_STALL_SECONDS = env("SOCKET_STALL_SECONDS")
+FAILPOINTS: list[str] = env("FAILPOINTS")
+
+# --- REST -------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["drf_orjson_renderer.parsers.ORJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "chatbe.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Chat backend",
+    "DESCRIPTION": "REST interface. The socket interface is described in docs/protocol.md.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- browsers -----------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+# TLS ends at the proxy (docs/deployment): only a configured proxy may say so.
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION and TRUSTED_PROXIES else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+
+# --- language, time, files ------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env("TIME_ZONE")
+USE_I18N = True
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# The server hands out files straight from the apps: nothing to collect before a start.
+WHITENOISE_USE_FINDERS = True
+
+# --- logs -----------------------------------------------------------------------------
+
+LOG_LEVEL = env("LOG_LEVEL")
+LOG_FORMAT = env("LOG_FORMAT") or ("json" if PRODUCTION else "console")
+# chatbe.operations configures structlog when the apps are ready.
+LOGGING_CONFIG = None

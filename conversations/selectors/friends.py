@@ -1,0 +1,82 @@
+"""All private messages, grouped by friend."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from django.db.models import Q
+
+from chatbe.core.errors import NotFound
+from conversations.models import Conversation, Message
+from conversations.selectors.lists import list_conversations
+from conversations.selectors.log import Page
+from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow, UserBody
+
+NEWEST = 20
+
+
+class FriendMessages(msgspec.Struct, frozen=True):
+    """The newest private messages with one friend, oldest first."""
+
+    friend: UserBody
+    conversation_id: str
+    messages: list[MessageBody]
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class FriendEntry:
+    """One friend's messages, with their place in the list (see lists.Entry)."""
+
+    activity: int
+    body: FriendMessages
+
+
+def list_messages_by_friend(
+    *, user_id: int, before: int | None, limit: int
+) -> list[FriendEntry]:
+    """The newest messages with each friend, by last activity. A constant number of queries."""
+    entries = [
+        (entry, entry.body.peer)
+        for entry in list_conversations(
+            user_id=user_id, before=before, limit=limit, kind=Conversation.Kind.DIRECT
+        )
+    ]
+    newest = _newest({int(entry.body.id): entry.body.visible_from for entry, _ in entries})
+    return [
+        FriendEntry(
+            activity=entry.activity,
+            body=FriendMessages(
+                friend=peer,
+                conversation_id=entry.body.id,
+                messages=newest.get(int(entry.body.id), []),
+                head=entry.body.head,
+            ),
+        )
+        for entry, peer in entries
+        if peer is not None
+    ]
+
+
+def access_friend_page(*, user_id: int, friend_id: int, read: Callable[[int], Page]) -> Page:
+    """A page of the conversation with a friend; `read` reads it. Raises NotFound."""
+    low, high = sorted((user_id, friend_id))
+    found = Conversation.objects.filter(low_user_id=low, high_user_id=high).first()
+    if found is None:
+        raise NotFound
+    return read(found.id)
+
+
+def _newest(visible_from: dict[int, int]) -> dict[int, list[MessageBody]]:
+    # The heads bound the read: only the last rows of each log are looked at.
+    recent = Q()
+    for id, head in Conversation.objects.filter(id__in=visible_from).values_list("id", "last_seq"):
+        recent |= Q(conversation_id=id, seq__gt=max(head - NEWEST, visible_from[id] - 1))
+    if not recent:
+        return {}
+    rows = Message.objects.filter(recent).order_by("conversation_id", "seq")
+    messages: dict[int, list[MessageBody]] = {}
+    for columns in rows.values_list(*MESSAGE_COLUMNS):
+        row = MessageRow(*columns)
+        messages.setdefault(row.conversation_id, []).append(row.body())
+    return messages

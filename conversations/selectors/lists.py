@@ -1,0 +1,142 @@
+"""A user's conversations as lists show them. The number of queries does not depend on
+how many conversations or members there are."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.db.models import BigIntegerField, Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from chatbe.core.errors import NotFound
+from conversations.models import Conversation, Membership, Message
+from conversations.wire import MESSAGE_COLUMNS, ConversationBody, MessageBody, MessageRow, UserBody
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A conversation with the place it has in a list: newest activity first.
+
+    `activity` is the id of the last message, or of the conversation while it is
+    empty; ids grow with time.
+    """
+
+    activity: int
+    body: ConversationBody
+
+
+def list_conversations(
+    *, user_id: int, before: int | None, limit: int, kind: Conversation.Kind | None = None
+) -> list[Entry]:
+    """The user's conversations by last activity, those with activity below `before`."""
+    memberships = _with_activity(_current(user_id)).order_by("-activity")
+    if kind is not None:
+        memberships = memberships.filter(conversation__kind=kind)
+    if before is not None:
+        memberships = memberships.filter(activity__lt=before)
+    return _entries(user_id, memberships[:limit])
+
+
+def conversations_by_id(*, user_id: int, conversation_ids: Collection[int]) -> list[Entry]:
+    """These conversations as their member sees them; those of others are left out."""
+    memberships = _current(user_id).filter(conversation_id__in=conversation_ids)
+    return _entries(user_id, _with_activity(memberships))
+
+
+def access_conversation(*, user_id: int, conversation_id: int) -> ConversationBody:
+    """One conversation. Raises NotFound, for foreign and absent ones alike."""
+    found = conversations_by_id(user_id=user_id, conversation_ids=[conversation_id])
+    if not found:
+        raise NotFound
+    return found[0].body
+
+
+def _current(user_id: int) -> QuerySet[Membership]:
+    return Membership.objects.filter(user_id=user_id, left_seq=None).select_related("conversation")
+
+
+def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
+    last = Message.objects.filter(
+        conversation_id=OuterRef("conversation_id"), seq=OuterRef("conversation__last_seq")
+    )
+    return memberships.annotate(
+        activity=Coalesce(
+            Subquery(last.values("id")[:1]),
+            F("conversation_id"),
+            output_field=BigIntegerField(),
+        )
+    )
+
+
+def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
+    rows = list(memberships)
+    last_messages = _last_messages(rows)
+    own = _own_unread(user_id, rows)
+    peers = _peers(user_id, rows)
+    return [
+        Entry(
+            activity=row.activity,  # type: ignore[attr-defined]
+            body=ConversationBody(
+                id=str(row.conversation_id),
+                kind=row.conversation.kind,
+                head=row.conversation.last_seq,
+                visible_from=row.visible_from,
+                may_send=row.may_send,
+                read_seq=row.read_seq,
+                delivered_seq=row.delivered_seq,
+                unread=row.conversation.message_count
+                - row.read_number
+                - own.get(row.conversation_id, 0),
+                peer=peers.get(row.conversation_id),
+                last_message=last_messages.get(row.conversation_id),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _last_messages(rows: list[Membership]) -> dict[int, MessageBody]:
+    ids = [row.activity for row in rows]  # type: ignore[attr-defined]
+    found = Message.objects.filter(id__in=ids).values_list(*MESSAGE_COLUMNS)
+    visible_from = {row.conversation_id: row.visible_from for row in rows}
+    messages = (MessageRow(*columns) for columns in found)
+    return {
+        message.conversation_id: message.body()
+        for message in messages
+        if message.seq >= visible_from[message.conversation_id]
+    }
+
+
+def _own_unread(user_id: int, rows: list[Membership]) -> dict[int, int]:
+    """How many of the user's own text messages lie after their read pointers."""
+    behind = [row for row in rows if row.read_seq < row.conversation.last_seq]
+    counts = (
+        Membership.objects.filter(id__in=[row.id for row in behind])
+        .annotate(
+            own=Count(
+                "conversation__messages",
+                filter=Q(
+                    conversation__messages__sender_id=user_id,
+                    conversation__messages__seq__gt=F("read_seq"),
+                    conversation__messages__kind=Message.Kind.TEXT,
+                ),
+            )
+        )
+        .values_list("conversation_id", "own")
+    )
+    return dict(counts)
+
+
+def _peers(user_id: int, rows: list[Membership]) -> dict[int, UserBody]:
+    others = {}
+    for row in rows:
+        conversation = row.conversation
+        if conversation.kind == Conversation.Kind.DIRECT:
+            low, high = conversation.low_user_id, conversation.high_user_id
+            others[row.conversation_id] = high if low == user_id else low
+    users = get_user_model().objects.in_bulk(set(others.values()))
+    return {
+        conversation_id: UserBody(id=str(other), username=users[other].get_username())
+        for conversation_id, other in others.items()
+        if other in users
+    }

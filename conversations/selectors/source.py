@@ -1,0 +1,110 @@
+"""What the realtime layer reads of the log (see chatbe/realtime/sources.py)."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db import connection
+
+from chatbe.realtime.sources import Announcement, Change, LogRange, Membership, RangeRequest
+from conversations.models import Conversation
+from conversations.models import Membership as MembershipRow
+from conversations.selectors.lists import conversations_by_id
+from conversations.wire import MESSAGE_COLUMNS, MessageRow, encode, message_columns
+
+_HEAD, _CHANGE, _MEMBER = 0, 1, 2
+_NO_MESSAGE = ", ".join(["NULL"] * len(MESSAGE_COLUMNS))
+
+
+class DatabaseLogSource:
+    """The log as the hub, the sweep and a resume read it."""
+
+    def memberships(self, user_ids: Collection[int]) -> list[Membership]:
+        rows = MembershipRow.objects.filter(user_id__in=user_ids, left_seq=None)
+        return [
+            Membership(conversation_id=conversation_id, user_id=user_id, visible_from=visible_from)
+            for conversation_id, user_id, visible_from in rows.values_list(
+                "conversation_id", "user_id", "visible_from"
+            )
+        ]
+
+    def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
+        if not conversation_ids:
+            return {}
+        rows = Conversation.objects.filter(id__in=conversation_ids)
+        return dict(rows.values_list("id", "last_seq"))
+
+    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement]:
+        if not memberships:
+            return {}
+        entries = conversations_by_id(
+            user_id=memberships[0].user_id,
+            conversation_ids=[membership.conversation_id for membership in memberships],
+        )
+        return {
+            int(entry.body.id): Announcement(body=encode(entry.body), head=entry.body.head)
+            for entry in entries
+        }
+
+    def ranges(
+        self, requests: Sequence[RangeRequest], user_ids: Collection[int], limit: int
+    ) -> list[LogRange]:
+        """See LogSource. A range covers at most `limit` positions."""
+        after = {request.conversation_id: request.after for request in requests}
+        heads: dict[int, int] = {}
+        changes: dict[int, list[Change]] = {id: [] for id in after}
+        members: dict[int, dict[int, Membership]] = {id: {} for id in after}
+        for tag, conversation_id, first, second, *columns in _one_snapshot(after, user_ids, limit):
+            if tag == _HEAD:
+                heads[conversation_id] = first
+            elif tag == _MEMBER:
+                members[conversation_id][first] = Membership(conversation_id, first, second)
+            else:
+                row = MessageRow(*columns)
+                changes[conversation_id].append(
+                    Change(row.seq, row.changed_seq, encode(row.body()))
+                )
+        return [
+            LogRange(
+                conversation_id=id,
+                after=after[id],
+                to=max(after[id], min(after[id] + limit, head)),
+                head=head,
+                changes=sorted(changes[id], key=lambda change: change.changed_seq),
+                members=members[id],
+            )
+            for id, head in heads.items()
+        ]
+
+
+def _one_snapshot(
+    after: dict[int, int], user_ids: Collection[int], limit: int
+) -> list[tuple[Any, ...]]:
+    """Heads, members and changes, tagged, by one statement: one snapshot.
+
+    (_HEAD, conversation, last_seq, -, …), (_MEMBER, conversation, user, visible_from, …),
+    (_CHANGE, conversation, -, -, *MESSAGE_COLUMNS).
+    """
+    row = message_columns("m")
+    wanted = ", ".join(["(CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint))"] * len(after))
+    users = ", ".join(["%s"] * len(user_ids)) or "NULL"
+    sql = f"""
+        WITH wanted (conversation_id, after, upto) AS (VALUES {wanted})
+        SELECT {_HEAD}, c.id, c.last_seq, 0, {_NO_MESSAGE}
+        FROM wanted w JOIN conversations_conversation c ON c.id = w.conversation_id
+        UNION ALL
+        SELECT {_MEMBER}, s.conversation_id, s.user_id, s.visible_from, {_NO_MESSAGE}
+        FROM wanted w JOIN conversations_membership s ON s.conversation_id = w.conversation_id
+        WHERE s.left_seq IS NULL AND s.user_id IN ({users})
+        UNION ALL
+        SELECT {_CHANGE}, m.conversation_id, 0, 0, {row}
+        FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
+        WHERE m.seq > w.after AND m.seq <= w.upto AND m.changed_seq = m.seq
+        UNION ALL
+        SELECT {_CHANGE}, m.conversation_id, 0, 0, {row}
+        FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
+        WHERE m.changed_seq > m.seq AND m.changed_seq > w.after AND m.changed_seq <= w.upto
+    """  # noqa: S608
+    bounds = [bound for id, start in after.items() for bound in (id, start, start + limit)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*bounds, *user_ids])
+        return list(cursor.fetchall())

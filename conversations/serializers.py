@@ -1,0 +1,100 @@
+"""Validation of requests, and the shapes of answers for the OpenAPI document.
+
+Answers are made of the Structs in `wire.py`; tests hold both descriptions together.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.serializers import UserSerializer
+from chatbe.api.fields import IdField, StrictSerializer
+
+POSITION_MAX = 2**63 - 1
+
+
+class SendMessageSerializer(StrictSerializer):
+    client_id = serializers.CharField(max_length=64, trim_whitespace=False)
+    text = serializers.CharField(trim_whitespace=False, allow_blank=True)
+    reply_to = serializers.IntegerField(
+        min_value=1, max_value=POSITION_MAX, required=False, allow_null=True
+    )
+
+
+class OpenDirectSerializer(StrictSerializer):
+    user_id = IdField()
+
+
+class MoveReceiptSerializer(StrictSerializer):
+    read_seq = serializers.IntegerField(min_value=0, max_value=POSITION_MAX, required=False)
+    delivered_seq = serializers.IntegerField(min_value=0, max_value=POSITION_MAX, required=False)
+
+    def validate(self, attrs: Any) -> Any:
+        if not attrs:
+            raise serializers.ValidationError("say read_seq, delivered_seq or both")
+        return attrs
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    conversation_id = IdField()
+    seq = serializers.IntegerField()
+    changed_seq = serializers.IntegerField()
+    number = serializers.IntegerField()
+    id = IdField()
+    sender_id = IdField()
+    client_id = serializers.CharField()
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    reply_to = serializers.IntegerField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    edited_at = serializers.DateTimeField(allow_null=True)
+    deleted_at = serializers.DateTimeField(allow_null=True)
+
+
+class ConversationSerializer(serializers.Serializer[Any]):
+    id = IdField()
+    kind = serializers.CharField()
+    head = serializers.IntegerField()
+    visible_from = serializers.IntegerField()
+    may_send = serializers.BooleanField()
+    read_seq = serializers.IntegerField()
+    delivered_seq = serializers.IntegerField()
+    unread = serializers.IntegerField()
+    peer = UserSerializer(allow_null=True)
+    last_message = MessageSerializer(allow_null=True)
+
+
+class ConversationPageSerializer(serializers.Serializer[Any]):
+    results = ConversationSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class MessagePageSerializer(serializers.Serializer[Any]):
+    results = MessageSerializer(many=True)
+    head = serializers.IntegerField(help_text="the log's last position in the same snapshot")
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    conversation_id = IdField()
+    after = serializers.IntegerField()
+    to = serializers.IntegerField()
+    head = serializers.IntegerField()
+    changes = MessageSerializer(many=True)
+
+
+class ReceiptSerializer(serializers.Serializer[Any]):
+    conversation_id = IdField()
+    read_seq = serializers.IntegerField()
+    delivered_seq = serializers.IntegerField()
+
+
+class FriendMessagesSerializer(serializers.Serializer[Any]):
+    friend = UserSerializer()
+    conversation_id = IdField()
+    messages = MessageSerializer(many=True, help_text="the newest ones, oldest first")
+    head = serializers.IntegerField()
+
+
+class FriendMessagesPageSerializer(serializers.Serializer[Any]):
+    results = FriendMessagesSerializer(many=True)
+    next = serializers.CharField(allow_null=True)

@@ -1,0 +1,102 @@
+-- The append: the one way into a log. Called by conversations/append.py, which says
+-- what the columns mean. Isolation must be READ COMMITTED.
+CREATE OR REPLACE FUNCTION conversations_append(
+    p_ids bigint[],
+    p_conversations bigint[],
+    p_senders bigint[],
+    p_client_ids text[],
+    p_digests bytea[],
+    p_texts text[],
+    p_replies bigint[],
+    p_created_at timestamptz
+) RETURNS TABLE (
+    draft bigint, outcome text,
+    id bigint, conversation_id bigint, seq bigint, changed_seq bigint, number bigint,
+    sender_id bigint, client_id text, kind text, text text, reply_to bigint,
+    created_at timestamptz, edited_at timestamptz, deleted_at timestamptz
+)
+LANGUAGE plpgsql VOLATILE
+-- A plan made while the table was small would scan it for ever after.
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    -- 1. Lock the conversations, always in the same order.
+    PERFORM 1
+    FROM conversations_conversation c
+    WHERE c.id = ANY (p_conversations)
+    ORDER BY c.id
+    FOR NO KEY UPDATE;
+
+    -- 2. A new statement sees what was committed before the locks were ours: a member
+    -- who was removed meanwhile must not post.
+    RETURN QUERY
+    WITH checked AS MATERIALIZED (
+        SELECT
+            d.draft, d.id, d.conversation_id, d.sender_id, d.client_id, d.digest, d.text,
+            d.reply_to, m.id AS known_id, m.digest AS known_digest,
+            c.last_seq, c.message_count,
+            CASE
+                WHEN m.id IS NOT NULL AND m.digest = d.digest THEN 'known'
+                WHEN m.id IS NOT NULL THEN 'reused'
+                WHEN s.id IS NULL THEN 'absent'
+                WHEN NOT s.may_send THEN 'read_only'
+                WHEN d.reply_to NOT BETWEEN s.visible_from AND c.last_seq THEN 'bad_reply'
+                ELSE 'stored'
+            END AS outcome
+        FROM unnest(p_ids, p_conversations, p_senders, p_client_ids, p_digests, p_texts,
+                    p_replies) WITH ORDINALITY
+            AS d (id, conversation_id, sender_id, client_id, digest, text, reply_to, draft)
+        LEFT JOIN conversations_message m
+            ON m.conversation_id = d.conversation_id
+            AND m.sender_id = d.sender_id
+            AND m.client_id = d.client_id
+        LEFT JOIN conversations_membership s
+            ON s.conversation_id = d.conversation_id
+            AND s.user_id = d.sender_id
+            AND s.left_seq IS NULL
+        LEFT JOIN conversations_conversation c ON c.id = d.conversation_id
+    ),
+    numbered AS MATERIALIZED (
+        SELECT checked.*, row_number() OVER (PARTITION BY checked.conversation_id
+                                             ORDER BY checked.draft) AS step
+        FROM checked
+        WHERE checked.outcome = 'stored'
+    ),
+    inserted AS (
+        INSERT INTO conversations_message (
+            id, conversation_id, seq, changed_seq, number, sender_id, client_id, digest,
+            kind, text, reply_to, created_at
+        )
+        SELECT
+            n.id, n.conversation_id, n.last_seq + n.step, n.last_seq + n.step,
+            n.message_count + n.step, n.sender_id, n.client_id, n.digest, 'text', n.text,
+            n.reply_to, p_created_at
+        FROM numbered n
+    ),
+    bumped AS (
+        UPDATE conversations_conversation c
+        SET last_seq = c.last_seq + t.added, message_count = c.message_count + t.added
+        FROM (
+            SELECT n.conversation_id, max(n.step) AS added
+            FROM numbered n GROUP BY n.conversation_id
+        ) t
+        WHERE c.id = t.conversation_id
+    )
+    SELECT
+        n.draft, n.outcome, n.id, n.conversation_id, n.last_seq + n.step,
+        n.last_seq + n.step, n.message_count + n.step, NULL::bigint, NULL::text, NULL::text,
+        NULL::text, NULL::bigint, p_created_at, NULL::timestamptz, NULL::timestamptz
+    FROM numbered n
+    UNION ALL
+    SELECT
+        k.draft, k.outcome, m.id, m.conversation_id, m.seq, m.changed_seq, m.number,
+        m.sender_id, m.client_id::text, m.kind::text, m.text, m.reply_to, m.created_at,
+        m.edited_at, m.deleted_at
+    FROM checked k
+    LEFT JOIN conversations_message m ON m.id = k.known_id
+    WHERE k.outcome <> 'stored';
+END
+$$;

@@ -1,0 +1,115 @@
+"""How conversations and messages look in JSON, the same over REST and the socket."""
+
+import hashlib
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+
+from chatbe.core.times import iso_milliseconds
+
+
+class MessageBody(msgspec.Struct, frozen=True, gc=False):
+    """A message as members see it. See docs/protocol.md for the meaning of its numbers."""
+
+    conversation_id: str
+    seq: int
+    changed_seq: int
+    number: int
+    id: str
+    sender_id: str
+    client_id: str
+    kind: str
+    text: str
+    reply_to: int | None
+    created_at: str
+    edited_at: str | None
+    deleted_at: str | None
+
+
+class UserBody(msgspec.Struct, frozen=True):
+    """Another user, as far as a conversation shows them."""
+
+    id: str
+    username: str
+
+
+class ConversationBody(msgspec.Struct, frozen=True):
+    """A conversation as one of its members sees it.
+
+    `peer` is the other person of a direct conversation; `unread` counts text messages
+    of others after the read pointer; `head` is the log's last position.
+    """
+
+    id: str
+    kind: str
+    head: int
+    visible_from: int
+    may_send: bool
+    read_seq: int
+    delivered_seq: int
+    unread: int
+    peer: UserBody | None
+    last_message: MessageBody | None
+
+
+encode = msgspec.json.Encoder().encode
+
+
+class MessageRow(NamedTuple):
+    """A message's columns in the order of MESSAGE_COLUMNS, as a cursor returns them."""
+
+    id: int
+    conversation_id: int
+    seq: int
+    changed_seq: int
+    number: int
+    sender_id: int
+    client_id: str
+    kind: str
+    text: str
+    reply_to: int | None
+    created_at: datetime | str
+    edited_at: datetime | str | None
+    deleted_at: datetime | str | None
+
+    def body(self) -> MessageBody:
+        return MessageBody(
+            conversation_id=str(self.conversation_id),
+            seq=self.seq,
+            changed_seq=self.changed_seq,
+            number=self.number,
+            id=str(self.id),
+            sender_id=str(self.sender_id),
+            client_id=self.client_id,
+            kind=self.kind,
+            text=self.text,
+            reply_to=self.reply_to,
+            created_at=_iso(self.created_at) or "",
+            edited_at=_iso(self.edited_at),
+            deleted_at=_iso(self.deleted_at),
+        )
+
+
+MESSAGE_COLUMNS = MessageRow._fields
+
+
+def message_columns(alias: str) -> str:
+    """The columns of a MessageRow for a SELECT, qualified with a table's alias."""
+    return ", ".join(f"{alias}.{column}" for column in MESSAGE_COLUMNS)
+
+
+def content_digest(text: str, reply_to: int | None) -> bytes:
+    """16 bytes that tell two contents apart and tell a reader of the database nothing."""
+    key = hashlib.sha256(settings.CONTENT_HASH_KEY.encode()).digest()
+    content = b"%d\x00%s" % (reply_to or 0, text.encode())
+    return hashlib.blake2b(content, key=key, digest_size=16).digest()
+
+
+def _iso(moment: datetime | str | None) -> str | None:
+    if isinstance(moment, str):
+        # SQLite keeps times as text, in UTC without saying so.
+        moment = parse_datetime(moment + "+00:00")
+    return None if moment is None else iso_milliseconds(moment)

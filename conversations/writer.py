@@ -1,0 +1,212 @@
+"""The log writer: sends of this process, committed together.
+
+Sends collect in lanes, split by shard of the conversation space. While a lane's batch
+commits, the next collects: no timer. A lane runs in a thread of its own with one
+database connection. Everything else here runs on the event loop.
+
+Order holds within a conversation: it belongs to one lane, a lane has one batch under
+way, and when a send must be answered `unavailable` everything queued behind it in
+the lane is answered so too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
+
+from chatbe.core import failpoints
+from chatbe.core.errors import ClientIdReused, Internal, Unavailable
+from chatbe.core.ids import new_id
+from chatbe.realtime.frames import message_created
+from chatbe.realtime.room import Event
+from chatbe.realtime.runtime import Runtime, runtime
+from chatbe.realtime.topics import log_shard
+from conversations.append import Appended, Draft, Outcome, append_messages
+from conversations.wire import encode
+
+log = structlog.get_logger(__name__)
+
+_RETRY_SECONDS = 0.1
+
+Done = Callable[[Outcome], None]
+
+
+@dataclass(slots=True)
+class Pending:
+    """A draft and everybody who waits for it: a retry may come while the first is queued."""
+
+    draft: Draft
+    done: list[Done]
+
+
+class LogWriter:
+    """All lanes of one process. Use on the event loop's thread only."""
+
+    def __init__(self, home: Runtime) -> None:
+        self._lanes = [Lane(home, number) for number in range(settings.LOG_LANES)]
+        home.drains.append(self.drain)
+
+    def submit(self, draft: Draft, done: Done) -> None:
+        """Queue a draft; `done` is called once its outcome is certain. Raises Unavailable."""
+        self._lanes[log_shard(draft.conversation_id) % len(self._lanes)].submit(draft, done)
+
+    async def drain(self) -> None:
+        """Wait until everything queued is answered."""
+        await asyncio.gather(*(lane.idle.wait() for lane in self._lanes))
+
+
+class Lane:
+    """One queue, one thread, one batch at a time."""
+
+    def __init__(self, home: Runtime, number: int) -> None:
+        self._runtime = home
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log-lane-{number}")
+        self._queue: dict[tuple[int, int, str], Pending] = {}
+        self._running: dict[tuple[int, int, str], Pending] = {}
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def submit(self, draft: Draft, done: Done) -> None:
+        known = self._queue.get(draft.key) or self._running.get(draft.key)
+        if known is not None:
+            # The same message twice at once is one message, or a mistake.
+            same = known.draft.digest == draft.digest
+            known.done.append(_second(done) if same else _reused(done))
+            return
+        if len(self._queue) >= settings.LOG_QUEUE_MAX:
+            raise Unavailable("Too many messages are waiting.", retry_after=1.0)
+        self._queue[draft.key] = Pending(draft, [done])
+        if self.idle.is_set():
+            self.idle.clear()
+            # Everything that arrives in this round of the loop goes into the first batch.
+            self._runtime.loop.call_soon(self._start_batch)
+
+    def _start_batch(self) -> None:
+        keys = list(self._queue)[: settings.LOG_BATCH_MAX]
+        self._running = {key: self._queue.pop(key) for key in keys}
+        drafts = [pending.draft for pending in self._running.values()]
+        committing = self._runtime.loop.run_in_executor(self._thread, commit, drafts)
+        committing.add_done_callback(self._finish_batch)
+
+    def _finish_batch(self, committing: asyncio.Future[list[Outcome] | None]) -> None:
+        batch, self._running = list(self._running.values()), {}
+        outcomes = committing.result()
+        if outcomes is None:
+            # Nothing is known of this batch, so nothing behind it may overtake it.
+            batch += self._queue.values()
+            self._queue = {}
+            outcomes = [Unavailable(retry_after=1.0)] * len(batch)
+        self._answer(batch, outcomes)
+        if self._queue:
+            self._start_batch()
+        else:
+            self.idle.set()
+
+    def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
+        failpoints.reach("writer.committed")
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            for done in pending.done:
+                done(outcome)
+        if failpoints.armed("writer.acknowledged"):
+            # Acks leave together with events; to die between them they must go first.
+            self._runtime.hub.flush()
+            failpoints.reach("writer.acknowledged")
+        by_topic: dict[int, list[Event]] = defaultdict(list)
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Appended) and outcome.fresh:
+                id = pending.draft.conversation_id
+                seq = outcome.message.seq
+                frame = message_created(encode(outcome.message))
+                by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
+        for events in by_topic.values():
+            self._runtime.publish_events(events)
+
+
+def _second(done: Done) -> Done:
+    """For a retry that met its first attempt in the queue: nothing of it is fresh."""
+
+    def answer(outcome: Outcome) -> None:
+        if isinstance(outcome, Appended):
+            outcome = Appended(outcome.message, fresh=False)
+        done(outcome)
+
+    return answer
+
+
+def _reused(done: Done) -> Done:
+    """For another content under a client_id that is being stored right now."""
+
+    def answer(outcome: Outcome) -> None:
+        done(ClientIdReused() if isinstance(outcome, Appended) else outcome)
+
+    return answer
+
+
+def commit(drafts: Sequence[Draft]) -> list[Outcome] | None:
+    """Commit a batch in a lane's thread. None when its outcome could not be found out.
+
+    A connection that breaks in COMMIT leaves the outcome unknown; running the same
+    drafts again answers it, for what was stored is recognised by its client_id.
+    """
+    deadline = time.monotonic() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
+    while True:
+        try:
+            return append_messages(drafts)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            # Gone, restarting, locked, deadlocked: all of these pass.
+            log.warning("append_retried", error=type(error).__name__, drafts=len(drafts))
+            _drop_broken_connection()
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(_RETRY_SECONDS)
+        except Exception as error:
+            log.warning("append_split", error=type(error).__name__, drafts=len(drafts))
+            if len(drafts) > 1:
+                return _commit_singly(drafts)
+            return _commit_last(drafts[0])
+
+
+def _commit_singly(drafts: Sequence[Draft]) -> list[Outcome] | None:
+    """One bad row fails a whole batch: run it row by row, so that it fails alone."""
+    outcomes: list[Outcome] = []
+    for draft in drafts:
+        outcome = commit([draft])
+        if outcome is None:
+            return None
+        outcomes += outcome
+    return outcomes
+
+
+def _commit_last(draft: Draft) -> list[Outcome]:
+    """A row that fails by itself: once more with a new id, which may have collided."""
+    draft.id = new_id()
+    try:
+        return append_messages([draft])
+    except Exception:
+        log.exception("append_failed")
+        return [Internal()]
+
+
+def _drop_broken_connection() -> None:
+    connection.close_if_unusable_or_obsolete()
+
+
+_writer: tuple[Runtime, LogWriter] | None = None
+
+
+def log_writer() -> LogWriter:
+    """The writer of this process's runtime. On the event loop only."""
+    global _writer
+    home = runtime()
+    if _writer is None or _writer[0] is not home:
+        _writer = (home, LogWriter(home))
+    return _writer[1]

@@ -1,0 +1,181 @@
+"""Runs the whole suite twice, as `make test`: embedded, then on PostgreSQL and Redis.
+
+The embedded half has SQLite and the in-memory layer. The other takes DATABASE_URL and REDIS_URL
+where they are set, otherwise throw-away servers of its own; where there can be none it says so,
+loudly, and with CI=true that counts as a failure: a suite that passed by not running is a lie.
+
+Within a half, browser tests have a pytest of their own: Playwright keeps an event loop running in
+the main thread until its session ends, and every async test after it would fail.
+
+Arguments go to pytest: `make test ARGS="-k resume -x"`. The last line sums up all of its runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts import programs
+from scripts.programs import ServiceError
+from scripts.services import Postgres, Redis
+
+if TYPE_CHECKING:
+    import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+COUNTS_FILE = "RUN_TESTS_COUNTS_FILE"
+OUTCOMES = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
+NO_TESTS_COLLECTED = 5
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """pytest's hook, because each run loads this module as a plugin: hand the counts back."""
+    counts = {
+        name: sum(
+            getattr(report, "count_towards_summary", True)
+            for report in terminalreporter.getreports(name)
+        )
+        for name in OUTCOMES
+    }
+    Path(os.environ[COUNTS_FILE]).write_text(json.dumps(counts))
+
+
+@dataclass
+class Suite:
+    """What all runs of pytest together came to."""
+
+    arguments: Sequence[str]
+    markexpr: str
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def run(self, title: str, marks: Sequence[str], environment: Mapping[str, str]) -> None:
+        """One run of pytest, with a DATA_DIR that goes with it."""
+        banner(title)
+        expression = " and ".join(f"({mark})" for mark in (*marks, self.markexpr) if mark)
+        with tempfile.TemporaryDirectory(prefix="chatbe-tests-") as scratch:
+            counts_file = Path(scratch) / "counts.json"
+            command = [sys.executable, "-m", "pytest", "-p", "scripts.run_tests"]
+            status = run_to_the_end(
+                [*command, *self.arguments, "-m", expression],
+                {
+                    **environment,
+                    "DATA_DIR": str(Path(scratch) / "data"),
+                    COUNTS_FILE: str(counts_file),
+                },
+            )
+            counts = json.loads(counts_file.read_text()) if counts_file.exists() else {}
+        self.counts.update(counts)
+        if status not in {0, NO_TESTS_COLLECTED}:
+            self.problems.append(f"{title}: pytest ended with status {status}")
+            if not counts.get("failed") and not counts.get("error"):
+                self.counts["error"] += 1
+
+    def skip(self, title: str, reason: object) -> None:
+        self.problems.append(f"{title}: NOT RUN. {reason}")
+        banner(self.problems[-1])
+        if is_ci():
+            self.counts["error"] += 1
+
+    def closing_line(self, seconds: float) -> str:
+        plural = {"error": "errors" if self.counts["error"] != 1 else "error"}
+        parts = [f"{self.counts[name]} {plural.get(name, name)}" for name in OUTCOMES]
+        told = [part for part in parts if not part.startswith("0 ")]
+        text = f" {', '.join(told) or 'no tests ran'} in {seconds:.1f}s "
+        return text.center(max(shutil.get_terminal_size().columns, len(text) + 8), "=")
+
+    @property
+    def has_failed(self) -> bool:
+        return bool(self.counts["failed"] or self.counts["error"]) or not sum(self.counts.values())
+
+
+def run_to_the_end(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Like `subprocess.call`, which on Ctrl-C would kill pytest before it has cleaned up."""
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # the terminal has told it, too
+        raise
+    except SystemExit:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
+
+
+def is_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def banner(text: str) -> None:
+    line = "#" * 80
+    print(f"\n{line}\n# {text}\n{line}", flush=True)
+
+
+def run_half(suite: Suite, title: str, mark: str, environment: Mapping[str, str]) -> None:
+    suite.run(title, [mark, "not browser"], environment)
+    if "CHROMIUM" in environment:
+        suite.run(f"{title}, in the browser", [mark, "browser"], environment)
+
+
+@contextlib.contextmanager
+def database_and_redis() -> Iterator[dict[str, str]]:
+    """The URLs of a PostgreSQL and a Redis: those in the environment, else throw-away ones."""
+    urls = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
+    with contextlib.ExitStack() as stack:
+        if not all(urls.values()):
+            programs.install("postgres", "redis")
+            urls["DATABASE_URL"] = urls["DATABASE_URL"] or stack.enter_context(Postgres()).url
+            urls["REDIS_URL"] = urls["REDIS_URL"] or stack.enter_context(Redis()).url
+        yield urls
+
+
+def main() -> int:
+    # Only the last -m counts for pytest: the caller's has to become part of ours.
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", dest="markexpr", default="")
+    options, arguments = parser.parse_known_args()
+    suite = Suite(arguments=arguments, markexpr=options.markexpr)
+    started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+
+    plain = {**os.environ}
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        plain.pop(name, None)
+    try:
+        plain["CHROMIUM"] = str(programs.install_browser())
+    except ServiceError as error:
+        suite.skip("Browser tests", error)
+
+    run_half(suite, "Half 1 of 2: SQLite and the in-memory layer", "not postgres", plain)
+    title = "Half 2 of 2: PostgreSQL and Redis"
+    try:
+        with database_and_redis() as urls:
+            run_half(suite, title, "not embedded_only", {**plain, **urls})
+    except ServiceError as error:
+        suite.skip(title, error)
+
+    for problem in suite.problems:
+        banner(problem)
+    print(f"\n{suite.closing_line(time.monotonic() - started)}", flush=True)
+    return 1 if suite.has_failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
