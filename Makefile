@@ -77,7 +77,8 @@ format: $(VENV)/dev.stamp ## Put the code into the house style
 	$(BIN)/ruff format .
 
 audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in what we run on
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.txt $(ARGS)
+	@# --strict: what the service cannot tell us about is no "nothing found".
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt $(ARGS)
 
 bench: $(VENV)/dev.stamp ## Measure speed and size (ARGS=…)
 	@$(BIN)/python -m benchmarks.run $(ARGS)

@@ -23,3 +23,9 @@ class SessionTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def session_of(request: Request) -> Session:
+    """The session of an authenticated request; its user is `session_of(request).user`."""
+    assert isinstance(request.auth, Session)
+    return request.auth

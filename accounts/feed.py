@@ -20,6 +20,9 @@ def lock_users(user_ids: Iterable[int]) -> dict[int, User]:
     Locking two users is how a pair is locked: contacts, blocks and direct conversations
     of the pair change only under it. What is read before it may be stale: read after.
     """
+    if not transaction.get_connection().in_atomic_block:
+        # SQLite would lock nothing and say nothing.
+        raise transaction.TransactionManagementError("users are locked inside a transaction")
     # NO KEY: other transactions may go on inserting rows that point at the users.
     users = User.objects.filter(id__in=set(user_ids)).order_by("id")
     return {user.id: user for user in users.select_for_update(no_key=True)}

@@ -69,7 +69,7 @@ class TicketSerializer(serializers.Serializer[Any]):
     expires_at = TimeField()
 
 
-class SessionSerializer(serializers.Serializer[Session]):
+class SessionSerializer(serializers.Serializer[Any]):
     """A session as its user sees it in the list of devices."""
 
     id = IdField()

@@ -69,9 +69,7 @@ class KeyRing(TokenBackend):
     """simplejwt's back-end with several keys, chosen by `kid` from our own list."""
 
     def __init__(self) -> None:
-        super().__init__(
-            ALGORITHM, audience=AUDIENCE, issuer=ISSUER, leeway=CLOCK_LEEWAY_SECONDS
-        )
+        super().__init__(ALGORITHM, audience=AUDIENCE, issuer=ISSUER, leeway=CLOCK_LEEWAY_SECONDS)
 
     def encode(self, payload: dict[str, Any]) -> str:
         kid, secret = next(iter(signing_keys().items()))

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import selectors, services
+from accounts.authentication import session_of
 from accounts.serializers import (
     LoggedInSerializer,
     LoginSerializer,
@@ -98,7 +99,7 @@ class LogoutView(APIView):
     @operation(answers={204: None})
     def post(self, request: Request) -> Response:
         """End the session this request came with."""
-        services.log_out(session=request.auth)
+        services.log_out(session=session_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -106,7 +107,7 @@ class TicketView(APIView):
     @operation(answers={201: TicketSerializer})
     def post(self, request: Request) -> Response:
         """A one-time ticket with which to open a socket."""
-        ticket, expires_at = services.create_ticket(session=request.auth)
+        ticket, expires_at = services.create_ticket(session=session_of(request))
         body = TicketSerializer({"ticket": ticket, "expires_at": expires_at}).data
         return Response(body, status.HTTP_201_CREATED)
 
@@ -124,10 +125,11 @@ class SessionsView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The devices that are logged in."""
-        context = {"current_session_id": request.auth.id}
+        session = session_of(request)
+        context = {"current_session_id": session.id}
         return Response(
             page_of(
-                selectors.list_sessions(request.user.id),
+                selectors.list_sessions(session.user_id),
                 read_page(request),
                 lambda rows: SessionSerializer(rows, many=True, context=context).data,
             )
@@ -136,7 +138,7 @@ class SessionsView(APIView):
     @operation(operation_id="sessions_destroy_others", answers={204: None})
     def delete(self, request: Request) -> Response:
         """Log out all other devices."""
-        services.end_other_sessions(session=request.auth)
+        services.end_other_sessions(session=session_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -144,5 +146,6 @@ class SessionView(APIView):
     @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, session_id: str) -> Response:
         """Log out one device."""
-        services.end_session(user_id=request.user.id, session_id=path_id(session_id))
+        own = session_of(request)
+        services.end_session(user_id=own.user_id, session_id=path_id(session_id))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -24,10 +24,8 @@ class Spread(NamedTuple):
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` (0 to 1) of the `ordered` values do not exceed.
 
-    The nearest rank: always a value that was measured. NaN if there are none.
+    The nearest rank: always a value that was measured. There must be one.
     """
-    if not ordered:
-        return math.nan
     return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
 
 

@@ -15,7 +15,9 @@ def main() -> None:
     # A collection here would look like a pause of the server; a run makes no cycles to speak of.
     gc.disable()
     outcome = uvloop.run(WORKLOADS[job.workload].drive(job))
-    sys.stdout.buffer.write(msgspec.json.encode(outcome))
+    # Opened anew, because with PYTHONUNBUFFERED set Python's own may write only a part of it.
+    with open(sys.stdout.fileno(), "wb", closefd=False) as output:
+        output.write(msgspec.json.encode(outcome))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,10 @@ DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 def describe(database_url: str, redis_url: str) -> dict[str, object]:
     """The processor, the versions, and how safely the database writes."""
     with psycopg.connect(database_url) as connection:
-        durability = {
-            name: connection.execute("SELECT current_setting(%s)", [name]).fetchone()[0]
-            for name in DURABILITY
-        }
+        settings = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+        durability: dict[str, str] = dict(
+            connection.execute(settings, [list(DURABILITY)]).fetchall()
+        )
         postgres = connection.info.parameter_status("server_version")
     with redis.Redis.from_url(redis_url) as client:
         redis_version = client.info("server")["redis_version"]

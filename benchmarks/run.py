@@ -50,8 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redis = stack.enter_context(Redis(cpus=options.load_cpu))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatbe-bench-"))
         targets: list[Target] = []
-        for kind in (Naive, Ours):
-            if options.only in (None, kind.name):
+        kinds: tuple[type[Target], ...] = (Naive, Ours)
+        for kind in kinds:
+            if options.only in {None, kind.name}:
                 target = kind(postgres, redis, cpus=options.server_cpu, scratch=scratch)
                 _say(f"preparing {target.name}")
                 target.prepare(*workload.layout(settings))
@@ -165,7 +166,8 @@ def _generate(job: Job, *, cpu: str, timeout: float) -> Outcome:
 
 
 def _spreads(runs: Sequence[Outcome]) -> dict[str, Spread]:
-    return {key: spread([run.figures[key] for run in runs]) for key in runs[0].figures}
+    measured = [key for key in runs[0].figures if all(key in run.figures for run in runs)]
+    return {key: spread([run.figures[key] for run in runs]) for key in measured}
 
 
 def _report(

@@ -31,7 +31,7 @@ class WebServer(Server):
         arguments: Sequence[str],
         environment: Mapping[str, str],
         *,
-        cpus: str,
+        cpus: str | None,
         ready: str | None = None,
     ) -> None:
         super().__init__(cpus=cpus)
@@ -56,7 +56,7 @@ class WebServer(Server):
         filled_in = [argument.format(port=self.port) for argument in self._arguments]
         return [sys.executable, *filled_in]
 
-    def _answers(self) -> bool:
+    def _answers(self, pid: int) -> bool:
         try:
             if self._ready is None:
                 socket.create_connection(("127.0.0.1", self.port), timeout=5).close()

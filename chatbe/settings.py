@@ -312,6 +312,7 @@ USE_I18N = True
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # The server hands out files straight from the apps: nothing to collect before a start.
 WHITENOISE_USE_FINDERS = True

@@ -5,7 +5,6 @@ pair at once happen one after the other, and the second sees what the first did.
 somebody who is blocked, the blocker is answered for exactly like nobody at all.
 """
 
-import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -16,8 +15,6 @@ from chatbe.core.errors import Conflict, InvalidInput, NotFound
 from contacts import selectors
 from contacts.models import Block, Contact
 from contacts.signals import pair_changed
-
-log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -59,15 +56,15 @@ def remove_contact(*, user: User, other_id: int) -> None:
 
 @transaction.atomic
 def block_user(*, user: User, other_id: int) -> None:
-    """Block a user and end a contact with them; again changes nothing.
+    """Block a user and end a contact with them. InvalidInput for oneself.
 
-    InvalidInput for oneself, NotFound.
+    Silent about everything else: whoever was blocked may block back, or block an account
+    that is gone, and learns from neither answer which of the two it was.
     """
     if other_id == user.id:
         raise InvalidInput("You cannot block yourself.")
-    lock_users([user.id, other_id])
-    if not selectors.is_here_for(user.id, other_id):
-        raise NotFound
+    if other_id not in lock_users([user.id, other_id]):
+        return
     if selectors.has_blocked(user.id, other_id):
         return
     were_contacts = _delete_contact(user.id, other_id)
@@ -75,18 +72,16 @@ def block_user(*, user: User, other_id: int) -> None:
     _tell(Block, user.id, other_id, may_talk=False)
     # Who was no contact must not be told that anything happened.
     bump_feeds([user.id, other_id] if were_contacts else [user.id])
-    log.info("user_blocked", user_id=str(user.id), other_id=str(other_id))
 
 
 @transaction.atomic
 def unblock_user(*, user: User, other_id: int) -> None:
-    """Take a block back; the contact it ended stays ended. NotFound if there is none."""
+    """Take a block back, if there is one; the contact it ended stays ended."""
     lock_users([user.id, other_id])
     deleted, _ = Block.objects.filter(blocker=user, blocked_id=other_id).delete()
-    if not deleted:
-        raise NotFound
-    _tell(Block, user.id, other_id, may_talk=False)
-    bump_feeds([user.id])
+    if deleted:
+        _tell(Block, user.id, other_id, may_talk=False)
+        bump_feeds([user.id])
 
 
 def _delete_contact(user_id: int, other_id: int) -> bool:

@@ -52,7 +52,7 @@ class ReceiptMarkDelivered(Command, frozen=True, tag="receipt.mark_delivered"):
 def handle_message_send(connection: Connection, command: MessageSend) -> None:
     draft = draft_message(
         sender_id=connection.user_id,
-        conversation_id=command.conversation_id,
+        conversation_id=int(command.conversation_id),
         client_id=command.client_id,
         text=command.text,
         reply_to=command.reply_to,
@@ -73,13 +73,13 @@ async def handle_conversation_fetch(connection: Connection, command: Conversatio
     changes = await in_database_thread(
         access_changes,
         user_id=connection.user_id,
-        conversation_id=command.conversation_id,
+        conversation_id=int(command.conversation_id),
         after=command.after,
         limit=command.limit,
     )
     connection.push(
         range_frame(
-            conversation_id=command.conversation_id,
+            conversation_id=int(command.conversation_id),
             after=changes.after,
             to=changes.to,
             head=changes.head,
@@ -93,7 +93,7 @@ async def handle_mark_read(connection: Connection, command: ReceiptMarkRead) -> 
     receipt = await in_database_thread(
         mark_read,
         user_id=connection.user_id,
-        conversation_id=command.conversation_id,
+        conversation_id=int(command.conversation_id),
         seq=command.seq,
     )
     _reply_receipt(connection, command, receipt)
@@ -103,7 +103,7 @@ async def handle_mark_delivered(connection: Connection, command: ReceiptMarkDeli
     receipt = await in_database_thread(
         mark_delivered,
         user_id=connection.user_id,
-        conversation_id=command.conversation_id,
+        conversation_id=int(command.conversation_id),
         seq=command.seq,
     )
     _reply_receipt(connection, command, receipt)

@@ -105,17 +105,22 @@ class Lane:
             batch += self._queue.values()
             self._queue = {}
             outcomes = [Unavailable(retry_after=1.0)] * len(batch)
-        self._answer(batch, outcomes)
-        if self._queue:
-            self._start_batch()
-        else:
-            self.idle.set()
+        try:
+            self._answer(batch, outcomes)
+        except Exception:
+            # Nothing that happens to an answer may stop the lane: it is committed.
+            log.exception("answering_failed")
+        finally:
+            if self._queue:
+                self._start_batch()
+            else:
+                self.idle.set()
 
     def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
         failpoints.reach("writer.committed")
         for pending, outcome in zip(batch, outcomes, strict=True):
             for done in pending.done:
-                done(outcome)
+                _tell(done, outcome)
         if failpoints.armed("writer.acknowledged"):
             # Acks leave together with events; to die between them they must go first.
             self._runtime.hub.flush()
@@ -129,6 +134,14 @@ class Lane:
                 by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
         for events in by_topic.values():
             self._runtime.publish_events(events)
+
+
+def _tell(done: Done, outcome: Outcome) -> None:
+    try:
+        done(outcome)
+    except Exception:
+        # One caller's trouble must not cost the others of the batch their answer.
+        log.exception("answer_failed")
 
 
 def _second(done: Done) -> Done:

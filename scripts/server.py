@@ -70,8 +70,8 @@ class Server(ABC):
     def _command(self) -> list[str]: ...
 
     @abstractmethod
-    def _answers(self) -> bool:
-        """Whether the running process takes queries yet."""
+    def _answers(self, pid: int) -> bool:
+        """Whether the process just started takes queries yet."""
 
     @property
     def pid(self) -> int:
@@ -212,7 +212,8 @@ class Server(ABC):
                 **self._run_as(),
             )
         self._killed = False
-        if not wait_until(lambda: not self.is_running or self._answers(), START_TIMEOUT):
+        pid = self._process.pid
+        if not wait_until(lambda: not self.is_running or self._answers(pid), START_TIMEOUT):
             self.kill()
         if not self.is_running:
             tail = "\n".join(self.log.splitlines()[-15:])

@@ -89,8 +89,10 @@ class Postgres(Server):
         # After a SIGKILL the shared memory outlives the processes; only PostgreSQL itself,
         # started once more on the same folder, knows which segments to remove.
         if self._killed and not self.is_running:
+            durable, self._settings = self._settings, {**self._settings, "fsync": "off"}
             with contextlib.suppress(ServiceError):
                 self._launch()
+            self._settings = durable
         super().close()
 
     @property
@@ -123,13 +125,13 @@ class Postgres(Server):
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [str(programs.locate("postgres")), "-D", str(self._data), *options]
 
-    def _answers(self) -> bool:
+    def _answers(self, pid: int) -> bool:
         # What pg_ctl reads: line 1 is the process, line 8 turns to "ready".
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
     def _run_tool(self, name: str, *arguments: str) -> None:
         tool = programs.locate("postgres").with_name(name)
@@ -183,7 +185,7 @@ class Redis(Server):
             command += [f"--{name}", *shlex.split(value)]
         return command
 
-    def _answers(self) -> bool:
+    def _answers(self, pid: int) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

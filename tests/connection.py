@@ -29,7 +29,8 @@ class Connection:
         self.address = address
         self._socket = socket
         self._refs = itertools.count(1)
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        # None for an answer says that there will be none.
+        self._waiting: dict[str, asyncio.Future[Frame | None]] = {}
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -57,19 +58,22 @@ class Connection:
         except ConnectionClosed as error:
             raise ConnectionResetError(str(error)) from error
 
-    async def ask(self, frame: Frame, seconds: float) -> Frame:
+    async def ask(self, command: Frame, seconds: float) -> Frame:
         """Send a command and return what carries its ref: `reply`, `range`, `pong` or `error`."""
         ref = str(next(self._refs))
-        answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
         self._waiting[ref] = answer
         try:
-            await self.tell({**frame, "ref": ref})
+            await self.tell({**command, "ref": ref})
             async with asyncio.timeout(seconds):
-                return await answer
+                frame = await answer
         except TimeoutError:
-            raise NoAnswerError(frame["type"]) from None
+            raise NoAnswerError(command["type"]) from None
         finally:
             self._waiting.pop(ref, None)
+        if frame is None:
+            raise ConnectionResetError("the socket broke")
+        return frame
 
     async def read(self, silence_seconds: float, handle: Callable[[Frame], None]) -> None:
         """Hand over every frame, batches taken apart, until the socket closes or falls silent."""
@@ -87,7 +91,7 @@ class Connection:
         finally:
             for waiting in self._waiting.values():
                 if not waiting.done():
-                    waiting.set_exception(ConnectionResetError("the socket broke"))
+                    waiting.set_result(None)
 
     def _answer(self, frame: Frame) -> None:
         """Wake whoever asked for this frame, which the reader has handled by now."""

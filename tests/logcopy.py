@@ -82,6 +82,11 @@ class LogCopy:
                 self._apply(position, change)
         self.cursor = to
 
+    def begin_loading(self) -> None:
+        """The copy is of no use any more; a whole one is on its way."""
+        self.is_loading = True
+        self._journal.cursors.pop(self.conversation_id, None)
+
     def load(self, head: int, messages: Sequence[Message]) -> None:
         """Start again from a whole copy that was read by REST; it reaches to `head`."""
         self._journal.changes.append(Loaded(self.conversation_id, head, tuple(messages)))

@@ -145,7 +145,7 @@ class Logs:
 
     def _reload(self, copy: LogCopy) -> None:
         if not copy.is_loading:
-            copy.is_loading = True
+            copy.begin_loading()
             self._spawn(self._load(copy))
 
     async def _load(self, copy: LogCopy) -> None:

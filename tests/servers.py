@@ -103,7 +103,7 @@ class ProductServer(Server):
         workers = str(self._workers)
         return [*manage, "serve", "--host", host, "--port", port, "--workers", workers]
 
-    def _answers(self) -> bool:
+    def _answers(self, pid: int) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)

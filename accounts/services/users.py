@@ -20,9 +20,7 @@ log = structlog.get_logger(__name__)
 PASSWORD_MAX = 256
 
 
-def register_user(
-    *, username: str, email: str, password: str, address: str | None = None
-) -> User:
+def register_user(*, username: str, email: str, password: str, address: str | None = None) -> User:
     """Make an account.
 
     InvalidInput, RateLimited; Conflict for a taken username, and for a taken address only
@@ -71,8 +69,10 @@ def _check_password(password: str, user: User) -> None:
 def change_password(*, user: User, password: str, keep: Session | None = None) -> None:
     """Set a new password and end all sessions of the user but `keep`. InvalidInput."""
     _check_password(password, user)
-    others = selectors.list_sessions(user.id).exclude(id=keep.id if keep else None)
-    end_sessions(others, reason=EndReason.PASSWORD_CHANGE)
+    ended = selectors.list_sessions(user.id)
+    if keep is not None:
+        ended = ended.exclude(id=keep.id)
+    end_sessions(ended, reason=EndReason.PASSWORD_CHANGE)
     user.set_password(password)
     user.save(update_fields=["password"])
     log.info("password_changed", user_id=str(user.id))

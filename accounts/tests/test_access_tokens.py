@@ -15,8 +15,8 @@ from accounts import services, tokens
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
 
-SECRET = "s" * 40
-OTHER_SECRET = "o" * 40
+SECRET = "s" * 64
+OTHER_SECRET = "o" * 64
 
 pytestmark = pytest.mark.django_db
 
@@ -102,12 +102,12 @@ FORGERIES = {
     "HS384": lambda claims: sign(claims, algorithm="HS384"),
     "HS512": lambda claims: sign(claims, algorithm="HS512"),
     "RS256": lambda claims: sign(claims, secret=_rsa, algorithm="RS256"),
-    "wrong secret": lambda claims: sign(claims, secret="x" * 40),
+    "wrong secret": lambda claims: sign(claims, secret="x" * 64),
     "secret of the other key": lambda claims: sign(claims, secret=OTHER_SECRET),
     "unknown kid": lambda claims: sign(claims, kid="three"),
     "empty kid": lambda claims: sign(claims, kid=""),
-    "kid that is a path": lambda claims: sign(claims, secret="k" * 40, kid="../../dev/null"),
-    "kid that is a query": lambda claims: sign(claims, secret="k" * 40, kid="' UNION SELECT 'k"),
+    "kid that is a path": lambda claims: sign(claims, secret="k" * 64, kid="../../dev/null"),
+    "kid that is a query": lambda claims: sign(claims, secret="k" * 64, kid="' UNION SELECT 'k"),
     "no kid": lambda claims: jwt.encode(claims, SECRET, "HS256"),
     "kid that is a list": lambda claims: unsigned(
         {"alg": "HS256", "typ": "JWT", "kid": ["one"]}, "AAAA"

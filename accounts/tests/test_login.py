@@ -22,7 +22,9 @@ def alice():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("login", ["Alice", "alice", "ALICE", "alice@example.org", "ALICE@example.ORG"])
+@pytest.mark.parametrize(
+    "login", ["Alice", "alice", "ALICE", "alice@example.org", "ALICE@example.ORG"]
+)
 def test_name_and_address_both_log_in_however_they_are_written(alice, login):
     answer = log_in(login, device="Phone")
     session = Session.objects.get()

@@ -41,11 +41,33 @@ INVISIBLE = [
 ]
 OTHER_FORMS = ["ｐａｙｐａｌ", "𝐩𝐚𝐲𝐩𝐚𝐥", "𝓅𝒶𝓎", "ⓟⓐⓨ", "ﬁve", "pay²", "ⅣⅣⅣ", "㎏㎏㎏", "ªªª", "ﷺﷺﷺ"]
 MIXED = [
-    "pаypal", "аlice", "bοb", "Αlice", "pay\u0440al", "ｂоb", "Ьob", "goоgle", "micrоsoft", "λambda",
-    "аdmin", "rооt", "ѕystem", "suppоrt", "ехample", "tеst", "Вob", "nеo", "kіm", "հello",
+    "pаypal",
+    "аlice",
+    "bοb",
+    "Αlice",
+    "pay\u0440al",
+    "ｂоb",
+    "Ьob",
+    "goоgle",
+    "micrоsoft",
+    "λambda",
+    "аdmin",
+    "rооt",
+    "ѕystem",
+    "suppоrt",
+    "ехample",
+    "tеst",
+    "Вob",
+    "nеo",
+    "kіm",
+    "հello",
 ]
 BIDI = [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"]
-CONTROLS = [chr(n) for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\t\n\r\x1c\x1d\x1e\x1f\x85\x0b\x0c"]
+CONTROLS = [
+    chr(n)
+    for n in (*range(0x20), *range(0x7F, 0xA0))
+    if chr(n) not in "\t\n\r\x1c\x1d\x1e\x1f\x85\x0b\x0c"
+]
 ZALGO = ["a\u0335\u0336\u0337b", "a\u0310\u0311\u0312lice", "e\u20dd\u20deve", "\u0301\u0302\u0303"]
 SYMBOLS = list("!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~ §€😀♥→")
 

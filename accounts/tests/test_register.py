@@ -119,16 +119,12 @@ def test_a_forged_forwarded_header_moves_no_limit(settings):
     settings.REGISTRATIONS_PER_ADDRESS = "1/hour"
     body = {"username": "alice", "email": "alice@example.org", "password": PASSWORD}
     APIClient().post(URL, body, HTTP_X_FORWARDED_FOR="198.51.100.1")
-    again = APIClient().post(
-        URL, {**body, "username": "bob"}, HTTP_X_FORWARDED_FOR="198.51.100.2"
-    )
+    again = APIClient().post(URL, {**body, "username": "bob"}, HTTP_X_FORWARDED_FOR="198.51.100.2")
     assert again.status_code == 429
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_want_one_name_at_once_one_gets_it():
-    answers = run_together(
-        [lambda n=n: register(email=f"user{n}@example.org") for n in range(8)]
-    )
+    answers = run_together([lambda n=n: register(email=f"user{n}@example.org") for n in range(8)])
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
     assert User.objects.count() == 1

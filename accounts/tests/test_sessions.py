@@ -9,6 +9,7 @@ from accounts import services
 from accounts.models import Session, User
 from accounts.tests.rest import PASSWORD, device_of, make_user, same_answer
 from chatbe.core.errors import InvalidInput, NotFound
+from chatbe.core.times import iso_milliseconds
 from chatbe.realtime.sources import Sources
 
 URL = "/api/v1/sessions"
@@ -67,7 +68,7 @@ def test_the_list_shows_ones_live_sessions_and_which_one_is_asking(
 def test_times_are_utc_whatever_the_servers_time_zone(phone, settings):
     settings.TIME_ZONE = "Asia/Tokyo"
     shown = phone.get(URL).json()["results"][0]["created_at"]
-    assert shown == phone.tokens.session.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert shown == iso_milliseconds(phone.tokens.session.created_at)
 
 
 def test_the_list_comes_in_pages(phone, laptop):

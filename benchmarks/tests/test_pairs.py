@@ -1,5 +1,7 @@
 """Who talks with whom, and what the run then expects to be stored."""
 
+from typing import Any
+
 from benchmarks.frames import Scanner
 from benchmarks.job import Seat
 from benchmarks.workloads import WORKLOADS, pairs
@@ -20,14 +22,15 @@ async def test_only_messages_answered_with_a_reply_count_as_acked():
     talker = pairs.Talker(
         Seat(url=""), Scanner(), conversation_id="9", client_id="run.0", latencies=latencies
     )
-    talker.transport = Wire()
+    wire: Any = Wire()
+    talker.on_ws_connected(wire)
     talker.start(in_flight=3)
     talker.on_reply(b"1")  # sends the fourth
     talker.stop()
     talker.on_reply(b"4")
     talker.on_error(b"2")
 
-    assert len(talker.transport.frames) == 4
+    assert len(wire.frames) == 4
     assert talker.acked() == ["run.0.1", "run.0.4"]
     assert list(talker.pending) == [b"3"]
     assert len(latencies) == 2

@@ -8,7 +8,7 @@ of a conversation must get every message as an event.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from picows import WSMsgType
 
@@ -18,9 +18,9 @@ from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome, Seat
 from benchmarks.sockets import Socket, open_all
 
-DEFAULTS = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 10.0}
+DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 10.0}
 
-FIGURES = [
+FIGURES: Sequence[Figure] = [
     Figure("acked", "acked messages/s"),
     Figure("p50", "ack p50, ms", 2),
     Figure("p99", "ack p99, ms", 2),
@@ -151,10 +151,10 @@ class _Reading:
 def _figures(before: _Reading, after: _Reading, ordered: list[float]) -> dict[str, float]:
     seconds = after.time - before.time
     used = {name: after.cpu[name] - before.cpu[name] for name in after.cpu}
+    waits = {"p50": percentile(ordered, 0.50), "p99": percentile(ordered, 0.99)} if ordered else {}
     return {
         "acked": len(ordered) / seconds,
-        "p50": percentile(ordered, 0.50) * 1e3,
-        "p99": percentile(ordered, 0.99) * 1e3,
+        **{name: wait * 1e3 for name, wait in waits.items()},
         "delivered": (after.delivered - before.delivered) / seconds,
         "server_us": used["server"] / max(len(ordered), 1) * 1e6,
         **{f"{name}_cpu": 100 * value / seconds for name, value in used.items()},

@@ -69,8 +69,9 @@ def as_chat_error(exc: Exception) -> errors.ChatError:
         return exc
     if isinstance(exc, rest_errors.ValidationError):
         return errors.InvalidInput(fields=_flatten(exc.detail))
-    if isinstance(exc, rest_errors.Throttled) and exc.wait is not None:
-        return errors.RateLimited(retry_after=math.ceil(exc.wait))
+    if isinstance(exc, rest_errors.Throttled):
+        wait = getattr(exc, "wait", None)
+        return errors.RateLimited(retry_after=None if wait is None else math.ceil(wait))
     for kind, error in _KINDS:
         if isinstance(exc, kind):
             return error()
@@ -79,7 +80,7 @@ def as_chat_error(exc: Exception) -> errors.ChatError:
 
 def describe(exc: BaseException) -> dict[str, str]:
     """An exception for the log, without its message: types and places."""
-    kinds = []
+    kinds: list[str] = []
     link: BaseException | None = exc
     while link is not None and len(kinds) < 5:
         kinds.append(type(link).__qualname__)

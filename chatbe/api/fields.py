@@ -1,7 +1,7 @@
 """Fields and serializers that take what they ask for and nothing else."""
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from chatbe.core.errors import NotFound
 from chatbe.core.ids import parse_id
+from chatbe.core.times import iso_milliseconds
 
 
 @extend_schema_field({"type": "string", "pattern": "^[1-9][0-9]{0,18}$"})
@@ -27,11 +28,12 @@ class IdField(serializers.Field[int, Any, str, Any]):
         return str(value)
 
 
-class TimeField(serializers.DateTimeField):
-    """A moment in UTC, written with a Z, whatever TIME_ZONE is."""
+@extend_schema_field({"type": "string", "format": "date-time"})
+class TimeField(serializers.ReadOnlyField):
+    """A moment of an answer, as the socket shows it too: UTC with a Z, whatever TIME_ZONE is."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(default_timezone=UTC, **kwargs)
+    def to_representation(self, value: datetime) -> str:
+        return iso_milliseconds(value)
 
 
 def path_id(value: str) -> int:

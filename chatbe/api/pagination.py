@@ -89,7 +89,9 @@ PAGE_PARAMETERS = [
 ]
 
 
-def page_schema(name: str, row: type[serializers.BaseSerializer[Any]]) -> serializers.Serializer[Any]:
+def page_schema(
+    name: str, row: type[serializers.BaseSerializer[Any]]
+) -> serializers.Serializer[Any]:
     """The schema of a page of such rows, under this name."""
     return inline_serializer(
         name, {"results": row(many=True), "next": serializers.CharField(allow_null=True)}

@@ -5,14 +5,16 @@ from typing import IO, Any
 
 import orjson
 from django.conf import settings
-from drf_orjson_renderer.parsers import ORJSONParser
 from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
 
 from chatbe.core.errors import TooLarge
 
 
-class JSONParser(ORJSONParser):
+class JSONParser(BaseParser):
     """Reads no more than a socket frame may hold (FRAME_BYTES); TooLarge beyond."""
+
+    media_type = "application/json"
 
     def parse(
         self,

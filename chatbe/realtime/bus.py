@@ -31,6 +31,8 @@ class Bus(Protocol):
     """Carries small messages to every process that joined a topic, this one included."""
 
     up: bool
+    # Whether there may be other processes to tell.
+    shared: bool
 
     def start(self, receive: Receiver, came_back: Callable[[], None]) -> None:
         """Begin; `receive` gets messages, `came_back` is called when the bus is up again."""
@@ -63,6 +65,7 @@ class LocalBus:
     """The bus of a process that is alone: there is nobody to tell."""
 
     up = True
+    shared = False
 
     def start(self, receive: Receiver, came_back: Callable[[], None]) -> None:
         pass
@@ -85,6 +88,8 @@ class LocalBus:
 
 class LayerBus:
     """The bus over a Channels layer. Runs on one event loop."""
+
+    shared = True
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer

@@ -15,7 +15,7 @@ from chatbe.realtime.connection import Connection
 
 
 class Id(int):
-    """An id in a frame: a string of digits there, a number here."""
+    """An id in a frame: a string of digits there, a number here (`int(…)` before it goes on)."""
 
 
 Ref = Annotated[str, msgspec.Meta(max_length=64)]
@@ -23,7 +23,9 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 ClientId = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}$")]
 
 
-class Command(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
+class Command(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True
+):
     """A client's frame. `ref` comes back in the answer."""
 
     ref: Ref | None = None

@@ -77,6 +77,8 @@ class Runtime:
             self.loop.call_soon_threadsafe(call, argument)
 
     def _tell(self, topic: str, kind: str, ids: list[int], content: Any) -> None:
+        if not self.bus.shared:
+            return
         self.bus.publish(
             topic,
             {

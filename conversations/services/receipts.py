@@ -29,7 +29,7 @@ _MOVE = """
     FROM conversations_conversation AS c
     WHERE c.id = s.conversation_id AND s.conversation_id = %(conversation)s
       AND s.user_id = %(user)s AND s.left_seq IS NULL
-    RETURNING s.read_seq, s.delivered_seq
+    RETURNING read_seq, delivered_seq
 """
 _CLAMPED = "(CASE WHEN %(seq)s < c.last_seq THEN %(seq)s ELSE c.last_seq END)"
 _MOVE_READ = _MOVE.format(seq=_CLAMPED, read=_CLAMPED)
