@@ -23,6 +23,12 @@ class UserAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at r
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: User, form: object, change: bool) -> None:
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: User,
+        form: object,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
         """The one thing to change here; the service also ends the user's sessions."""
         services.set_user_active(user_id=obj.id, is_active=obj.is_active)

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 
 from accounts.models import Session, User
 from accounts.services import authenticate_token
-from chatbe.core.errors import WrongCredentials
+from chatbe.core.errors import Unauthenticated, WrongCredentials
 
 
 class SessionTokenAuthentication(BaseAuthentication):
@@ -27,5 +27,6 @@ class SessionTokenAuthentication(BaseAuthentication):
 
 def session_of(request: Request) -> Session:
     """The session of an authenticated request; its user is `session_of(request).user`."""
-    assert isinstance(request.auth, Session)
+    if not isinstance(request.auth, Session):
+        raise Unauthenticated
     return request.auth

@@ -66,8 +66,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Longer than the name: one character may look like seven others.
     username_key = models.CharField(max_length=256, unique=True, editable=False)
     email = models.EmailField(max_length=EMAIL_MAX)
-    # Case folding may lengthen an address; empty until the address is known to be theirs.
-    email_key = models.CharField(max_length=800, unique=True, null=True, editable=False)
+    # Case folding may lengthen an address. Null until the address is known to be theirs:
+    # many may be null, only one could be empty.
+    email_key = models.CharField(max_length=800, unique=True, null=True, editable=False)  # noqa: DJ001
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
@@ -89,7 +90,7 @@ class EndReason(models.TextChoices):
     LOGOUT = "logout"
     REVOKED = "revoked"
     REFRESH_REUSE = "refresh_reuse"
-    PASSWORD_CHANGE = "password_change"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason
     DEACTIVATED = "deactivated"
 
 

@@ -46,7 +46,7 @@ def clean_username(value: str) -> str:
     return name
 
 
-def _problem_of(name: str) -> str | None:
+def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
     if len(name) < USERNAME_MIN:
         return f"is shorter than {USERNAME_MIN} characters"
     if not all(_is_letter(c) or c in _DIGITS or c in _PUNCTUATION for c in name):

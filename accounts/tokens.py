@@ -76,7 +76,7 @@ class KeyRing(TokenBackend):
         claims = {**payload, "aud": self.audience, "iss": self.issuer}
         return jwt.encode(claims, secret, algorithm=ALGORITHM, headers={"kid": kid})
 
-    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - simplejwt's signature
         """The claims of a genuine token; TokenBackendError for anything else."""
         try:
             header = jwt.get_unverified_header(token)
@@ -102,7 +102,7 @@ class KeyRing(TokenBackend):
 class AccessToken(Token):
     """Names the user and the session it belongs to."""
 
-    token_type = "access"
+    token_type = "access"  # noqa: S105 - a kind
     # simplejwt asks for one; `issue_access_token` sets what holds.
     lifetime = timedelta(minutes=10)
     _token_backend = KeyRing()

@@ -57,10 +57,14 @@ def verify_login(*, login: str, password: str, address: str | None = None) -> Us
     except RateLimited:
         log.warning("login_rate_limited", user_id=str(user.id) if user else None)
         raise
-    if not _is_right(user, password):
-        log.warning("login_failed", user_id=str(user.id) if user else None)
+    if user is None:
+        # Takes as long as checking would, so that the time says nothing either.
+        make_password(password)
+        log.warning("login_failed", user_id=None)
         raise WrongCredentials
-    assert user is not None
+    if not user.check_password(password) or not user.is_active:
+        log.warning("login_failed", user_id=str(user.id))
+        raise WrongCredentials
     limits.clear(settings.LOGIN_ATTEMPTS_PER_ACCOUNT, "login-pair", account, network)
     return user
 
@@ -77,11 +81,3 @@ def _count_everywhere(user: User | None, account: str, network: str) -> None:
 def _known_networks(user: User) -> set[str]:
     addresses = selectors.list_sessions(user.id).values_list("address", flat=True)
     return {network_of(address) for address in addresses if address}
-
-
-def _is_right(user: User | None, password: str) -> bool:
-    if user is None:
-        # Takes as long as checking would, so that the time says nothing either.
-        make_password(password)
-        return False
-    return user.check_password(password) and user.is_active

@@ -4,7 +4,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts import urls
-from accounts.tests.rest import device_of, make_user
+from accounts.tests.rest import PASSWORD, device_of, make_user
+from chatbe.core import limits
 
 OPEN = {("post", "auth/register"), ("post", "auth/login"), ("post", "auth/refresh")}
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -78,3 +79,19 @@ def test_shutting_a_user_out_in_the_admin_ends_their_sessions(client):
     assert alice.get("/api/v1/me").json()["code"] == "session_ended"
     alice.tokens.session.refresh_from_db()
     assert alice.tokens.session.end_reason == "deactivated"
+
+
+@pytest.mark.django_db
+def test_the_admins_login_has_the_same_budgets(client, settings):
+    settings.AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
+    settings.LOGIN_ATTEMPTS_PER_ACCOUNT = "2/15minutes"
+    limits.forget_everything()
+    make_user("staff", password=PASSWORD, is_staff=True, is_superuser=True)
+
+    def log_in(password):
+        body = {"username": "staff", "password": password, "next": "/admin/"}
+        return client.post("/admin/login/", body).status_code
+
+    assert log_in(PASSWORD) == 302
+    client.logout()
+    assert [log_in("wrong"), log_in("wrong"), log_in(PASSWORD)] == [200, 200, 200]

@@ -27,7 +27,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
         return {name.rstrip("_"): field for name, field in super().get_fields().items()}
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its hook has no types
     target_class = "accounts.authentication.SessionTokenAuthentication"
     name = "bearer"
 

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 EPOCH_MS = 1_735_689_600_000
 MACHINE_BITS = 13
@@ -52,18 +52,21 @@ _generator_lock = threading.Lock()
 
 def new_id() -> int:
     """A new id from this process's generator."""
-    if _generator is None:
-        prepare()
-    assert _generator is not None
-    return _generator.next()
+    return (_generator or prepare()).next()
 
 
-def prepare() -> None:
+def prepare() -> IdGenerator:
     """Take this process's machine number now rather than inside somebody's request."""
     global _generator
     with _generator_lock:
-        if _generator is None:
-            _generator = IdGenerator(_machine_number())
+        if _generator is not None:
+            return _generator
+        machine = _machine_number()
+        if machine is None:
+            # No database yet (`check`, the first `migrate`): a number for this one id.
+            return IdGenerator(secrets.randbelow(1 << MACHINE_BITS))
+        _generator = IdGenerator(machine)
+        return _generator
 
 
 def parse_id(value: object) -> int:
@@ -79,13 +82,17 @@ def parse_id(value: object) -> int:
     return int(value)
 
 
-def _machine_number() -> int:
+def _machine_number() -> int | None:
     if connection.vendor == "postgresql":
         # A sequence, because a number taken in a transaction that is rolled back
         # must not be handed out again.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT nextval('core_machine')")
-            return int(cursor.fetchone()[0])
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT nextval(to_regclass('core_machine'))")
+                number: int | None = cursor.fetchone()[0]
+                return number
+        except OperationalError:
+            return None
     # SQLite has one server process; only short-lived commands run beside it.
     return secrets.randbelow(1 << MACHINE_BITS)
 

@@ -37,23 +37,21 @@ GOOD = [
     ("ids", ["1", "2"], [1, 2]),
     ("names", [], []),
 ]
-BAD: list[tuple[str, Any]] = [
-    *[("text", value) for value in (1, 1.5, True, None, [], {}, ["a"], {"$ne": 1}, "a\x00b", "")],
-    *[("number", value) for value in ("5", 5.0, True, [], {}, math.nan)],
-    *[("ratio", value) for value in ("1", True, None, [])],
-    *[("flag", value) for value in (0, 1, "true", "yes", None, [])],
-    *[("kind", value) for value in (1, True, "2", [], {})],
-    *[
-        ("id", value)
-        for value in (1, True, None, [], "", "0", "-1", "+1", " 1", "1 ", "01", "1.0", "x", "١",
-                      str(MAX_ID + 1), "9" * 400, "0x1", "1e3")
-    ],
-    *[("ids", value) for value in ("1", {"0": "1"}, [1], [["1"]], [None], ["x"])],
-    *[("names", value) for value in ("a", [1], [True], [None], [{}], {})],
-    ("shown", "x"),
-    ("unknown", "x"),
-    ("", "x"),
-]  # fmt: skip
+_WRONG: dict[str, list[Any]] = {
+    "text": [1, 1.5, True, None, [], {}, ["a"], {"$ne": 1}, "a\x00b", ""],
+    "number": ["5", 5.0, True, [], {}, math.nan],
+    "ratio": ["1", True, None, []],
+    "flag": [0, 1, "true", "yes", None, []],
+    "kind": [1, True, "2", [], {}],
+    "id": [1, True, None, [], "", "0", "-1", "+1", " 1", "1 ", "01", "1.0", "x", "١",
+           str(MAX_ID + 1), "9" * 400, "0x1", "1e3"],
+    "ids": ["1", {"0": "1"}, [1], [["1"]], [None], ["x"]],
+    "names": ["a", [1], [True], [None], [{}], {}],
+    "shown": ["x"],
+    "unknown": ["x"],
+    "": ["x"],
+}  # fmt: skip
+BAD = [(name, value) for name, values in _WRONG.items() for value in values]
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD)
