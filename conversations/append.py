@@ -157,7 +157,9 @@ def _append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
                 body = _fresh_body(
                     draft, seq=counters[0], number=counters[1], created_at=created_at
                 )
-                rows.append((*_columns_of(draft, counters), now.replace(tzinfo=None).isoformat(" ")))
+                rows.append(
+                    (*_columns_of(draft, counters), now.replace(tzinfo=None).isoformat(" "))
+                )
                 outcomes.append(Appended(body, fresh=True))
     with connection.cursor() as cursor:
         cursor.executemany(

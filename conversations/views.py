@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from accounts.authentication import session_of
 from chatbe.api.fields import path_id
 from chatbe.api.pagination import PAGE_PARAMETERS, read_limit, read_page, read_query
 from chatbe.api.schema import operation
@@ -54,7 +55,7 @@ class ConversationViewSet(ViewSet):
         """One's conversations with last message and unread count, newest activity first."""
         page = read_page(request)
         entries = list_conversations(
-            user_id=request.user.id, before=page.after, limit=page.limit + 1
+            user_id=session_of(request).user_id, before=page.after, limit=page.limit + 1
         )
         return Response(_page_of(entries, page.limit))
 
@@ -68,9 +69,11 @@ class ConversationViewSet(ViewSet):
         body = shapes.OpenDirectSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         conversation_id, made = open_direct(
-            user_id=request.user.id, other_id=body.validated_data["user_id"]
+            user_id=session_of(request).user_id, other_id=body.validated_data["user_id"]
         )
-        found = access_conversation(user_id=request.user.id, conversation_id=conversation_id)
+        found = access_conversation(
+            user_id=session_of(request).user_id, conversation_id=conversation_id
+        )
         return Response(
             msgspec.to_builtins(found), status.HTTP_201_CREATED if made else status.HTTP_200_OK
         )
@@ -79,7 +82,7 @@ class ConversationViewSet(ViewSet):
     def retrieve(self, request: Request, conversation_id: str) -> Response:
         """One conversation."""
         found = access_conversation(
-            user_id=request.user.id, conversation_id=path_id(conversation_id)
+            user_id=session_of(request).user_id, conversation_id=path_id(conversation_id)
         )
         return Response(msgspec.to_builtins(found))
 
@@ -92,12 +95,14 @@ class ConversationViewSet(ViewSet):
         """Move one's read or delivered pointer forward; what was read was delivered."""
         body = shapes.MoveReceiptSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        place = {"user_id": request.user.id, "conversation_id": path_id(conversation_id)}
+        user_id, place = session_of(request).user_id, path_id(conversation_id)
         moves = body.validated_data
         if "delivered_seq" in moves:
-            receipt = mark_delivered(**place, seq=moves["delivered_seq"])
+            receipt = mark_delivered(
+                user_id=user_id, conversation_id=place, seq=moves["delivered_seq"]
+            )
         if "read_seq" in moves:
-            receipt = mark_read(**place, seq=moves["read_seq"])
+            receipt = mark_read(user_id=user_id, conversation_id=place, seq=moves["read_seq"])
         return Response(
             {
                 "conversation_id": conversation_id,
@@ -110,15 +115,13 @@ class ConversationViewSet(ViewSet):
 class MessageViewSet(ViewSet):
     """The log of a conversation."""
 
-    @operation(
-        parameters=_PLACES, answers={200: shapes.MessagePageSerializer}, refusals=[NotFound]
-    )
+    @operation(parameters=_PLACES, answers={200: shapes.MessagePageSerializer}, refusals=[NotFound])
     def list(self, request: Request, conversation_id: str) -> Response:
         """A page of history, oldest first; without a place, the newest one."""
         query = read_query(request, ("before", "after", "around", "limit"))
         page = _read_page(
             query,
-            user_id=request.user.id,
+            user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
             limit=read_limit(query),
         )
@@ -136,7 +139,7 @@ class MessageViewSet(ViewSet):
         body = shapes.SendMessageSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         draft = draft_message(
-            sender_id=request.user.id,
+            sender_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
             client_id=body.validated_data["client_id"],
             text=body.validated_data["text"],
@@ -152,7 +155,7 @@ class MessageViewSet(ViewSet):
     def retrieve(self, request: Request, conversation_id: str, seq: str) -> Response:
         """One message by its position."""
         found = access_message(
-            user_id=request.user.id,
+            user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
             seq=path_id(seq),
         )
@@ -172,7 +175,7 @@ class MessageViewSet(ViewSet):
         if "after" not in query:
             raise InvalidInput(fields={"after": "is required"})
         changes = access_changes(
-            user_id=request.user.id,
+            user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
             after=_position(query, "after"),
             limit=read_limit(query),
@@ -199,7 +202,7 @@ class FriendMessagesViewSet(ViewSet):
         """
         page = read_page(request)
         groups = list_messages_by_friend(
-            user_id=request.user.id, before=page.after, limit=page.limit + 1
+            user_id=session_of(request).user_id, before=page.after, limit=page.limit + 1
         )
         shown = groups[: page.limit]
         return Response(
@@ -209,18 +212,16 @@ class FriendMessagesViewSet(ViewSet):
             }
         )
 
-    @operation(
-        parameters=_PLACES, answers={200: shapes.MessagePageSerializer}, refusals=[NotFound]
-    )
+    @operation(parameters=_PLACES, answers={200: shapes.MessagePageSerializer}, refusals=[NotFound])
     def retrieve(self, request: Request, user_id: str) -> Response:
         """The private messages with one friend, paged like a conversation's history."""
         query = read_query(request, ("before", "after", "around", "limit"))
         page = access_friend_page(
-            user_id=request.user.id,
+            user_id=session_of(request).user_id,
             friend_id=path_id(user_id),
             read=lambda conversation_id: _read_page(
                 query,
-                user_id=request.user.id,
+                user_id=session_of(request).user_id,
                 conversation_id=conversation_id,
                 limit=read_limit(query),
             ),
@@ -238,23 +239,26 @@ def _page_of(entries: list[Entry], limit: int) -> dict[str, Any]:
     }
 
 
-def _read_page(
-    query: Mapping[str, str], *, user_id: int, conversation_id: int, limit: int
-) -> Page:
+def _read_page(query: Mapping[str, str], *, user_id: int, conversation_id: int, limit: int) -> Page:
     places = [name for name in ("before", "after", "around") if name in query]
     if len(places) > 1:
-        raise InvalidInput(fields={name: "say only one of these" for name in places})
+        raise InvalidInput(fields=dict.fromkeys(places, "say only one of these"))
     address = {"user_id": user_id, "conversation_id": conversation_id, "limit": limit}
     if "after" in query:
-        return access_page_after(**address, after=_position(query, "after"))
+        return access_page_after(after=_position(query, "after"), **address)
     if "around" in query:
-        return access_page_around(**address, around=_position(query, "around"))
+        return access_page_around(around=_position(query, "around"), **address)
     before = _position(query, "before") if "before" in query else shapes.POSITION_MAX
-    return access_page_before(**address, before=before)
+    return access_page_before(before=before, **address)
 
 
 def _position(query: Mapping[str, str], name: str) -> int:
     text = query[name]
-    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > shapes.POSITION_MAX:
+    if (
+        not text.isascii()
+        or not text.isdigit()
+        or len(text) > 19
+        or int(text) > shapes.POSITION_MAX
+    ):
         raise InvalidInput(fields={name: "is not a position"})
     return int(text)

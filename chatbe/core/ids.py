@@ -40,9 +40,7 @@ class IdGenerator:
             tick = self._tick
         milliseconds, counter = tick >> COUNTER_BITS, tick & ((1 << COUNTER_BITS) - 1)
         return (
-            milliseconds << (MACHINE_BITS + COUNTER_BITS)
-            | self._machine << COUNTER_BITS
-            | counter
+            milliseconds << (MACHINE_BITS + COUNTER_BITS) | self._machine << COUNTER_BITS | counter
         )
 
 

@@ -15,6 +15,9 @@ class Installation(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.UUIDField(default=uuid.uuid4)
 
+    def __str__(self) -> str:
+        return f"installation {self.epoch}"
+
     @classmethod
     def current_epoch(cls) -> str:
         """The epoch as clients see it; made on first use."""

@@ -39,8 +39,10 @@ log = structlog.get_logger(__name__)
 class ChatConsumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
+    _greeted: Greeted | None = None
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.scope = scope
+        self._scope: Any = scope
         await receive()
         if not origin_is_allowed(scope["headers"], scope["scheme"]):
             await self._refuse_origin(send)
@@ -50,7 +52,6 @@ class ChatConsumer(AsyncConsumer):
         self._writer: FrameWriter = (
             DirectWriter(direct, send) if direct is not None else AsgiWriter(send)
         )
-        self._greeted: Greeted | None = None
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
         )
@@ -63,7 +64,7 @@ class ChatConsumer(AsyncConsumer):
                 self._greeted.connection.hub.remove(self._greeted.connection)
 
     async def _refuse_origin(self, send: Any) -> None:
-        if "websocket.http.response" in self.scope.get("extensions", {}):
+        if "websocket.http.response" in self._scope.get("extensions", {}):
             headers = [(b"content-type", b"application/json")]
             await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
             body = encode_frame("error", **OriginRefused().body())

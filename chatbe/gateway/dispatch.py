@@ -21,7 +21,7 @@ _PLACE = re.compile(r"^(?P<problem>.*) - at `\$\.?(?P<field>[^`]*)`$")
 def _union(kinds: tuple[type[Command], ...]) -> object:
     union: object = kinds[0]
     for kind in kinds[1:]:
-        union = union | kind  # type: ignore[operator]
+        union = union | kind
     return union
 
 

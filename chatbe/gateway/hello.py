@@ -117,9 +117,7 @@ def ping(greeted: Greeted, command: Ping) -> None:
     """Answer with the heads of the conversations something happened in since the last ping."""
     connection = greeted.connection
     heads = {
-        str(room.conversation_id): room.head
-        for room in connection.touched
-        if room.head is not None
+        str(room.conversation_id): room.head for room in connection.touched if room.head is not None
     }
     connection.touched.clear()
     connection.push(encode_frame("pong", ref=command.ref, heads=heads))

@@ -23,7 +23,8 @@ class ChatProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
-            self.scope["extensions"][DIRECT_EXTENSION] = self  # type: ignore[typeddict-unknown-key]
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[DIRECT_EXTENSION] = self
 
     # --- what DirectWriter uses ----------------------------------------------------------
 

@@ -20,6 +20,7 @@ BEAT_SECONDS = 1.0
 DOWN_AFTER_SECONDS = 3.5
 LAYER_TIMEOUT_SECONDS = 5.0
 JOIN_SECONDS = 1.0
+STOP_SECONDS = 1.0
 QUEUE_MAX = 10_000
 
 log = structlog.get_logger(__name__)
@@ -99,6 +100,8 @@ class LayerBus:
         self._settled = asyncio.Event()
         self._queue: deque[tuple[str, dict[str, Any]]] = deque(maxlen=QUEUE_MAX)
         self._queued = asyncio.Event()
+        self._all_sent = asyncio.Event()
+        self._all_sent.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
         self._last_beat = 0.0
@@ -113,6 +116,7 @@ class LayerBus:
 
     def publish(self, topic: str, message: dict[str, Any]) -> None:
         self._queue.append((topic, message))
+        self._all_sent.clear()
         self._queued.set()
 
     def join(self, topic: str) -> None:
@@ -132,9 +136,8 @@ class LayerBus:
             await asyncio.wait_for(self._settled.wait(), JOIN_SECONDS)
 
     async def stop(self) -> None:
-        deadline = asyncio.get_running_loop().time() + 1
-        while self._queue and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_sent.wait(), STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -150,6 +153,7 @@ class LayerBus:
                         await self._layer.group_send(topic, message)
                 except Exception as error:
                     log.debug("publish_failed", error=type(error).__name__)
+            self._all_sent.set()
 
     async def _listen(self, receive: Receiver, came_back: Callable[[], None]) -> None:
         """Open this process's channel, then receive, beat and join until cancelled."""
@@ -218,5 +222,3 @@ class LayerBus:
                 self._settled.set()
                 await self._changed.wait()
                 self._changed.clear()
-
-

@@ -87,6 +87,10 @@ class Connection:
         self.stalled_at = asyncio.get_running_loop().time()
         self.stalled_bytes = 0
 
+    def is_closed(self) -> bool:
+        """Whether the socket is gone; look again after every wait."""
+        return self.state is State.CLOSED
+
     def push(self, frame: bytes) -> None:
         """Queue a frame's JSON; it leaves in this round of the event loop."""
         if self.state is State.CLOSED:

@@ -43,13 +43,16 @@ def range_frame(
     ref: str | None = None,
 ) -> bytes:
     """All that changed in (after, to], each change the JSON of a message."""
-    return b'{"type":"range",%b"conversation_id":"%d","after":%d,"to":%d,"head":%d,"changes":[%b]}' % (
-        _ref(ref),
-        conversation_id,
-        after,
-        to,
-        head,
-        b",".join(changes),
+    return (
+        b'{"type":"range",%b"conversation_id":"%d","after":%d,"to":%d,"head":%d,"changes":[%b]}'
+        % (
+            _ref(ref),
+            conversation_id,
+            after,
+            to,
+            head,
+            b",".join(changes),
+        )
     )
 
 

@@ -35,7 +35,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
 
     # Register, so that from here on no event passes unseen ...
     before = await in_database_thread(Sources.log.memberships, user_ids)
-    if connection.state is State.CLOSED:
+    if connection.is_closed():
         return
     for membership in before:
         hub.attach(connection, membership)
@@ -44,16 +44,14 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     # ... then read, and let the second look at the memberships decide.
     memberships = await in_database_thread(Sources.log.memberships, user_ids)
     states = await in_database_thread(Sources.users.states, user_ids, [connection.session_id])
-    if connection.state is State.CLOSED:
+    if connection.is_closed():
         return
     if connection.session_id not in states.live_sessions:
         connection.fail(SessionEnded())
         return
     current = {membership.conversation_id: membership for membership in memberships}
     for conversation_id in cursors.keys() - current.keys():
-        connection.push(
-            encode_frame("conversation.removed", conversation_id=str(conversation_id))
-        )
+        connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
     # A conversation joined between the two looks is told by the user feed.
     rooms = [room for room in connection.rooms if room.conversation_id in current]
     for room in connection.rooms - set(rooms):
@@ -92,9 +90,7 @@ async def _bring_up_to_date(
     memberships: Mapping[int, Membership],
     cursors: Mapping[int, int],
 ) -> None:
-    heads = await in_database_thread(
-        Sources.log.heads, [room.conversation_id for room in rooms]
-    )
+    heads = await in_database_thread(Sources.log.heads, [room.conversation_id for room in rooms])
     shown: dict[Room, int] = {}
     unknown: list[Membership] = []
     replays: dict[Room, int] = {}
@@ -143,7 +139,7 @@ async def _replay(
         rooms = {room.conversation_id: room for room in chunk}
         for log_range in found:
             member = log_range.members.get(connection.user_id)
-            if member is not None and connection.state is not State.CLOSED:
+            if member is not None and not connection.is_closed():
                 connection.push(visible_range(log_range, member.visible_from))
                 shown[rooms[log_range.conversation_id]] = log_range.to
         failpoints.reach("resume.replaying")

@@ -126,13 +126,16 @@ def start_here() -> Runtime:
 
 def runtime() -> Runtime:
     """This process's runtime, from any thread."""
-    if _current is not None:
-        return _current
-    with _starting:
-        return _current or _start_in_background()
+    return _current or _start_in_background()
 
 
 def _start_in_background() -> Runtime:
+    with _starting:
+        # Another thread may have started it while this one waited.
+        return _current or _start_thread()
+
+
+def _start_thread() -> Runtime:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="realtime", daemon=True).start()
 

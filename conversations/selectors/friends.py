@@ -32,9 +32,7 @@ class FriendEntry:
     body: FriendMessages
 
 
-def list_messages_by_friend(
-    *, user_id: int, before: int | None, limit: int
-) -> list[FriendEntry]:
+def list_messages_by_friend(*, user_id: int, before: int | None, limit: int) -> list[FriendEntry]:
     """The newest messages with each friend, by last activity. A constant number of queries."""
     entries = [
         (entry, entry.body.peer)

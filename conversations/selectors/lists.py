@@ -29,11 +29,11 @@ def list_conversations(
     *, user_id: int, before: int | None, limit: int, kind: Conversation.Kind | None = None
 ) -> list[Entry]:
     """The user's conversations by last activity, those with activity below `before`."""
-    memberships = _with_activity(_current(user_id)).order_by("-activity")
+    memberships = _with_activity(_current(user_id)).order_by(F("activity").desc())
     if kind is not None:
         memberships = memberships.filter(conversation__kind=kind)
     if before is not None:
-        memberships = memberships.filter(activity__lt=before)
+        memberships = memberships.filter(activity__lt=before)  # type: ignore[misc]
     return _entries(user_id, memberships[:limit])
 
 

@@ -23,9 +23,7 @@ _ACCESS = """
     )
 """
 
-_PAGE_FILTER = (
-    "m.conversation_id = %(conversation)s AND m.seq >= (SELECT visible_from FROM access)"
-)
+_PAGE_FILTER = "m.conversation_id = %(conversation)s AND m.seq >= (SELECT visible_from FROM access)"
 _ROW = message_columns("m")
 
 

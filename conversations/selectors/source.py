@@ -85,7 +85,9 @@ def _one_snapshot(
     (_CHANGE, conversation, -, -, *MESSAGE_COLUMNS).
     """
     row = message_columns("m")
-    wanted = ", ".join(["(CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint))"] * len(after))
+    wanted = ", ".join(
+        ["(CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint))"] * len(after)
+    )
     users = ", ".join(["%s"] * len(user_ids)) or "NULL"
     sql = f"""
         WITH wanted (conversation_id, after, upto) AS (VALUES {wanted})

@@ -22,7 +22,10 @@ _write_lock = FairLock()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """One connection; holds the process's write lock from BEGIN to COMMIT or ROLLBACK."""
+    """One connection; holds the process's write lock from BEGIN to COMMIT or ROLLBACK.
+
+    (The overridden hooks are missing from Django's stubs.)
+    """
 
     _holds_write_lock = False
 
@@ -50,7 +53,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _start_transaction_under_autocommit(self) -> None:
         self._take_write_lock()
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._give_write_lock()
             raise
@@ -58,23 +61,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _commit(self) -> None:
         # A commit that fails leaves the transaction open: Django rolls it back next,
         # and the lock goes with that.
-        super()._commit()
+        super()._commit()  # type: ignore[misc]
         self._give_write_lock()
 
     def _rollback(self) -> None:
         with self._releasing():
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
 
     def _close(self) -> None:
         with self._releasing():
-            super()._close()
+            super()._close()  # type: ignore[misc]
 
     def _queue_single_writes(
         self,
         execute: Callable[..., Any],
         sql: str,
         params: Any,
-        many: bool,
+        many: bool,  # noqa: FBT001 - Django's signature
         context: dict[str, Any],
     ) -> Any:
         alone = not self._holds_write_lock and not self.in_atomic_block

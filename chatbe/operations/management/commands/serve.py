@@ -39,7 +39,7 @@ class Command(BaseCommand):
             workers=options["workers"],
             loop="uvloop",
             http="httptools",
-            ws="chatbe.operations.websocket_protocol:ChatProtocol",  # type: ignore[arg-type]
+            ws="chatbe.operations.websocket_protocol:ChatProtocol",
             # The server cuts a frame off at twice the limit; up to there the consumer
             # can still answer with a clear error.
             ws_max_size=2 * settings.FRAME_BYTES,
