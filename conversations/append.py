@@ -10,7 +10,7 @@ rest; number, insert and count them. On PostgreSQL this is a function in the dat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection, transaction
 
@@ -19,7 +19,7 @@ from chatbe.core.errors import ChatError, ClientIdReused, Forbidden, InvalidInpu
 from chatbe.core.ids import new_id
 from chatbe.core.times import iso_milliseconds
 from conversations.models import Conversation, Message
-from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow
+from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow, encode
 
 _BATCH_FUNCTION = (
     "SELECT * FROM conversations_append(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[],"
@@ -46,10 +46,18 @@ class Draft:
 
 @dataclass(slots=True, frozen=True)
 class Appended:
-    """The stored message of a draft; `fresh` if it was stored under the draft's own id."""
+    """The stored message of a draft; `fresh` if it was stored under the draft's own id.
+
+    `json` is the message's JSON, made once for its reply and its event.
+    """
 
     message: MessageBody
     fresh: bool
+    json: bytes
+
+    @classmethod
+    def of(cls, message: MessageBody, *, fresh: bool) -> Self:
+        return cls(message, fresh, encode(message))
 
 
 Outcome = Appended | ChatError
@@ -112,7 +120,7 @@ def _append_in_postgres(drafts: Sequence[Draft]) -> list[Outcome]:
         draft = drafts[ordinal - 1]
         if outcome == "stored":
             body = _fresh_body(draft, seq=columns[2], number=columns[4], created_at=created_at)
-            outcomes[ordinal - 1] = Appended(body, fresh=True)
+            outcomes[ordinal - 1] = Appended.of(body, fresh=True)
         else:
             outcomes[ordinal - 1] = _old_or_refused(draft, outcome, columns)
     return outcomes
@@ -160,7 +168,7 @@ def _append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
                 rows.append(
                     (*_columns_of(draft, counters), now.replace(tzinfo=None).isoformat(" "))
                 )
-                outcomes.append(Appended(body, fresh=True))
+                outcomes.append(Appended.of(body, fresh=True))
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO conversations_message (id, conversation_id, seq, changed_seq, number,"
@@ -240,7 +248,7 @@ def _old_or_refused(draft: Draft, outcome: str, columns: Sequence[Any]) -> Outco
         row = MessageRow(*columns)
         # Our own id means that an earlier attempt of this very append was committed
         # though its answer was lost: it is news that nobody has announced yet.
-        return Appended(row.body(), fresh=row.id == draft.id)
+        return Appended.of(row.body(), fresh=row.id == draft.id)
     if outcome == "reused":
         return ClientIdReused()
     if outcome == "read_only":

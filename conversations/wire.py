@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -103,9 +104,13 @@ def message_columns(alias: str) -> str:
 
 def content_digest(text: str, reply_to: int | None) -> bytes:
     """16 bytes that tell two contents apart and tell a reader of the database nothing."""
-    key = hashlib.sha256(settings.CONTENT_HASH_KEY.encode()).digest()
     content = b"%d\x00%s" % (reply_to or 0, text.encode())
-    return hashlib.blake2b(content, key=key, digest_size=16).digest()
+    return hashlib.blake2b(content, key=_content_key(), digest_size=16).digest()
+
+
+@cache
+def _content_key() -> bytes:
+    return hashlib.sha256(settings.CONTENT_HASH_KEY.encode()).digest()
 
 
 def _iso(moment: datetime | str | None) -> str | None:

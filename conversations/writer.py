@@ -16,7 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from django.conf import settings
@@ -31,7 +31,6 @@ from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import Runtime, runtime
 from chatbe.realtime.topics import log_shard
 from conversations.append import Appended, Draft, Outcome, append_messages
-from conversations.wire import encode
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +129,7 @@ class Lane:
             if isinstance(outcome, Appended) and outcome.fresh:
                 id = pending.draft.conversation_id
                 seq = outcome.message.seq
-                frame = message_created(encode(outcome.message))
+                frame = message_created(outcome.json)
                 by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
         for events in by_topic.values():
             self._runtime.publish_events(events)
@@ -149,7 +148,7 @@ def _second(done: Done) -> Done:
 
     def answer(outcome: Outcome) -> None:
         if isinstance(outcome, Appended):
-            outcome = Appended(outcome.message, fresh=False)
+            outcome = replace(outcome, fresh=False)
         done(outcome)
 
     return answer

@@ -12,17 +12,11 @@ from typing import Any
 
 import structlog
 from django.core import exceptions as django_errors
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as rest_errors
 from rest_framework.response import Response
 
 from chatbe.core import errors
-
-try:
-    from psycopg_pool import PoolTimeout
-except ImportError:  # pragma: no cover - an installation without PostgreSQL
-    PoolTimeout = OperationalError  # type: ignore[assignment,misc]
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +37,6 @@ _KINDS: tuple[tuple[type[Exception], type[errors.ChatError]], ...] = (
     (rest_errors.NotAcceptable, errors.NotAcceptable),
     (rest_errors.UnsupportedMediaType, errors.UnsupportedMedia),
     (rest_errors.Throttled, errors.RateLimited),
-    (OperationalError, errors.Unavailable),
-    (InterfaceError, errors.Unavailable),
-    (PoolTimeout, errors.Unavailable),
 )
 
 
@@ -65,8 +56,6 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
 
 def as_chat_error(exc: Exception) -> errors.ChatError:
     """The error of the table that says to a client what this exception means."""
-    if isinstance(exc, errors.ChatError):
-        return exc
     if isinstance(exc, rest_errors.ValidationError):
         return errors.InvalidInput(fields=_flatten(exc.detail))
     if isinstance(exc, rest_errors.Throttled):
@@ -75,7 +64,7 @@ def as_chat_error(exc: Exception) -> errors.ChatError:
     for kind, error in _KINDS:
         if isinstance(exc, kind):
             return error()
-    return errors.Internal()
+    return errors.as_chat_error(exc)
 
 
 def describe(exc: BaseException) -> dict[str, str]:
