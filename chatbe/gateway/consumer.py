@@ -60,6 +60,7 @@ class ChatConsumer(AsyncConsumer):
                 await self._take(event.get("text"))
         finally:
             deadline.cancel()
+            self._writer.ended()
             if self._greeted is not None:
                 self._greeted.connection.hub.remove(self._greeted.connection)
 

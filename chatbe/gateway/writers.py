@@ -65,6 +65,9 @@ class DirectWriter:
     def abort(self) -> None:
         self._protocol.abort()
 
+    def ended(self) -> None:
+        """The server's protocol object cleans up after itself."""
+
 
 class AsgiWriter:
     """Plain ASGI `send` on any server: a queue, and a task that empties it."""
@@ -89,6 +92,10 @@ class AsgiWriter:
         self._queue.put_nowait((code, reason))
 
     def abort(self) -> None:
+        """Stop sending; the socket itself is the server's, and ASGI has no way to drop it."""
+        self._task.cancel()
+
+    def ended(self) -> None:
         self._task.cancel()
 
     async def _empty(self) -> None:

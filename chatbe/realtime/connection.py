@@ -38,6 +38,9 @@ class FrameWriter(Protocol):
     def abort(self) -> None:
         """Drop the socket at once, with whatever it has not read."""
 
+    def ended(self) -> None:
+        """The socket is gone; give back what it held."""
+
 
 class State(Enum):
     """Where a socket is in its life; only a LIVE one gets events as they happen."""
