@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.chaoslib import schedule, stored
 from benchmarks.chaoslib.chat import Chat, acquaintances
@@ -45,6 +46,7 @@ class Options:
     servers: int = 2
     every: float = 1.5
     pause: float = 0.1
+    logs: Path | None = None
 
     @property
     def command(self) -> str:
@@ -100,7 +102,15 @@ async def run(options: Options) -> Outcome:
             finally:
                 await chat.close()
         finally:
+            _keep_logs(options, world)
             await asyncio.to_thread(world.close)
+
+
+def _keep_logs(options: Options, world: World) -> None:
+    if options.logs is not None:
+        options.logs.mkdir(parents=True, exist_ok=True)
+        for name, text in world.logs().items():
+            (options.logs / f"{name}.log").write_text(text)
 
 
 async def _storm(options: Options, world: World, chat: Chat) -> Outcome:
@@ -153,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--servers", type=int, default=2)
     parser.add_argument("--every", type=float, default=1.5, help="seconds between two faults")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between two messages")
+    parser.add_argument("--logs", type=Path, help="a folder to keep the servers' logs in")
     given = vars(parser.parse_args(arguments))
     if given["seed"] is None:
         given["seed"] = secrets.randbelow(1_000_000)

@@ -5,19 +5,20 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
 # Sets the apps up: what is imported below needs them.
-_http = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter
 
 from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
 from chatbe.gateway.routing import websocket_application
+from chatbe.operations.http import ThreadedHandler
 from chatbe.realtime.runtime import runtime, start_here
 
-_router = ProtocolTypeRouter({"http": _http, "websocket": websocket_application})
+_router = ProtocolTypeRouter({"http": ThreadedHandler(), "websocket": websocket_application})
 
 
 async def _lifespan(receive: Any, send: Any) -> None:

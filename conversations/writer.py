@@ -71,6 +71,7 @@ class Lane:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log-lane-{number}")
         self._queue: dict[tuple[int, int, str], Pending] = {}
         self._running: dict[tuple[int, int, str], Pending] = {}
+        self._queue_max: int = settings.LOG_QUEUE_MAX
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -81,7 +82,7 @@ class Lane:
             same = known.draft.digest == draft.digest
             known.done.append(_second(done) if same else _reused(done))
             return
-        if len(self._queue) >= settings.LOG_QUEUE_MAX:
+        if len(self._queue) >= self._queue_max:
             raise Unavailable("Too many messages are waiting.", retry_after=1.0)
         self._queue[draft.key] = Pending(draft, [done])
         if self.idle.is_set():

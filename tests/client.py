@@ -138,6 +138,8 @@ class Client:
                     answer = await self.command(frame)
                 except ConnectionError:
                     self.journal.counts["retry: no answer"] += 1
+                    # Sending on a closed socket fails at once, before its reader has noticed.
+                    await asyncio.sleep(0.05)
                     continue
                 if answer["type"] == "reply":
                     return self._acked(frame, answer["message"])

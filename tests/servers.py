@@ -136,7 +136,7 @@ class Installation:
         }
 
     def migrate(self) -> None:
-        self.run("manage.py", "migrate", "--verbosity", "0", "--skip-checks")
+        self.run("manage.py", "migrate", "--verbosity", "0")
 
     def make_users(self, count: int, contacts: Iterator[tuple[int, int]]) -> list[Member]:
         """Store users user0, user1, … and contacts between places among them."""

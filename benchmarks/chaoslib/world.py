@@ -54,6 +54,11 @@ class World:
         for server in self.servers:
             server.close()
 
+    def logs(self) -> dict[str, str]:
+        """What each server has printed, by a name for it."""
+        product = {f"server{place}": server.log for place, server in enumerate(self.servers)}
+        return {**product, "postgres": self.postgres.log, "redis": self.broker.log}
+
     def strike(self, fault: Fault) -> None:
         """Do this, and what it takes to recover, beside everything else."""
         server = self.servers[fault.server]
@@ -171,8 +176,8 @@ class World:
 
     async def _stop(self, server: ProductServer) -> None:
         await asyncio.to_thread(server.stop)
-        if server.exit_code not in {0, None} and not server.environment["FAILPOINTS"]:
-            self._violation("server_stopped_badly", f"exit code {server.exit_code}")
+        if server.exit_code == -signal.SIGKILL and not server.environment["FAILPOINTS"]:
+            self._violation("server_would_not_stop", server.address)
 
     def _note_death(self, server: ProductServer) -> None:
         failpoints = server.environment["FAILPOINTS"]

@@ -13,6 +13,9 @@ from chatbe.core.errors import InvalidInput, TooLarge
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_BREAKS = re.compile("[\\n\\t\u2028\u2029]")
+# Read once: Django's lazy settings are slow for what every message asks.
+_MAX_CHARACTERS: int = settings.TEXT_MAX_CHARACTERS
+_MAX_BYTES: int = settings.TEXT_MAX_BYTES
 _BIDI_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -22,8 +25,8 @@ def clean_text(value: str, field: str = "text") -> str:
     Raises InvalidInput for blank text and for control characters other than tab and
     newline, TooLarge above TEXT_MAX_CHARACTERS characters or TEXT_MAX_BYTES of UTF-8.
     """
-    if len(value) > settings.TEXT_MAX_CHARACTERS:
-        raise TooLarge(f"A text has at most {settings.TEXT_MAX_CHARACTERS} characters.")
+    if len(value) > _MAX_CHARACTERS:
+        raise TooLarge(f"A text has at most {_MAX_CHARACTERS} characters.")
     if value.isascii():
         # The common case: nothing to normalise, nothing bidirectional.
         cleaned = value
@@ -35,8 +38,8 @@ def clean_text(value: str, field: str = "text") -> str:
         raise InvalidInput(fields={field: "holds control characters"})
     if not cleaned.strip():
         raise InvalidInput(fields={field: "is empty"})
-    if len(cleaned.encode()) > settings.TEXT_MAX_BYTES:
-        raise TooLarge(f"A text has at most {settings.TEXT_MAX_BYTES} bytes.")
+    if len(cleaned.encode()) > _MAX_BYTES:
+        raise TooLarge(f"A text has at most {_MAX_BYTES} bytes.")
     return cleaned
 
 

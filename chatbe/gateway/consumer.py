@@ -49,6 +49,8 @@ class ChatConsumer(AsyncConsumer):
             return
         await send({"type": "websocket.accept"})
         direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
+        self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
+        self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._writer: FrameWriter = (
             DirectWriter(direct, send) if direct is not None else AsgiWriter(send)
         )
@@ -95,7 +97,7 @@ class ChatConsumer(AsyncConsumer):
     def _decode(self, text: str | None) -> Command:
         if text is None:
             raise Refused(BadFrame(), None)
-        limit = settings.FRAME_BYTES if self._greeted else settings.FRAME_BYTES_BEFORE_WELCOME
+        limit = self._frame_bytes
         # Counting characters first spares the encoding for what is too long anyway.
         if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
             raise Refused(TooLarge(f"A frame has at most {limit} bytes."), None)
@@ -107,8 +109,10 @@ class ChatConsumer(AsyncConsumer):
             if not isinstance(command, Hello):
                 raise Unauthenticated
             self._greeted = await greet(command, self._writer)
+            self._frame_bytes = settings.FRAME_BYTES
         elif (handler := COMMANDS.get(type(command))) is not None:
-            await greeted.connection.wait_until_answered(settings.UNANSWERED_PER_SOCKET)
+            if greeted.connection.unanswered >= self._unanswered_max:
+                await greeted.connection.wait_until_answered(self._unanswered_max)
             answering = handler(greeted.connection, command)
             if answering is not None:
                 await answering

@@ -46,6 +46,7 @@ class Hub:
         self._refreshing: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
+        self._stall_bytes: int = settings.SOCKET_STALL_BYTES
 
     # --- sockets coming and going -----------------------------------------------------
 
@@ -170,10 +171,7 @@ class Hub:
 
     def _write(self, connection: Connection, payload: bytes) -> None:
         connection.writer.write(payload)
-        if (
-            connection.state is State.LIVE
-            and connection.writer.buffered() > settings.SOCKET_STALL_BYTES
-        ):
+        if connection.state is State.LIVE and connection.writer.buffered() > self._stall_bytes:
             self._stall(connection)
 
     def _stall(self, connection: Connection) -> None:
@@ -190,7 +188,7 @@ class Hub:
         now = self._loop.time()
         for connection in [c for sockets in self.users.values() for c in sockets]:
             buffered = connection.writer.buffered()
-            if buffered < settings.SOCKET_STALL_BYTES // 2 or buffered < connection.stalled_bytes:
+            if buffered < self._stall_bytes // 2 or buffered < connection.stalled_bytes:
                 connection.stalled_at = now
             elif now - connection.stalled_at > settings.SOCKET_STALL_SECONDS:
                 self.remove(connection)

@@ -8,13 +8,14 @@ from django.conf import settings
 
 SESSIONS_TOPIC = "sessions"
 
+# Looked up several times for every message, which Django's lazy settings are too slow for.
+_SHARDS: int = settings.LOG_TOPICS
+
 
 def log_shard(conversation_id: int) -> int:
     """The shard of a conversation, 0 to LOG_TOPICS - 1."""
     # The low bits of an id are a counter that is nearly always 0: mix before dividing.
-    return ((conversation_id * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 40) % int(
-        settings.LOG_TOPICS
-    )
+    return ((conversation_id * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 40) % _SHARDS
 
 
 def log_topic(conversation_id: int) -> str:

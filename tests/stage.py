@@ -1,0 +1,257 @@
+"""A running server and a supply of people, and sockets that are driven frame by frame.
+
+`tests.client` behaves as a client should; what is here does exactly what a test says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Literal, Self
+
+import psycopg
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.account import Account
+from tests.servers import PASSWORD, Installation, fresh_database, running_redis
+
+Frame = dict[str, Any]
+Kind = Literal["serve", "runserver"]
+
+KINDS: tuple[Kind, ...] = ("serve", "runserver")
+PEOPLE = 240
+ANSWER_SECONDS = 20.0
+# Low enough to wait for, high enough for a busy machine.
+HELLO_SECONDS = 4.0
+
+
+class Socket:
+    """One socket. Frames are kept in `seen` in their order, batches taken apart."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._refs = itertools.count(1)
+        self._unread: list[Frame] = []
+        self.seen: list[Frame] = []
+        self.raw: list[str | bytes] = []
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        return self._connection.transport
+
+    async def send_raw(self, data: str | bytes) -> None:
+        await self._connection.send(data)
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self.send_raw(json.dumps({"type": kind, **fields}))
+
+    async def ask(self, kind: str, **fields: Any) -> Frame:
+        """Send a command and return the frame that carries its ref."""
+        ref = f"ask-{next(self._refs)}"
+        await self.send(kind, ref=ref, **fields)
+        return await self.expect(ref=ref)
+
+    async def send_text(self, conversation_id: str, text: str, **fields: Any) -> Frame:
+        """Send a message; its answer."""
+        fields.setdefault("client_id", uuid.uuid4().hex)
+        return await self.ask(
+            "message.send", conversation_id=conversation_id, text=text, **fields
+        )
+
+    async def expect(
+        self, kind: str | None = None, *, seconds: float = ANSWER_SECONDS, **fields: Any
+    ) -> Frame:
+        """The next frame of this type with these fields; others stay for later."""
+
+        def fits(frame: Frame) -> bool:
+            return (kind is None or frame["type"] == kind) and all(
+                frame.get(name) == value for name, value in fields.items()
+            )
+
+        async with asyncio.timeout(seconds):
+            while True:
+                for place, frame in enumerate(self._unread):
+                    if fits(frame):
+                        return self._unread.pop(place)
+                await self._receive()
+
+    async def message(self, text: str, seconds: float = ANSWER_SECONDS) -> Frame:
+        """The message with this text, out of the event that brings it."""
+        while True:
+            event = await self.expect("message.created", seconds=seconds)
+            if event["message"]["text"] == text:
+                return event["message"]
+
+    async def settle(self) -> list[Frame]:
+        """Everything the server said before it answered a ping sent now."""
+        await self.ask("ping")
+        unread, self._unread = self._unread, []
+        return unread
+
+    async def closed(self, seconds: float = ANSWER_SECONDS) -> int | None:
+        """Read on until the server closes the socket; the close code."""
+        async with asyncio.timeout(seconds):
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self._receive()
+        return self._connection.close_code
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def _receive(self) -> None:
+        data = await self._connection.recv()
+        self.raw.append(data)
+        frame = json.loads(data)
+        frames = frame["frames"] if frame["type"] == "batch" else [frame]
+        self.seen += frames
+        self._unread += frames
+
+
+@contextlib.asynccontextmanager
+async def open_socket(address: str, **options: Any) -> AsyncIterator[Socket]:
+    """A socket that has said nothing yet."""
+    async with connect(
+        f"ws://{address}/ws/v1/",
+        ping_interval=None,
+        compression=None,
+        max_size=None,
+        open_timeout=ANSWER_SECONDS,
+        close_timeout=2,
+        **options,
+    ) as connection:
+        yield Socket(connection)
+
+
+class Person(Account):
+    """Somebody with a password, and sockets."""
+
+    def __init__(self, stage: Stage, username: str, user_id: str) -> None:
+        super().__init__(username, PASSWORD)
+        self.stage = stage
+        self.user_id = user_id
+
+    @property
+    def token(self) -> str:
+        return self._access_token
+
+    async def rest(self, method: str, path: str, body: Any = None) -> Any:
+        """Call `/api/v1/<path>` as this person, logging in first if need be."""
+        await self.be_logged_in()
+        return await self.call(self.stage.address, method, path, body)
+
+    async def be_logged_in(self) -> None:
+        if not self._access_token:
+            await self.log_in(self.stage.address)
+
+    @contextlib.asynccontextmanager
+    async def greeted(self, **hello: Any) -> AsyncIterator[Socket]:
+        """A socket after `welcome`."""
+        await self.be_logged_in()
+        async with open_socket(self.stage.address) as socket:
+            await socket.send("hello", token=self.token, **hello)
+            await socket.expect("welcome")
+            yield socket
+
+    @contextlib.asynccontextmanager
+    async def live(self, cursors: dict[str, int] | None = None) -> AsyncIterator[Socket]:
+        """A socket that gets events."""
+        async with self.greeted() as socket:
+            await socket.send("sync", cursors=cursors or {}, done=True)
+            await socket.expect("live")
+            yield socket
+
+    async def direct(self, other: Person) -> str:
+        """The id of the direct conversation with a contact."""
+        answer = await self.rest("POST", "conversations/direct", {"user_id": other.user_id})
+        return str(answer["id"])
+
+
+class Stage:
+    """One server of an installation of its own, and its people."""
+
+    def __init__(self, kind: Kind, database_url: str, redis_url: str, **settings: str) -> None:
+        self.kind = kind
+        self.installation = Installation(database_url, redis_url, **settings)
+        self.installation.migrate()
+        pairs = ((place, place + 1) for place in range(0, PEOPLE, 2))
+        self._people: Iterator[Any] = iter(self.installation.make_users(PEOPLE, pairs))
+        self.server = self.installation.server(kind=kind)
+        self.server.start()
+
+    @property
+    def address(self) -> str:
+        return self.server.address
+
+    def strangers(self) -> tuple[Person, Person]:
+        """Two people who do not know each other, and nobody else here."""
+        first, _, second, _ = (self._person() for _ in range(4))
+        return first, second
+
+    def friends(self) -> tuple[Person, Person]:
+        """Two people who are each other's contacts, with no conversation yet."""
+        return self._person(), self._person()
+
+    async def talking(self) -> tuple[Person, Person, str]:
+        """Two contacts and their empty conversation."""
+        one, other = self.friends()
+        return one, other, await one.direct(other)
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Look into the server's database; parameters are written `?`."""
+        url = self.installation.environment["DATABASE_URL"]
+        if url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                query = sql.replace("?", "%s").encode()
+                return list(connection.execute(query, parameters).fetchall())
+        path = f"{self.installation.environment['DATA_DIR']}/chat.sqlite3"
+        with contextlib.closing(sqlite3.connect(path, timeout=20)) as file:
+            return file.execute(sql, parameters).fetchall()
+
+    def stored(self, conversation_id: str) -> list[tuple[Any, ...]]:
+        """(seq, text) of all messages of a conversation."""
+        return self.rows(
+            "SELECT seq, text FROM conversations_message WHERE conversation_id = ? ORDER BY seq",
+            int(conversation_id),
+        )
+
+    def counts(self) -> list[int]:
+        """How many rows there are of everything a socket could make."""
+        tables = ("conversations_message", "conversations_conversation", "conversations_membership")
+        return [self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in tables]  # noqa: S608
+
+    def _person(self) -> Person:
+        made = next(self._people)
+        return Person(self, made.username, made.user_id)
+
+
+class Stages:
+    """The servers that tests share, started when first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._stages: dict[Kind, Stage] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._stack.close()
+
+    def get(self, kind: Kind) -> Stage:
+        if kind not in self._stages:
+            database_url = redis_url = ""
+            if os.environ.get("DATABASE_URL"):
+                database_url = self._stack.enter_context(fresh_database())
+                redis_url = self._stack.enter_context(running_redis())
+            stage = Stage(kind, database_url, redis_url, HELLO_SECONDS=str(HELLO_SECONDS))
+            self._stack.callback(stage.server.close)
+            self._stages[kind] = stage
+        return self._stages[kind]
