@@ -1,6 +1,7 @@
 """The ASGI application: Django over HTTP, the gateway over WebSocket, one runtime."""
 
 import os
+import sys
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
@@ -18,6 +19,9 @@ from chatbe.gateway.routing import websocket_application
 from chatbe.operations.http import ThreadedHandler
 from chatbe.realtime.runtime import runtime, start_here
 
+# Python's default is ten times as long.
+SWITCH_SECONDS = 0.0005
+
 _router = ProtocolTypeRouter({"http": ThreadedHandler(), "websocket": websocket_application})
 
 
@@ -25,6 +29,9 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
+            # A lane's thread that comes back from the database asks a busy event loop
+            # for the interpreter several times a batch, and waits this long each time.
+            sys.setswitchinterval(SWITCH_SECONDS)
             failpoints.arm()
             start_here()
             await in_database_thread(ids.prepare)

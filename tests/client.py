@@ -185,8 +185,8 @@ class Client:
             connections = self.journal.counts["connections"]
             try:
                 await self._connect_once(self.addresses[turn])
-            except (OSError, WebSocketException, UnreachableError):
-                self.journal.counts["failed connections"] += 1
+            except (OSError, WebSocketException, UnreachableError) as error:
+                self.journal.counts[f"no connection: {type(error).__name__}"] += 1
             except RefusedError as error:
                 self._end(f"no ticket: {error}")
             if self.journal.counts["connections"] > connections:

@@ -26,7 +26,7 @@ Frame = dict[str, Any]
 Kind = Literal["serve", "runserver"]
 
 KINDS: tuple[Kind, ...] = ("serve", "runserver")
-PEOPLE = 240
+PEOPLE = 400
 ANSWER_SECONDS = 20.0
 # Low enough to wait for, high enough for a busy machine.
 HELLO_SECONDS = 4.0
@@ -83,11 +83,21 @@ class Socket:
                 await self._receive()
 
     async def message(self, text: str, seconds: float = ANSWER_SECONDS) -> Frame:
-        """The message with this text, out of the event that brings it."""
+        """The message with this text, out of the event or the range that brings it."""
         while True:
-            event = await self.expect("message.created", seconds=seconds)
-            if event["message"]["text"] == text:
-                return event["message"]
+            frame = await self._news(seconds)
+            changes = frame["changes"] if frame["type"] == "range" else [frame["message"]]
+            for message in changes:
+                if message["text"] == text:
+                    return message
+
+    async def _news(self, seconds: float) -> Frame:
+        async with asyncio.timeout(seconds):
+            while True:
+                for place, frame in enumerate(self._unread):
+                    if frame["type"] in {"message.created", "range"}:
+                        return self._unread.pop(place)
+                await self._receive()
 
     async def settle(self) -> list[Frame]:
         """Everything the server said before it answered a ping sent now."""
@@ -190,6 +200,10 @@ class Stage:
     def address(self) -> str:
         return self.server.address
 
+    @property
+    def _file(self) -> str:
+        return f"{self.installation.environment['DATA_DIR']}/chat.sqlite3"
+
     def strangers(self) -> tuple[Person, Person]:
         """Two people who do not know each other, and nobody else here."""
         first, _, second, _ = (self._person() for _ in range(4))
@@ -211,9 +225,19 @@ class Stage:
             with psycopg.connect(url, autocommit=True) as connection:
                 query = sql.replace("?", "%s").encode()
                 return list(connection.execute(query, parameters).fetchall())
-        path = f"{self.installation.environment['DATA_DIR']}/chat.sqlite3"
-        with contextlib.closing(sqlite3.connect(path, timeout=20)) as file:
+        with contextlib.closing(sqlite3.connect(self._file, timeout=20)) as file:
             return file.execute(sql, parameters).fetchall()
+
+    def change(self, sql: str) -> None:
+        """Change the server's database behind its back."""
+        url = self.installation.environment["DATABASE_URL"]
+        if url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(sql.encode())
+            return
+        with contextlib.closing(sqlite3.connect(self._file, timeout=20)) as file:
+            file.execute(sql)
+            file.commit()
 
     def stored(self, conversation_id: str) -> list[tuple[Any, ...]]:
         """(seq, text) of all messages of a conversation."""

@@ -82,7 +82,8 @@ def _one_snapshot(
     """Heads, members and changes, tagged, by one statement: one snapshot.
 
     (_HEAD, conversation, last_seq, -, …), (_MEMBER, conversation, user, visible_from, …),
-    (_CHANGE, conversation, -, -, *MESSAGE_COLUMNS).
+    (_CHANGE, conversation, -, -, *MESSAGE_COLUMNS). The changes stand first in the
+    statement because PostgreSQL takes the types of the columns from there.
     """
     row = message_columns("m")
     wanted = ", ".join(
@@ -91,13 +92,6 @@ def _one_snapshot(
     users = ", ".join(["%s"] * len(user_ids)) or "NULL"
     sql = f"""
         WITH wanted (conversation_id, after, upto) AS (VALUES {wanted})
-        SELECT {_HEAD}, c.id, c.last_seq, 0, {_NO_MESSAGE}
-        FROM wanted w JOIN conversations_conversation c ON c.id = w.conversation_id
-        UNION ALL
-        SELECT {_MEMBER}, s.conversation_id, s.user_id, s.visible_from, {_NO_MESSAGE}
-        FROM wanted w JOIN conversations_membership s ON s.conversation_id = w.conversation_id
-        WHERE s.left_seq IS NULL AND s.user_id IN ({users})
-        UNION ALL
         SELECT {_CHANGE}, m.conversation_id, 0, 0, {row}
         FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
         WHERE m.seq > w.after AND m.seq <= w.upto AND m.changed_seq = m.seq
@@ -105,6 +99,13 @@ def _one_snapshot(
         SELECT {_CHANGE}, m.conversation_id, 0, 0, {row}
         FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
         WHERE m.changed_seq > m.seq AND m.changed_seq > w.after AND m.changed_seq <= w.upto
+        UNION ALL
+        SELECT {_HEAD}, c.id, c.last_seq, 0, {_NO_MESSAGE}
+        FROM wanted w JOIN conversations_conversation c ON c.id = w.conversation_id
+        UNION ALL
+        SELECT {_MEMBER}, s.conversation_id, s.user_id, s.visible_from, {_NO_MESSAGE}
+        FROM wanted w JOIN conversations_membership s ON s.conversation_id = w.conversation_id
+        WHERE s.left_seq IS NULL AND s.user_id IN ({users})
     """  # noqa: S608
     bounds = [bound for id, start in after.items() for bound in (id, start, start + limit)]
     with connection.cursor() as cursor:

@@ -1,6 +1,7 @@
 // Making nodes. Whatever people wrote becomes text, never markup: nothing here parses HTML.
 
-const LINK = /https?:\/\/[^\s<>"']+/gi;
+// Up to the end of the word, without what ends the sentence.
+const LINK = /https?:\/\/[^\s<>"']*[^\s<>"'.,;:!?)\]]/gi;
 
 export function byId(id) {
   return document.getElementById(id);
