@@ -44,7 +44,7 @@ class Options:
     seed: int
     pairs: int = 20
     servers: int = 2
-    every: float = 1.5
+    every: float = 2.5
     pause: float = 0.1
     logs: Path | None = None
 
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="repeats a schedule; drawn if not given")
     parser.add_argument("--pairs", type=int, default=20, help="of users on different servers")
     parser.add_argument("--servers", type=int, default=2)
-    parser.add_argument("--every", type=float, default=1.5, help="seconds between two faults")
+    parser.add_argument("--every", type=float, default=2.5, help="seconds between two faults")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between two messages")
     parser.add_argument("--logs", type=Path, help="a folder to keep the servers' logs in")
     given = vars(parser.parse_args(arguments))

@@ -1,5 +1,6 @@
 """The ASGI application: Django over HTTP, the gateway over WebSocket, one runtime."""
 
+import gc
 import os
 import sys
 from typing import Any
@@ -35,6 +36,9 @@ async def _lifespan(receive: Any, send: Any) -> None:
             failpoints.arm()
             start_here()
             await in_database_thread(ids.prepare)
+            # What is loaded by now stays: no collection need look at it again.
+            gc.collect()
+            gc.freeze()
             await send({"type": "lifespan.startup.complete"})
         else:
             await runtime().stop()

@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
+from chatbe.api.errors import describe
 from chatbe.core import failpoints
 from chatbe.core.errors import ClientIdReused, Internal, Unavailable
 from chatbe.core.ids import new_id
@@ -107,9 +108,9 @@ class Lane:
             outcomes = [Unavailable(retry_after=1.0)] * len(batch)
         try:
             self._answer(batch, outcomes)
-        except Exception:
+        except Exception as error:
             # Nothing that happens to an answer may stop the lane: it is committed.
-            log.exception("answering_failed")
+            log.error("answering_failed", **describe(error))
         finally:
             if self._queue:
                 self._start_batch()
@@ -139,9 +140,9 @@ class Lane:
 def _tell(done: Done, outcome: Outcome) -> None:
     try:
         done(outcome)
-    except Exception:
+    except Exception as error:
         # One caller's trouble must not cost the others of the batch their answer.
-        log.exception("answer_failed")
+        log.error("answer_failed", **describe(error))
 
 
 def _second(done: Done) -> Done:
@@ -204,8 +205,8 @@ def _commit_last(draft: Draft) -> list[Outcome]:
     draft.id = new_id()
     try:
         return append_messages([draft])
-    except Exception:
-        log.exception("append_failed")
+    except Exception as error:
+        log.error("append_failed", **describe(error))
         return [Internal()]
 
 

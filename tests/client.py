@@ -27,6 +27,8 @@ from tests.journal import Ack, Attempt, Fault, Journal, Message, Refusal
 from tests.logs import Logs
 
 CURSORS_PER_SYNC = 1_000
+# Seconds before another attempt to connect: after one that had worked, and at most.
+FIRST_DELAY, LAST_DELAY = 0.1, 1.0
 DO_NOT_RECONNECT = range(4500, 5000)
 
 
@@ -180,7 +182,7 @@ class Client:
     # --- the connection
 
     async def _stay_connected(self) -> None:
-        turn = 0
+        turn, delay = 0, FIRST_DELAY
         while not self.ended:
             connections = self.journal.counts["connections"]
             try:
@@ -190,12 +192,12 @@ class Client:
             except RefusedError as error:
                 self._end(f"no ticket: {error}")
             if self.journal.counts["connections"] > connections:
-                turn = 0
+                turn, delay = 0, FIRST_DELAY
             else:
-                turn = (turn + 1) % len(self.addresses)
+                turn, delay = (turn + 1) % len(self.addresses), min(2 * delay, LAST_DELAY)
             pause = self._away_until - asyncio.get_running_loop().time()
             # Everybody lost the same server: come back one by one, not all at once.
-            await asyncio.sleep(max(0.0, pause) + random.uniform(0.02, 0.2))
+            await asyncio.sleep(max(0.0, pause) + random.uniform(delay / 4, delay))
 
     async def _connect_once(self, address: str) -> None:
         hello: Frame = {"type": "hello", "ticket": await self.account.ticket(address)}

@@ -61,9 +61,7 @@ class Socket:
     async def send_text(self, conversation_id: str, text: str, **fields: Any) -> Frame:
         """Send a message; its answer."""
         fields.setdefault("client_id", uuid.uuid4().hex)
-        return await self.ask(
-            "message.send", conversation_id=conversation_id, text=text, **fields
-        )
+        return await self.ask("message.send", conversation_id=conversation_id, text=text, **fields)
 
     async def expect(
         self, kind: str | None = None, *, seconds: float = ANSWER_SECONDS, **fields: Any

@@ -75,10 +75,7 @@ BAD_POSITIONS = {
 
 COMMANDS = {
     **{f"id: {name}": ({**SEND, "conversation_id": v}, "invalid") for name, v in BAD_IDS.items()},
-    **{
-        f"text: {name}": ({**SEND, "text": text}, code)
-        for name, (text, code) in BAD_TEXTS.items()
-    },
+    **{f"text: {name}": ({**SEND, "text": text}, code) for name, (text, code) in BAD_TEXTS.items()},
     **{
         f"client_id: {name}": ({**SEND, "client_id": value}, "invalid")
         for name, value in BAD_CLIENT_IDS.items()
@@ -324,7 +321,9 @@ def test_a_body_that_is_no_json_is_refused(served, poster, data, content_type, c
     assert served.counts() == before
 
 
-@pytest.mark.parametrize("id", [str(i) for i in BAD_IDS.values() if isinstance(i, str) and i.strip()])
+@pytest.mark.parametrize(
+    "id", [str(i) for i in BAD_IDS.values() if isinstance(i, str) and i.strip()]
+)
 def test_what_is_no_id_is_not_there(served, poster, id):
     alice, _ = poster
     for path in (f"conversations/{id}", f"conversations/{id}/messages", f"private-messages/{id}"):

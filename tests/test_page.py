@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    WebSocket,
+    expect,
+)
 
 from tests.servers import PASSWORD, Installation
 from tests.stage import Person, Stage
@@ -98,7 +106,7 @@ class Visitor:
     def watch(self) -> None:
         page = self.page
         # A violation of the Content-Security-Policy is such an error, too.
-        page.on("console", lambda said: said.type == "error" and self._complain(said.text))
+        page.on("console", self._note_error)
         page.on("pageerror", lambda error: self._complain(f"uncaught: {error}"))
         page.on("dialog", self._dismiss)
         page.on("request", self._note_foreign)
@@ -134,11 +142,15 @@ class Visitor:
     def _complain(self, what: str) -> None:
         self.complaints.append(what)
 
-    def _dismiss(self, dialog: Any) -> None:
+    def _note_error(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self._complain(said.text)
+
+    def _dismiss(self, dialog: Dialog) -> None:
         self._complain(f"a dialog: {dialog.message}")
         dialog.dismiss()
 
-    def _note_foreign(self, request: Request | Any) -> None:
+    def _note_foreign(self, request: Request | WebSocket) -> None:
         own = (self.url, self.url.replace("http", "ws", 1))
         if not request.url.startswith((*own, "data:image/")):
             self._complain(f"asked for {request.url}")

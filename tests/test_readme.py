@@ -106,9 +106,9 @@ def test_the_example_is_shown_in_full():
     assert blocks("python") == [EXAMPLE.read_text()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_commands_that_are_named_exist(page):
-    text = page.read_text()
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_commands_that_are_named_exist(document):
+    text = document.read_text()
     makefile = (PROJECT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
@@ -122,11 +122,11 @@ def test_all_commands_of_make_are_named():
     assert targets - set(re.findall(r"^\| `make ([a-z-]+)", README, re.MULTILINE)) == {"help"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_files_that_are_named_exist(page):
-    text = page.read_text()
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_files_that_are_named_exist(document):
+    text = document.read_text()
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", text)
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [link for link in links if not (document.parent / link).exists()] == []
     names = re.findall(r"`((?:accounts|chatbe|contacts|conversations|docs|static)/[\w./-]+)`", text)
     assert [name for name in names if not (PROJECT / name).exists()] == []
 

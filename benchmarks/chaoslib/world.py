@@ -1,8 +1,9 @@
 """The servers that faults are done to: PostgreSQL, Redis and the product's processes.
 
-Each of them is struck by one fault at a time, but a fault of one does not wait for the
-others: Redis may die while PostgreSQL restarts. Whatever dies by a fault comes back by
-itself; a product process that dies without one is a violation.
+A fault of one does not wait for the others: Redis may die while PostgreSQL restarts.
+The product's processes are struck one after the other, as in a rolling update, so that
+there is somebody to talk to; only failpoints end two at once. Whatever dies by a fault
+comes back; a product process that dies without one is a violation.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from scripts.services import Postgres, Redis, ServiceError
 from tests.servers import Installation, ProductServer
 
 STARTS = 5
+# How long a server with a failpoint is left alone to reach it, before the next fault.
+FAILPOINT_SECONDS = 4.0
 # What a frozen process may be frozen for, so that nobody takes it for dead.
 STALL_SECONDS = 2.0
 
@@ -43,7 +46,8 @@ class World:
         self.chat: Chat | None = None
         self.faults: Counter[str] = Counter()
         self.violations: list[Violation] = []
-        self._locks = {id(one): asyncio.Lock() for one in (postgres, broker, *self.servers)}
+        self._locks = {id(one): asyncio.Lock() for one in (postgres, broker)}
+        self._locks |= dict.fromkeys(map(id, self.servers), asyncio.Lock())
         self._running: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -78,9 +82,11 @@ class World:
         await asyncio.gather(*self._running)
         for server in self.servers:
             async with self._locks[id(server)]:
-                if server.environment["FAILPOINTS"] or not server.is_running:
+                if not server.is_running:
+                    self._note_death(server)
+                elif server.environment["FAILPOINTS"]:
                     await self._stop(server)
-                    await self._start(server)
+                await self._start(server)
 
     async def watch(self) -> None:
         """Bring back processes that died by themselves, for ever."""
@@ -129,8 +135,15 @@ class World:
         else:
             with contextlib.suppress(ServiceError):
                 await asyncio.to_thread(server.kill)
-            await asyncio.sleep(fault.pause)
+            await asyncio.sleep(fault.pause / 2)
         await self._start(server, failpoints=fault.failpoints)
+        clock = asyncio.get_running_loop().time
+        until = clock() + FAILPOINT_SECONDS
+        while server.environment["FAILPOINTS"] and server.is_running and clock() < until:
+            await asyncio.sleep(0.05)
+        if not server.is_running:
+            self._note_death(server)
+            await self._start(server)
 
     async def _end_service(self, service: Server, fault: Fault) -> None:
         if fault.kind == "postgres restarted immediately":

@@ -8,12 +8,14 @@ hub does that work for all sockets, so this one only waits for its client.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
+from chatbe.api.errors import describe
 from chatbe.core.errors import (
     BadFrame,
     ChatError,
@@ -40,88 +42,111 @@ class ChatConsumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
     _greeted: Greeted | None = None
+    _ended = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self._scope: Any = scope
         await receive()
         if not origin_is_allowed(scope["headers"], scope["scheme"]):
-            await self._refuse_origin(send)
+            await _refuse_origin(scope, send)
             return
         await send({"type": "websocket.accept"})
-        direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
-        self._writer: FrameWriter = (
-            DirectWriter(direct, send) if direct is not None else AsgiWriter(send)
-        )
+        direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
+        if direct is None:
+            self._writer: FrameWriter = AsgiWriter(send)
+        else:
+            self._writer = DirectWriter(direct, send)
+            direct.read_with(self._take)
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
         )
         try:
             while (event := await receive())["type"] == "websocket.receive":
-                await self._take(event.get("text"))
+                waiting = self._take(event.get("text"))
+                if waiting is not None:
+                    await waiting
         finally:
+            self._ended = True
             deadline.cancel()
             self._writer.ended()
-            if self._greeted is not None:
-                self._greeted.connection.hub.remove(self._greeted.connection)
+            self._leave()
 
-    async def _refuse_origin(self, send: Any) -> None:
-        if "websocket.http.response" in self._scope.get("extensions", {}):
-            headers = [(b"content-type", b"application/json")]
-            await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
-            body = encode_frame("error", **OriginRefused().body())
-            await send({"type": "websocket.http.response.body", "body": body})
-        else:
-            await send({"type": "websocket.close", "code": OriginRefused.close_code})
+    def _leave(self) -> None:
+        if self._greeted is not None:
+            self._greeted.connection.hub.remove(self._greeted.connection)
 
     def _close_ungreeted(self) -> None:
         if self._greeted is None:
             self._fail(HelloTimeout(), None)
 
-    async def _take(self, text: str | None) -> None:
-        """Answer one frame; whatever goes wrong with it ends here."""
+    def _take(self, text: str | bytes | None) -> Awaitable[None] | None:
+        """Answer one frame; whatever goes wrong with it ends here.
+
+        What is returned must be waited for before the next frame is taken.
+        """
         try:
             command = self._decode(text)
         except Refused as refused:
             self._fail(refused.error, refused.ref)
-            return
+            return None
         try:
-            await self._obey(command)
+            answering = self._obey(command)
         except Exception as error:
-            answer = as_chat_error(error)
-            if isinstance(answer, Internal):
-                log.exception("command_failed", command=type(command).__name__)
-            self._fail(answer, command.ref)
+            self._fail_command(command, error)
+            return None
+        return None if answering is None else self._wait_for(command, answering)
 
-    def _decode(self, text: str | None) -> Command:
+    async def _wait_for(self, command: Command, answering: Awaitable[None]) -> None:
+        try:
+            await answering
+        except Exception as error:
+            self._fail_command(command, error)
+
+    def _decode(self, text: str | bytes | None) -> Command:
         if text is None:
             raise Refused(BadFrame(), None)
         limit = self._frame_bytes
         # Counting characters first spares the encoding for what is too long anyway.
-        if len(text) > limit or (len(text) * 4 > limit and len(text.encode()) > limit):
+        if len(text) > limit or (isinstance(text, str) and len(text.encode()) > limit):
             raise Refused(TooLarge(f"A frame has at most {limit} bytes."), None)
         return decode_command(text)
 
-    async def _obey(self, command: Command) -> None:
+    def _obey(self, command: Command) -> Awaitable[None] | None:
         greeted = self._greeted
         if greeted is None:
             if not isinstance(command, Hello):
                 raise Unauthenticated
-            self._greeted = await greet(command, self._writer)
-            self._frame_bytes = settings.FRAME_BYTES
-        elif (handler := COMMANDS.get(type(command))) is not None:
+            return self._greet(command)
+        handler = COMMANDS.get(type(command))
+        if handler is not None:
             if greeted.connection.unanswered >= self._unanswered_max:
-                await greeted.connection.wait_until_answered(self._unanswered_max)
-            answering = handler(greeted.connection, command)
-            if answering is not None:
-                await answering
-        elif isinstance(command, Sync):
-            await sync(greeted, command)
-        elif isinstance(command, Ping):
-            ping(greeted, command)
-        else:
-            raise Conflict("This socket has already said hello.")
+                return self._obey_later(greeted, command)
+            return handler(greeted.connection, command)
+        if isinstance(command, Sync):
+            return sync(greeted, command)
+        if isinstance(command, Ping):
+            return ping(greeted, command)
+        raise Conflict("This socket has already said hello.")
+
+    async def _greet(self, command: Hello) -> None:
+        self._greeted = await greet(command, self._writer)
+        self._frame_bytes = settings.FRAME_BYTES
+        if self._ended:
+            # The client did not wait for its welcome.
+            self._leave()
+
+    async def _obey_later(self, greeted: Greeted, command: Command) -> None:
+        await greeted.connection.wait_until_answered(self._unanswered_max)
+        answering = self._obey(command)
+        if answering is not None:
+            await answering
+
+    def _fail_command(self, command: Command, error: Exception) -> None:
+        answer = as_chat_error(error)
+        if isinstance(answer, Internal):
+            log.error("command_failed", command=type(command).__name__, **describe(error))
+        self._fail(answer, command.ref)
 
     def _fail(self, error: ChatError, ref: str | None) -> None:
         if self._greeted is not None:
@@ -130,3 +155,13 @@ class ChatConsumer(AsyncConsumer):
         self._writer.write(encode_frame("error", ref=ref, **error.body()))
         if error.close_code is not None:
             self._writer.close(error.close_code, error.code)
+
+
+async def _refuse_origin(scope: Any, send: Any) -> None:
+    if "websocket.http.response" in scope.get("extensions", {}):
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+        body = encode_frame("error", **OriginRefused().body())
+        await send({"type": "websocket.http.response.body", "body": body})
+    else:
+        await send({"type": "websocket.close", "code": OriginRefused.close_code})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from chatbe.realtime.frames import websocket_text
@@ -12,7 +13,9 @@ DIRECT_EXTENSION = "chatbe.frames"
 
 
 class DirectProtocol(Protocol):
-    """What our uvicorn protocol offers beyond ASGI."""
+    """What our uvicorn protocol offers beyond ASGI (operations/websocket_protocol.py)."""
+
+    def read_with(self, take: Callable[[bytes | None], Awaitable[None] | None]) -> None: ...
 
     def write_frames(self, frames: bytes) -> None: ...
 

@@ -1,24 +1,41 @@
-"""uvicorn's WebSocket protocol with a door for ready-made frames.
+"""uvicorn's WebSocket protocol with two doors beside ASGI.
 
-The hub builds a frame once and writes it to every socket's transport; going through
-ASGI's `send` for each would cost more than the kernel does. Reading is not stopped
-and started for every frame either, only while many wait.
+Out: the hub builds a frame once and writes it to every socket's transport. In: a text
+frame that came whole is handed to the consumer where it is, without a queue and a
+task's waking for each. Everything else (fragments, pings, closing, whatever is wrong)
+goes through uvicorn's and websockets' own code, one complete frame at a time.
 
-Source: RFC 6455; uvicorn's `websockets_sansio_impl`.
+Source: RFC 6455, section 5.2 (framing); uvicorn's `websockets_sansio_impl`.
 """
 
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
+from websockets.speedups import apply_mask
 
 from chatbe.gateway.writers import DIRECT_EXTENSION
 
-QUEUED_FRAMES_MAX = 16
+# A client that is this many frames ahead of us is not read from for a while.
+BACKLOG_MAX = 16
+
+_FIN, _MASKED, _OPCODE, _LENGTH = 0x80, 0x80, 0x0F, 0x7F
+_WHOLE_TEXT = 0x81
+_LAST_DATA_OPCODE = 0x02
+_LONGEST_HEADER = 14
+
+# Takes a frame's text (None for a binary frame); what it returns must be waited for
+# before the next one is taken.
+Take = Callable[[bytes | None], Awaitable[None] | None]
 
 
 class ChatProtocol(WebSocketsSansIOProtocol):
     """One connection; also what DirectWriter writes to."""
+
+    _take: Take | None = None
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -26,7 +43,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[DIRECT_EXTENSION] = self
 
-    # --- what DirectWriter uses ----------------------------------------------------------
+    # --- writing, for DirectWriter ---------------------------------------------------------
 
     def write_frames(self, frames: bytes) -> None:
         """Write complete frames. Does nothing once the socket is closing or gone."""
@@ -45,25 +62,101 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         """Drop the connection with whatever it has not read."""
         self.transport.abort()
 
-    # --- reading -------------------------------------------------------------------------
+    # --- reading ---------------------------------------------------------------------------
+
+    def read_with(self, take: Take) -> None:
+        """Hand frames to `take` from now on, in order, instead of ASGI's `receive`.
+
+        Call it right after accepting: what a client sent before that is not looked at.
+        """
+        self._take = take
+        self._partial = b""
+        self._in_fragments = False
+        self._backlog: deque[bytes | None] = deque()
+        self._busy: asyncio.Task[None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._take is None:
+            super().data_received(data)
+            return
+        if self._partial:
+            data = self._partial + data
+            self._partial = b""
+        at, size = 0, len(data)
+        while at < size:
+            payload_at, end = frame_bounds(data, at)
+            if end - at > self.config.ws_max_size + _LONGEST_HEADER:
+                # It knows how to refuse this, and reads nothing after it.
+                self._take = None
+                super().data_received(data[at:])
+                return
+            if end > size:
+                self._partial = data[at:]
+                return
+            first = data[at]
+            if first == _WHOLE_TEXT and data[at + 1] & _MASKED and not self._in_fragments:
+                mask = data[payload_at - 4 : payload_at]
+                self._offer(apply_mask(data[payload_at:end], mask))
+            else:
+                if first & _OPCODE <= _LAST_DATA_OPCODE:
+                    self._in_fragments = not first & _FIN
+                super().data_received(data[at:end])
+            at = end
 
     def send_receive_event_to_app(self) -> None:
-        # The base class pauses the transport after every frame, which costs two system
-        # calls; here only a client that is ahead of us is held up.
-        if self.queue.qsize() < QUEUED_FRAMES_MAX and not self.read_paused:
-            self.read_paused = True
+        if self._take is None:
             super().send_receive_event_to_app()
-            self.read_paused = False
-        else:
-            super().send_receive_event_to_app()
+            return
+        payload = b"".join(self.frames)
+        self.frames = []
+        self._offer(payload if self.curr_msg_data_type == "text" else None)
 
-    async def receive(self) -> Any:
-        if not self.queue.empty():
-            # A client with many small frames must not keep the loop to itself for long:
-            # the queue is bounded, so the loop goes round after QUEUED_FRAMES_MAX of them.
-            message = self.queue.get_nowait()
-            if self.read_paused and self.queue.empty():
-                self.read_paused = False
-                self.transport.resume_reading()
-            return message
-        return await super().receive()
+    def _offer(self, payload: bytes | None) -> None:
+        if self.close_sent or self._take is None:
+            return
+        if self._busy is not None:
+            self._backlog.append(payload)
+            if len(self._backlog) >= BACKLOG_MAX and not self.read_paused:
+                self.read_paused = True
+                self.transport.pause_reading()
+            return
+        waiting = self._take(payload)
+        if waiting is not None:
+            self._busy = self.loop.create_task(self._catch_up(self._take, waiting))
+
+    async def _catch_up(self, take: Take, waiting: Awaitable[None] | None) -> None:
+        while True:
+            if waiting is not None:
+                await waiting
+            if not self._backlog:
+                break
+            waiting = take(self._backlog.popleft())
+        self._busy = None
+        if self.read_paused and not self.disconnected:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+
+def frame_bounds(data: bytes, at: int) -> tuple[int, int]:
+    """Where the payload of the frame at `at` begins and ends.
+
+    The end lies beyond the data when the frame, or already its header, is not all there.
+    """
+    beyond = len(data) + 1
+    if len(data) - at < 2:
+        return beyond, beyond
+    second = data[at + 1]
+    length, payload_at = second & _LENGTH, at + 2
+    if length == 126:
+        payload_at += 2
+        if len(data) < payload_at:
+            return beyond, beyond
+        length = int.from_bytes(data[at + 2 : payload_at])
+    elif length == 127:
+        payload_at += 8
+        if len(data) < payload_at:
+            return beyond, beyond
+        length = int.from_bytes(data[at + 2 : payload_at])
+    if second & _MASKED:
+        payload_at += 4
+    return payload_at, payload_at + length

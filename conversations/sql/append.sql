@@ -9,12 +9,7 @@ CREATE OR REPLACE FUNCTION conversations_append(
     p_texts text[],
     p_replies bigint[],
     p_created_at timestamptz
-) RETURNS TABLE (
-    draft bigint, outcome text,
-    id bigint, conversation_id bigint, seq bigint, changed_seq bigint, number bigint,
-    sender_id bigint, client_id text, kind text, text text, reply_to bigint,
-    created_at timestamptz, edited_at timestamptz, deleted_at timestamptz
-)
+) RETURNS TABLE (draft bigint, outcome text, id bigint, seq bigint, number bigint)
 LANGUAGE plpgsql VOLATILE
 -- A plan made while the table was small would scan it for ever after.
 SET enable_seqscan = off
@@ -87,18 +82,11 @@ BEGIN
         ) t
         WHERE c.id = t.conversation_id
     )
-    SELECT
-        n.draft, n.outcome, n.id, n.conversation_id, n.last_seq + n.step,
-        n.last_seq + n.step, n.message_count + n.step, NULL::bigint, NULL::text, NULL::text,
-        NULL::text, NULL::bigint, p_created_at, NULL::timestamptz, NULL::timestamptz
+    SELECT n.draft, n.outcome, n.id, n.last_seq + n.step, n.message_count + n.step
     FROM numbered n
     UNION ALL
-    SELECT
-        k.draft, k.outcome, m.id, m.conversation_id, m.seq, m.changed_seq, m.number,
-        m.sender_id, m.client_id::text, m.kind::text, m.text, m.reply_to, m.created_at,
-        m.edited_at, m.deleted_at
+    SELECT k.draft, k.outcome, k.known_id, NULL::bigint, NULL::bigint
     FROM checked k
-    LEFT JOIN conversations_message m ON m.id = k.known_id
     WHERE k.outcome <> 'stored';
 END
 $$;

@@ -61,7 +61,7 @@ def draft(
 
 
 def codes(outcomes) -> list[str]:
-    """"stored", "known" or an error's code for each outcome."""
+    """ "stored", "known" or an error's code for each outcome."""
     return [
         ("stored" if outcome.fresh else "known") if isinstance(outcome, Appended) else outcome.code
         for outcome in outcomes

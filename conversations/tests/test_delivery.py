@@ -68,7 +68,12 @@ def write(friends, count):
     senders = [friends.alice, friends.bob]
     drafts = [draft(senders[n % 2], friends.conversation_id, f"{n}") for n in range(count)]
     return [
-        Event(friends.conversation_id, o.message.seq, o.message.seq, message_created(encode(o.message)))
+        Event(
+            friends.conversation_id,
+            o.message.seq,
+            o.message.seq,
+            message_created(encode(o.message)),
+        )
         for o in append_messages(drafts)
     ]
 
@@ -178,7 +183,9 @@ async def test_somebody_removed_gets_nothing_after_the_removal_when_a_hole_is_fi
 
     def remove_and_write():
         Membership.objects.filter(user=friends.bob).update(left_seq=2)
-        return append_messages([draft(friends.alice, friends.conversation_id, "secret") for _ in "ab"])
+        return append_messages(
+            [draft(friends.alice, friends.conversation_id, "secret") for _ in "ab"]
+        )
 
     await in_database_thread(remove_and_write)
     await hub.fill([hub.rooms[friends.conversation_id]])
@@ -229,6 +236,7 @@ async def test_a_conversation_made_while_a_socket_resumes_reaches_it(friends, sl
         lambda w: is_told_of(w, conversation_id),
         seconds=5,
     )
+    await asyncio.gather(*hub._tasks)
     assert phone in hub.rooms[conversation_id].live
 
 
@@ -250,9 +258,7 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
 
     slow_source.between["memberships"] = carol_comes
     hub.users_changed({friends.alice.id: hub.feed_seqs[friends.alice.id] + 1})
-    await phone.writer.until(
-        lambda w: made and is_told_of(w, made[0])
-    )
+    await phone.writer.until(lambda w: made and is_told_of(w, made[0]))
     async with asyncio.timeout(10):
         while hub._tasks:
             await asyncio.gather(*hub._tasks)

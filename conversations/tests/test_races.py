@@ -96,11 +96,7 @@ def test_one_client_id_at_once_over_rest_gives_every_caller_the_same_message():
     friends = make_friends()
     for number in range(ROUNDS // 4):
         answers = run_together(
-            [
-                lambda: post(
-                    friends.phone, friends.conversation_id, "once", client_id=f"c{number}"
-                )
-            ]
+            [lambda: post(friends.phone, friends.conversation_id, "once", client_id=f"c{number}")]
             * 4
         )
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]

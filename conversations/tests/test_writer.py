@@ -25,6 +25,11 @@ def friends():
 
 
 @pytest.fixture
+def small_queue(settings):
+    settings.LOG_QUEUE_MAX = 3
+
+
+@pytest.fixture
 async def writer():
     home = Runtime()
     writer = LogWriter(home)
@@ -59,9 +64,7 @@ async def test_sends_of_one_round_are_stored_in_their_order(writer, friends):
 
 
 async def test_the_same_message_twice_in_one_round_is_one(writer, friends):
-    both = [
-        draft(friends.alice, friends.conversation_id, "once", client_id="c") for _ in range(2)
-    ]
+    both = [draft(friends.alice, friends.conversation_id, "once", client_id="c") for _ in range(2)]
     one, other = await submit(writer, *both)
     assert codes([one, other]) == ["stored", "known"]
     assert one.message == other.message
@@ -133,11 +136,8 @@ async def test_a_caller_that_fails_costs_nobody_their_answer(writer, friends):
     assert [behind.message.seq, later.message.seq] == [2, 3]
 
 
-async def test_a_full_queue_refuses_and_says_when_to_come_back(writer, friends, settings):
-    settings.LOG_QUEUE_MAX = 3
-    accepted = submit(
-        writer, *(draft(friends.alice, friends.conversation_id) for _ in range(3))
-    )
+async def test_a_full_queue_refuses_and_says_when_to_come_back(small_queue, writer, friends):
+    accepted = submit(writer, *(draft(friends.alice, friends.conversation_id) for _ in range(3)))
     with pytest.raises(Unavailable) as refusal:
         writer.submit(draft(friends.alice, friends.conversation_id), lambda _outcome: None)
     assert refusal.value.retry_after
@@ -146,9 +146,7 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(writer, friends, 
 
 
 async def test_draining_waits_until_everything_is_answered(writer, friends):
-    outcomes = submit(
-        writer, *(draft(friends.alice, friends.conversation_id) for _ in range(700))
-    )
+    outcomes = submit(writer, *(draft(friends.alice, friends.conversation_id) for _ in range(700)))
     await writer.drain()
     assert outcomes.done() or codes(await outcomes) == ["stored"] * 700
     assert len(await stored()) == 700

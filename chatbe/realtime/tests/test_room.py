@@ -15,9 +15,11 @@ CONVERSATION = 77
 
 def event(position, seq=None):
     seq = seq or position
-    body = (
-        b'{"conversation_id":"%d","seq":%d,"changed_seq":%d,"number":1,"text":"%d"}'
-        % (CONVERSATION, seq, position, position)
+    body = b'{"conversation_id":"%d","seq":%d,"changed_seq":%d,"number":1,"text":"%d"}' % (
+        CONVERSATION,
+        seq,
+        position,
+        position,
     )
     return Event(CONVERSATION, position, seq, message_created(body))
 
@@ -121,7 +123,13 @@ async def test_who_may_not_see_a_changed_row_is_told_only_that_the_position_is_t
     new, _ = attached(hub, 2, visible_from=3)
     hub.deliver([event(1), event(2), event(3), event(4, seq=1), event(5, seq=3)])
     hub.flush()
-    assert [f["message"]["changed_seq"] for f in old.writer.of("message.created")] == [1, 2, 3, 4, 5]
+    assert [f["message"]["changed_seq"] for f in old.writer.of("message.created")] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert [f["seq"] for f in new.writer.of("skip")] == [4]
     seqs = [f["message"]["seq"] for f in new.writer.of("message.created")]
     assert 1 not in seqs[3:]

@@ -1,0 +1,150 @@
+"""How many statements things cost, with few conversations and with many."""
+
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from accounts.services import create_ticket
+from accounts.tests.rest import device_of, make_user
+from chatbe.core.database import in_database_thread
+from chatbe.core.models import Installation
+from chatbe.gateway.hello import Hello, greet
+from chatbe.realtime.resume import resume
+from chatbe.realtime.tests.sockets import Recorder
+from contacts.models import Contact
+from conversations.append import append_messages
+from conversations.models import Conversation, Membership
+from conversations.tests.people import CONVERSATIONS, draft, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SIZES = [1, 10, 200]
+
+
+@contextmanager
+def statements(monkeypatch):
+    """All statements of all threads, as they reach the database driver."""
+    found = []
+    execute, many = CursorWrapper.execute, CursorWrapper.executemany
+
+    def counted(self, sql, params=None):
+        found.append(str(sql))
+        return execute(self, sql, params)
+
+    def counted_many(self, sql, params):
+        found.append(str(sql))
+        return many(self, sql, params)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CursorWrapper, "execute", counted)
+        patch.setattr(CursorWrapper, "executemany", counted_many)
+        yield found
+
+
+def person_with(conversations):
+    """Somebody with so many friends, a conversation with each, and a message in each."""
+    alice = make_user()
+    number = f"{alice.id}"
+    friends = [make_user(f"f{number[-8:]}.{n}") for n in range(conversations)]
+    now = timezone.now()
+    Contact.objects.bulk_create(
+        Contact(owner=one, user=other, created_at=now)
+        for friend in friends
+        for one, other in ((alice, friend), (friend, alice))
+    )
+    made = []
+    for friend in friends:
+        low, high = sorted((alice.id, friend.id))
+        made.append(Conversation(kind="direct", low_user_id=low, high_user_id=high))
+    Conversation.objects.bulk_create(made)
+    Membership.objects.bulk_create(
+        Membership(conversation=conversation, user=user)
+        for conversation, friend in zip(made, friends, strict=True)
+        for user in (alice, friend)
+    )
+    phone = device_of(alice)
+    append_messages([draft(alice, conversation.id) for conversation in made])
+    return alice, phone, made
+
+
+def cost_of(monkeypatch, call):
+    call()  # what is made once, is made
+    with statements(monkeypatch) as found:
+        call()
+    return found
+
+
+READS = {
+    "conversations": lambda phone, id: phone.get(f"{CONVERSATIONS}?limit=200"),
+    "one conversation": lambda phone, id: phone.get(f"{CONVERSATIONS}/{id}"),
+    "history": lambda phone, id: phone.get(f"{CONVERSATIONS}/{id}/messages"),
+    "history around": lambda phone, id: phone.get(f"{CONVERSATIONS}/{id}/messages?around=1"),
+    "one message": lambda phone, id: phone.get(f"{CONVERSATIONS}/{id}/messages/1"),
+    "changes": lambda phone, id: phone.get(f"{CONVERSATIONS}/{id}/changes?after=0"),
+    "private messages": lambda phone, id: phone.get("/api/v1/private-messages?limit=200"),
+}
+# One of them asks whose token it is.
+MOST = {
+    "conversations": 5,
+    "one conversation": 5,
+    "history": 2,
+    "history around": 2,
+    "one message": 2,
+    "changes": 2,
+    "private messages": 7,
+}
+
+
+def test_reading_costs_the_same_however_many_conversations_there_are(monkeypatch):
+    costs = {}
+    for size in SIZES:
+        _, phone, made = person_with(size)
+        for name, read in READS.items():
+            assert read(phone, made[0].id).status_code == 200
+            found = cost_of(monkeypatch, lambda r=read, p=phone, m=made: r(p, m[0].id))
+            costs.setdefault(name, []).append(len(found))
+    assert all(len(set(numbers)) == 1 for numbers in costs.values()), costs
+    assert {name: numbers[0] for name, numbers in costs.items() if numbers[0] > MOST[name]} == {}
+
+
+def test_sending_is_one_statement_beside_the_look_at_the_session(monkeypatch):
+    costs = []
+    for size in SIZES:
+        _, phone, made = person_with(size)
+        found = cost_of(monkeypatch, lambda p=phone, m=made: post(p, m[0].id))
+        appending = [sql for sql in found if "accounts_session" not in sql]
+        costs.append(len(appending))
+        assert len(found) == len(appending) + 1
+    if connection.vendor == "postgresql":
+        assert costs == [1, 1, 1]
+    else:
+        assert costs[0] == costs[1] == costs[2] <= 7
+
+
+async def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatch):
+    costs = []
+    for size in SIZES:
+        _, phone, made = await in_database_thread(person_with, size)
+        await in_database_thread(Installation.current_epoch)
+
+        def ticket(phone=phone):
+            return create_ticket(session=phone.tokens.session)[0]
+
+        for cursors in ({}, {conversation.id: 0 for conversation in made}):
+            command = Hello(ticket=await in_database_thread(ticket))
+            with statements(monkeypatch) as found:
+                greeted = await greet(command, Recorder())
+                connecting = len(found)
+                await resume(greeted.connection.hub, greeted.connection, cursors)
+            costs.append((bool(cursors), connecting, len(found) - connecting))
+            writer = greeted.connection.writer
+            await writer.until(lambda w: w.of("live"))
+            kind = "range" if cursors else "conversation.added"
+            assert len(writer.of(kind)) == size
+            greeted.connection.hub.remove(greeted.connection)
+    for resuming in (False, True):
+        assert len({cost for cost in costs if cost[0] is resuming}) == 1, costs
+    assert all(connecting <= 6 and resuming <= 10 for _, connecting, resuming in costs), costs
