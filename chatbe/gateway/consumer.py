@@ -126,7 +126,8 @@ class ChatConsumer(AsyncConsumer):
         if isinstance(command, Sync):
             return sync(greeted, command)
         if isinstance(command, Ping):
-            return ping(greeted, command)
+            ping(greeted, command)
+            return None
         raise Conflict("This socket has already said hello.")
 
     async def _greet(self, command: Hello) -> None:
