@@ -64,6 +64,7 @@ class Outcome:
     options: Options
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    chat_seconds: float = 0
     acks: int = 0
     settled_after: float | None = None
     violations: list[Violation] = field(default_factory=list)
@@ -71,7 +72,10 @@ class Outcome:
     def report(self) -> str:
         lines = [f"again: {self.options.command}"]
         settled = "never" if self.settled_after is None else f"{self.settled_after:.1f} s"
-        lines += [f"acks: {self.acks}", f"level after the last fault and send: {settled}"]
+        lines += [
+            f"acks: {self.acks} in {self.chat_seconds:.0f} s",
+            f"level after the last fault and send: {settled}",
+        ]
         for title, counts in (("faults", self.faults), ("clients", self.counts)):
             lines += [f"{title}:", *(f"  {counts[key]:7} {key}" for key in sorted(counts))]
         kinds = by_kind(self.violations)
@@ -135,6 +139,7 @@ async def _storm(options: Options, world: World, chat: Chat) -> Outcome:
             detail = f"{unanswered} sends had no answer {ANSWER_SECONDS:g} s after the last fault"
             outcome.violations.append(Violation("not_converged", "", detail))
         calm = clock()
+        outcome.chat_seconds = calm - began
         if await chat.settle(
             await asyncio.to_thread(stored.heads, world.postgres.url), SETTLE_SECONDS
         ):

@@ -36,6 +36,8 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 # Beyond the timed part: opening the sockets, draining, and ending.
 SLACK_SECONDS = 120
 SET_UP_SECONDS = 300
+# What others may take of a processor before a run says little.
+QUIET_PERCENT = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,16 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     timeout=per_run,
                 )
                 outcomes[target.name].append(outcome)
-                _say(f"{target.name} {repetition}/{options.repeat}: {_summary(outcome)}")
+                _say(f"{target.name} {repetition}/{options.repeat}: {_summary(workload, outcome)}")
         machine = describe(postgres.url, redis.url)
     spreads = {side: _spreads(runs) for side, runs in outcomes.items()}
     _report(name, workload, spreads, machine)
-    options.output.write_text(
-        json.dumps(
+    # Half a comparison is for whoever asked for it, not for the record.
+    output = options.output or (RESULTS if options.only is None else None)
+    if output is not None:
+        _record(
+            output,
+            name,
             {
-                "workload": name,
-                "options": settings | {"repeat": options.repeat},
                 "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "options": settings | {"repeat": options.repeat},
                 "machine": machine,
                 "summary": {
                     side: {key: values._asdict() for key, values in figures.items()}
@@ -89,12 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     for side, runs in outcomes.items()
                 },
             },
-            indent=2,
         )
-        + "\n"
-    )
     # The baseline may lose what it likes; we may not.
-    return 1 if any(run.faults for run in outcomes.get("ours", [])) else 0
+    return 1 if any(run.faults for run in outcomes.get(Ours.name, [])) else 0
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[str, Workload, argparse.Namespace]:
@@ -115,7 +117,9 @@ def _parse(arguments: Sequence[str] | None) -> tuple[str, Workload, argparse.Nam
         one.add_argument(
             "--load-cpu", default=str(cpus[-1]), help="where the databases and the generator run"
         )
-        one.add_argument("--output", type=Path, default=RESULTS, help="where the figures go")
+        one.add_argument(
+            "--output", type=Path, help="where the figures go; a full run has its own place"
+        )
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0].startswith("--"):
         given.insert(0, "pairs")
@@ -179,11 +183,26 @@ def _report(
     print(f"\n{name}: median (least … most)\n")
     print(table(workload.FIGURES, spreads.get("ours", {}), spreads.get("naive", {})))
     print("\n" + ", ".join(f"{key}: {value}" for key, value in machine.items()))
+    disturbance = max(figures["other_cpu"].high for figures in spreads.values())
+    if disturbance > QUIET_PERCENT:
+        print(
+            f"\nOther programs took up to {disturbance:.0f} % of a processor:"
+            " run it again when the machine is quiet."
+        )
 
 
-def _summary(outcome: Outcome) -> str:
+def _record(output: Path, name: str, results: Mapping[str, Any]) -> None:
+    """Put a workload's results into the file, beside those of the others."""
+    record = json.loads(output.read_text()) if output.exists() else {}
+    output.write_text(json.dumps(record | {name: results}, indent=2) + "\n")
+
+
+def _summary(workload: Workload, outcome: Outcome) -> str:
+    first = workload.FIGURES[0]
     faults = ", ".join(f"{what}: {number}" for what, number in outcome.faults.items())
-    return f"{outcome.figures['acked']:,.0f} messages/s, {faults or 'no faults'}"
+    return (
+        f"{outcome.figures[first.key]:,.{first.decimals}f} {first.label}, {faults or 'no faults'}"
+    )
 
 
 def _say(text: str) -> None:

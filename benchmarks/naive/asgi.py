@@ -15,4 +15,6 @@ from django.urls import path
 
 from benchmarks.naive.consumers import ChatConsumer
 
-application = ProtocolTypeRouter({"websocket": URLRouter([path("chat", ChatConsumer.as_asgi())])})
+# Django's stubs know views only, not ASGI applications.
+_sockets = URLRouter([path("chat", ChatConsumer.as_asgi())])  # type: ignore[arg-type,list-item]
+application = ProtocolTypeRouter({"websocket": _sockets})

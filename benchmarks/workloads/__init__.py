@@ -2,11 +2,12 @@
 
 A module has
 
-- `FIGURES`: the lines of its table,
+- `FIGURES`: the lines of its table, the most telling one first,
 - `DEFAULTS`: its options with their defaults; `run` makes command line arguments of them,
 - `layout(options)`: how many users it needs, and the members of each conversation as
   places among them,
-- `drive(job)`: the run itself, inside the generator process.
+- `drive(job)`: the run itself, inside the generator process. Its figures are FIGURES by key;
+  `other_cpu`, in percent, tells whether the machine was quiet.
 """
 
 from collections.abc import Mapping, Sequence
