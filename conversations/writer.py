@@ -53,15 +53,15 @@ class LogWriter:
 
     def __init__(self, home: Runtime) -> None:
         self._lanes = [Lane(home, number) for number in range(settings.LOG_LANES)]
-        home.drains.append(self.drain)
+        home.drains.append(self.stop)
 
     def submit(self, draft: Draft, done: Done) -> None:
         """Queue a draft; `done` is called once its outcome is certain. Raises Unavailable."""
         self._lanes[log_shard(draft.conversation_id) % len(self._lanes)].submit(draft, done)
 
-    async def drain(self) -> None:
-        """Wait until everything queued is answered."""
-        await asyncio.gather(*(lane.idle.wait() for lane in self._lanes))
+    async def stop(self) -> None:
+        """Wait until everything queued is answered, and give the connections back."""
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
 
 
 class Lane:
@@ -90,6 +90,12 @@ class Lane:
             self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
             self._runtime.loop.call_soon(self._start_batch)
+
+    async def stop(self) -> None:
+        await self.idle.wait()
+        # Looked up in the thread that runs this: each has its own connection.
+        await self._runtime.loop.run_in_executor(self._thread, lambda: connection.close())  # noqa: PLW0108
+        self._thread.shutdown()
 
     def _start_batch(self) -> None:
         keys = list(self._queue)[: settings.LOG_BATCH_MAX]

@@ -76,6 +76,7 @@ def _find_chromium() -> Path | None:
 
 
 PROGRAMS = {
+    "curl": Program("curl", "CURL", lambda: _on_path("curl"), {"debian": "curl", "ubuntu": "curl"}),
     "postgres": Program(
         "PostgreSQL",
         "POSTGRES_SERVER",

@@ -159,6 +159,10 @@ def main() -> int:
         plain["CHROMIUM"] = str(programs.install_browser())
     except ServiceError as error:
         suite.skip("Browser tests", error)
+    try:
+        programs.install("curl")
+    except ServiceError as error:
+        suite.skip("The README's curl conversation", error)
 
     run_half(suite, "Half 1 of 2: SQLite and the in-memory layer", "not postgres", plain)
     title = "Half 2 of 2: PostgreSQL and Redis"

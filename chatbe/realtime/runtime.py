@@ -25,6 +25,8 @@ from chatbe.realtime.room import Event
 from chatbe.realtime.sweep import Sweep
 from chatbe.realtime.topics import SESSIONS_TOPIC, log_topic, user_topic
 
+STOP_SECONDS = 3
+
 
 class Runtime:
     """Hub, bus and sweep of this process. Made and used on `loop` unless said otherwise."""
@@ -113,6 +115,7 @@ class Runtime:
 
 
 _current: Runtime | None = None
+_background: threading.Thread | None = None
 _starting = threading.Lock()
 
 
@@ -136,26 +139,37 @@ def _start_in_background() -> Runtime:
 
 
 def _start_thread() -> Runtime:
+    global _background
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="realtime", daemon=True).start()
+    _background = threading.Thread(target=loop.run_forever, name="realtime", daemon=True)
+    _background.start()
 
     async def start() -> Runtime:
         return start_here()
 
-    started = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    return asyncio.run_coroutine_threadsafe(start(), loop).result()
 
-    def stop() -> None:
-        # A command that announced something just before it ends waits for it a moment.
-        with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(started.stop(), loop).result(timeout=3)
 
-    atexit.register(stop)
-    return started
+@atexit.register
+def stop_background() -> None:
+    """End the background runtime, if there is one, after what it has to send.
+
+    A command that announced something just before it ends waits for it a moment.
+    """
+    global _current, _background
+    if _background is None or _current is None:
+        return
+    loop = _current.loop
+    with contextlib.suppress(TimeoutError):
+        asyncio.run_coroutine_threadsafe(_current.stop(), loop).result(timeout=STOP_SECONDS)
+    loop.call_soon_threadsafe(loop.stop)
+    _background.join(timeout=STOP_SECONDS)
+    _current = _background = None
 
 
 def _forget_after_fork() -> None:
-    global _current, _starting
-    _current = None
+    global _current, _background, _starting
+    _current = _background = None
     _starting = threading.Lock()
 
 

@@ -6,6 +6,8 @@ import random
 import pytest
 from asgiref.sync import sync_to_async
 
+from accounts.models import Session, User
+from accounts.tests.rest import make_user
 from chatbe.core.database import in_database_thread
 from chatbe.realtime.connection import State
 from chatbe.realtime.frames import message_created
@@ -14,9 +16,7 @@ from chatbe.realtime.room import Event
 from chatbe.realtime.sources import Sources
 from chatbe.realtime.sweep import Sweep
 from chatbe.realtime.tests.sockets import connect, copy_of, make_hub
-from accounts.models import Session, User
 from contacts.services import add_contact
-from accounts.tests.rest import make_user
 from conversations.append import append_messages
 from conversations.models import Membership
 from conversations.services.direct import open_direct

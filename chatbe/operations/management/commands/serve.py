@@ -7,6 +7,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from chatbe.operations.sole_process import DatabaseTaken, sole_process
 from chatbe.operations.startup import startup_problems
 
 PING_SECONDS = 20.0
@@ -30,6 +31,15 @@ class Command(BaseCommand):
         if problems:
             lines = "\n".join(f"  - {problem}" for problem in problems)
             raise CommandError(f"Not started. {len(problems)} problem(s) to mend first:\n{lines}")
+        try:
+            with sole_process():
+                self._serve(options)
+        except DatabaseTaken:
+            raise CommandError(
+                "Not started. Another server uses this SQLite database; several need PostgreSQL."
+            ) from None
+
+    def _serve(self, options: dict[str, Any]) -> None:
         self.stdout.write(f"Serving on http://{options['host']}:{options['port']}/")
         self.stdout.flush()
         uvicorn.run(
