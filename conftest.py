@@ -1,0 +1,33 @@
+"""What tests of all apps share."""
+
+import pytest
+
+from tests.stage import KINDS, Stages
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """The test database. Before it goes, this process's runtime hands its connections back."""
+    yield
+    # Reads the settings when imported, which pytest-django has to set up first.
+    from chatbe.realtime.runtime import stop_background  # noqa: PLC0415
+
+    stop_background()
+
+
+@pytest.fixture(scope="session")
+def _stages():
+    with Stages() as stages:
+        yield stages
+
+
+@pytest.fixture(params=KINDS)
+def stage(request, _stages):
+    """A running server with people: once `manage.py serve`, once daphne's `runserver`."""
+    return _stages.get(request.param)
+
+
+@pytest.fixture
+def served(_stages):
+    """The same, only `manage.py serve`."""
+    return _stages.get("serve")

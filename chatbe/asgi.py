@@ -13,12 +13,19 @@ import django
 django.setup(set_prefix=False)
 
 from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
 from chatbe.gateway.routing import websocket_application
 from chatbe.operations.http import ThreadedHandler
+from chatbe.operations.startup import setting_problems
 from chatbe.realtime.runtime import runtime, start_here
+
+# `serve` has said all this already; other servers come in here.
+if settings.PRODUCTION and (problems := setting_problems()):
+    raise ImproperlyConfigured("Not started:\n" + "\n".join(problems))
 
 # Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005

@@ -74,8 +74,12 @@ DEBUG = env("DEBUG")
 DATA_DIR = Path(env("DATA_DIR"))
 
 # Without PRODUCTION missing secrets are made once and kept beside the data. With it
-# they stay empty, and the start-up check says so together with all else that is wrong.
-SECRET_KEY = env("SECRET_KEY") or ("" if PRODUCTION else read_or_create(DATA_DIR, "secret_key"))
+# they stay unset, and the start-up check says so together with all else that is wrong.
+# (Django itself refuses an empty SECRET_KEY, before anything else could be said.)
+NO_SECRET = "no secret was set"  # noqa: S105 - the absence of one
+SECRET_KEY = env("SECRET_KEY") or (
+    NO_SECRET if PRODUCTION else read_or_create(DATA_DIR, "secret_key")
+)
 SIGNING_KEYS: list[str] = env("SIGNING_KEYS")
 CONTENT_HASH_KEY = env("CONTENT_HASH_KEY")
 if not PRODUCTION:

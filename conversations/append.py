@@ -158,6 +158,8 @@ def _append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
             id__in={draft.conversation_id for draft in drafts}
         ).values_list("id", "last_seq", "message_count")
     }
+    # As on PostgreSQL, what this batch stores cannot be answered by it.
+    heads = {id: last_seq for id, (last_seq, _) in conversations.items()}
     known = _known_messages(drafts)
     members = _sending_members(drafts)
     touched: set[int] = set()
@@ -177,7 +179,10 @@ def _append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
             counters = conversations[draft.conversation_id]
             if not may_send:
                 outcomes.append(_old_or_refused(draft, "read_only", ()))
-            elif draft.reply_to is not None and not visible_from <= draft.reply_to <= counters[0]:
+            elif (
+                draft.reply_to is not None
+                and not visible_from <= draft.reply_to <= heads[draft.conversation_id]
+            ):
                 outcomes.append(_old_or_refused(draft, "bad_reply", ()))
             else:
                 counters[0] += 1

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import structlog
 from django.conf import settings
@@ -25,7 +26,7 @@ from psycopg_pool import PoolTimeout
 
 from chatbe.api.errors import describe
 from chatbe.core import failpoints
-from chatbe.core.errors import ClientIdReused, Internal, Unavailable
+from chatbe.core.errors import Internal, Unavailable
 from chatbe.core.ids import new_id
 from chatbe.realtime.frames import message_created
 from chatbe.realtime.room import Event
@@ -38,6 +39,8 @@ log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 0.1
 
 Done = Callable[[Outcome], None]
+Key = tuple[int, int, str]
+Place = tuple[int, int, str, bytes]  # a draft's key and digest
 
 
 @dataclass(slots=True)
@@ -70,22 +73,21 @@ class Lane:
     def __init__(self, home: Runtime, number: int) -> None:
         self._runtime = home
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log-lane-{number}")
-        self._queue: dict[tuple[int, int, str], Pending] = {}
-        self._running: dict[tuple[int, int, str], Pending] = {}
+        self._queue: dict[Place, Pending] = {}
+        self._running: dict[Place, Pending] = {}
         self._queue_max: int = settings.LOG_QUEUE_MAX
         self.idle = asyncio.Event()
         self.idle.set()
 
     def submit(self, draft: Draft, done: Done) -> None:
-        known = self._queue.get(draft.key) or self._running.get(draft.key)
+        place = (*draft.key, draft.digest)
+        known = self._queue.get(place) or self._running.get(place)
         if known is not None:
-            # The same message twice at once is one message, or a mistake.
-            same = known.draft.digest == draft.digest
-            known.done.append(_second(done) if same else _reused(done))
+            known.done.append(_second(done))
             return
         if len(self._queue) >= self._queue_max:
             raise Unavailable("Too many messages are waiting.", retry_after=1.0)
-        self._queue[draft.key] = Pending(draft, [done])
+        self._queue[place] = Pending(draft, [done])
         if self.idle.is_set():
             self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
@@ -98,8 +100,12 @@ class Lane:
         self._thread.shutdown()
 
     def _start_batch(self) -> None:
-        keys = list(self._queue)[: settings.LOG_BATCH_MAX]
-        self._running = {key: self._queue.pop(key) for key in keys}
+        # Another content under the same client_id waits for the next batch, which finds
+        # the first one stored or refused.
+        places: dict[Key, Place] = {}
+        for place in islice(self._queue, settings.LOG_BATCH_MAX):
+            places.setdefault(place[:3], place)
+        self._running = {place: self._queue.pop(place) for place in places.values()}
         drafts = [pending.draft for pending in self._running.values()]
         committing = self._runtime.loop.run_in_executor(self._thread, commit, drafts)
         committing.add_done_callback(self._finish_batch)
@@ -158,15 +164,6 @@ def _second(done: Done) -> Done:
         if isinstance(outcome, Appended):
             outcome = replace(outcome, fresh=False)
         done(outcome)
-
-    return answer
-
-
-def _reused(done: Done) -> Done:
-    """For another content under a client_id that is being stored right now."""
-
-    def answer(outcome: Outcome) -> None:
-        done(ClientIdReused() if isinstance(outcome, Appended) else outcome)
 
     return answer
 

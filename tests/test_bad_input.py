@@ -1,6 +1,7 @@
 """Frames and requests nobody should send: a clear error, an open socket, nothing stored."""
 
 import json
+from typing import Any
 
 import pytest
 import requests
@@ -73,7 +74,7 @@ BAD_POSITIONS = {
     "true": True,
 }
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[dict[str, Any], str]] = {
     **{f"id: {name}": ({**SEND, "conversation_id": v}, "invalid") for name, v in BAD_IDS.items()},
     **{f"text: {name}": ({**SEND, "text": text}, code) for name, (text, code) in BAD_TEXTS.items()},
     **{

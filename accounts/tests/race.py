@@ -16,7 +16,7 @@ def run_together(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         barrier.wait(timeout=60)
         try:
             return call()
-        except Exception as error:  # noqa: BLE001 - handed to the test
+        except Exception as error:
             return error
         finally:
             connection.close()

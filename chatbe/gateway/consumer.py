@@ -42,11 +42,12 @@ class ChatConsumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
     _greeted: Greeted | None = None
+    _closing = False
     _ended = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
-        if not origin_is_allowed(scope["headers"], scope["scheme"]):
+        if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
             await _refuse_origin(scope, send)
             return
         await send({"type": "websocket.accept"})
@@ -85,6 +86,9 @@ class ChatConsumer(AsyncConsumer):
 
         What is returned must be waited for before the next frame is taken.
         """
+        if self._is_closed():
+            # Sent before our close reached the client: nobody obeys it any more.
+            return None
         try:
             command = self._decode(text)
         except Refused as refused:
@@ -139,6 +143,8 @@ class ChatConsumer(AsyncConsumer):
 
     async def _obey_later(self, greeted: Greeted, command: Command) -> None:
         await greeted.connection.wait_until_answered(self._unanswered_max)
+        if self._is_closed():
+            return
         answering = self._obey(command)
         if answering is not None:
             await answering
@@ -149,12 +155,16 @@ class ChatConsumer(AsyncConsumer):
             log.error("command_failed", command=type(command).__name__, **describe(error))
         self._fail(answer, command.ref)
 
+    def _is_closed(self) -> bool:
+        return self._closing or (self._greeted is not None and self._greeted.connection.is_closed())
+
     def _fail(self, error: ChatError, ref: str | None) -> None:
         if self._greeted is not None:
             self._greeted.connection.fail(error, ref)
             return
         self._writer.write(encode_frame("error", ref=ref, **error.body()))
         if error.close_code is not None:
+            self._closing = True
             self._writer.close(error.close_code, error.code)
 
 

@@ -53,7 +53,7 @@ def _shape_problems(workers: int) -> Iterator[str]:
 
 def _secret_problems() -> Iterator[str]:
     secret = settings.SECRET_KEY
-    if not secret:
+    if secret == settings.NO_SECRET:
         yield "SECRET_KEY is not set."
     elif len(secret) < SECRET_MIN or len(set(secret)) < 10 or secret.startswith("django-insecure"):
         yield f"SECRET_KEY is too weak: at least {SECRET_MIN} random characters."

@@ -43,7 +43,8 @@ class Hub:
         self.feed_seqs: dict[int, int] = {}
         self._dirty: list[Connection] = []
         self._holes: set[Room] = set()
-        self._refreshing: set[int] = set()
+        # Users whose memberships are being read, and whether they changed again meanwhile.
+        self._refreshing: dict[int, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._stall_bytes: int = settings.SOCKET_STALL_BYTES
@@ -125,7 +126,7 @@ class Hub:
                 frame = encode_frame("user.changed", feed_seq=feed_seq)
                 for connection in self.users[user_id]:
                     connection.push(frame)
-                self._refresh_memberships(user_id)
+                self.refresh_memberships(user_id)
 
     def sessions_ended(self, session_ids: Collection[int]) -> None:
         """Close the local sockets of these sessions."""
@@ -223,7 +224,7 @@ class Hub:
             for found in ranges:
                 room = self.rooms.get(found.conversation_id)
                 if room is not None:
-                    self._apply_range(room, found)
+                    self._apply_range(room, found, user_ids)
             behind = [
                 room
                 for room in behind
@@ -231,9 +232,10 @@ class Hub:
                 and self.rooms.get(room.conversation_id) is room
             ]
 
-    def _apply_range(self, room: Room, found: LogRange) -> None:
-        asked = {c for c in (*room.live, *room.holding) if c.user_id in found.members}
-        for connection in {*room.live, *room.holding} - asked:
+    def _apply_range(self, room: Room, found: LogRange, asked: set[int]) -> None:
+        # Whoever came while the range was read was not asked about: it says nothing of them.
+        gone = asked - found.members.keys()
+        for connection in [c for c in (*room.live, *room.holding) if c.user_id in gone]:
             self.drop_member(connection, room)
         for user_id, membership in found.members.items():
             if user_id in room.visible_from:
@@ -257,15 +259,21 @@ class Hub:
             encode_frame("conversation.removed", conversation_id=str(room.conversation_id))
         )
 
-    def _refresh_memberships(self, user_id: int) -> None:
-        if user_id not in self._refreshing:
-            self._refreshing.add(user_id)
+    def refresh_memberships(self, user_id: int) -> None:
+        """Join and leave conversations on the user's sockets, in the background."""
+        if user_id in self._refreshing:
+            self._refreshing[user_id] = True
+        else:
+            self._refreshing[user_id] = False
             self.spawn(self._refresh(user_id))
 
     async def _refresh(self, user_id: int) -> None:
-        # From here on a further change must be read again.
-        self._refreshing.discard(user_id)
-        await self._refresh_user(self, user_id)
+        # One at a time: an older look at the memberships must not undo a newer one.
+        try:
+            await self._refresh_user(self, user_id)
+        finally:
+            if self._refreshing.pop(user_id):
+                self.refresh_memberships(user_id)
 
     def spawn(self, repair: Coroutine[Any, Any, None]) -> None:
         """Run a repair in the background; what it cannot do now the next sweep will."""

@@ -42,8 +42,8 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    memberships = await in_database_thread(Sources.log.memberships, user_ids)
     states = await in_database_thread(Sources.users.states, user_ids, [connection.session_id])
+    memberships = await in_database_thread(Sources.log.memberships, user_ids)
     if connection.is_closed():
         return
     if connection.session_id not in states.live_sessions:
@@ -60,6 +60,10 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     if connection.state is State.RESUMING:
         connection.state = State.LIVE
         connection.push(encode_frame("live"))
+        known = states.feed_seqs.get(connection.user_id, 0)
+        if hub.feed_seqs.get(connection.user_id, 0) > known:
+            # Told while only live sockets were looked at: this one was not.
+            hub.refresh_memberships(connection.user_id)
         hub.users_changed(states.feed_seqs)
 
 

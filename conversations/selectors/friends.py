@@ -7,8 +7,8 @@ import msgspec
 from django.db.models import Q
 
 from chatbe.core.errors import NotFound
-from conversations.models import Conversation, Message
-from conversations.selectors.lists import list_conversations
+from conversations.models import Conversation
+from conversations.selectors.lists import list_conversations, visible_messages
 from conversations.selectors.log import Page
 from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow, UserBody
 
@@ -40,7 +40,7 @@ def list_messages_by_friend(*, user_id: int, before: int | None, limit: int) -> 
             user_id=user_id, before=before, limit=limit, kind=Conversation.Kind.DIRECT
         )
     ]
-    newest = _newest({int(entry.body.id): entry.body.visible_from for entry, _ in entries})
+    newest = _newest(user_id, {int(entry.body.id): entry.body.head for entry, _ in entries})
     return [
         FriendEntry(
             activity=entry.activity,
@@ -65,14 +65,14 @@ def access_friend_page(*, user_id: int, friend_id: int, read: Callable[[int], Pa
     return read(found.id)
 
 
-def _newest(visible_from: dict[int, int]) -> dict[int, list[MessageBody]]:
+def _newest(user_id: int, heads: dict[int, int]) -> dict[int, list[MessageBody]]:
     # The heads bound the read: only the last rows of each log are looked at.
     recent = Q()
-    for id, head in Conversation.objects.filter(id__in=visible_from).values_list("id", "last_seq"):
-        recent |= Q(conversation_id=id, seq__gt=max(head - NEWEST, visible_from[id] - 1))
+    for id, head in heads.items():
+        recent |= Q(conversation_id=id, seq__gt=head - NEWEST)
     if not recent:
         return {}
-    rows = Message.objects.filter(recent).order_by("conversation_id", "seq")
+    rows = visible_messages(user_id).filter(recent).order_by("conversation_id", "seq")
     messages: dict[int, list[MessageBody]] = {}
     for columns in rows.values_list(*MESSAGE_COLUMNS):
         row = MessageRow(*columns)

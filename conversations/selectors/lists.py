@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
-from django.db.models import BigIntegerField, Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from chatbe.core.errors import NotFound
@@ -70,7 +70,7 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
 
 def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
     rows = list(memberships)
-    last_messages = _last_messages(rows)
+    last_messages = _last_messages(user_id, rows)
     own = _own_unread(user_id, rows)
     peers = _peers(user_id, rows)
     return [
@@ -95,36 +95,42 @@ def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
     ]
 
 
-def _last_messages(rows: list[Membership]) -> dict[int, MessageBody]:
+def _last_messages(user_id: int, rows: list[Membership]) -> dict[int, MessageBody]:
     ids = [row.activity for row in rows]  # type: ignore[attr-defined]
-    found = Message.objects.filter(id__in=ids).values_list(*MESSAGE_COLUMNS)
-    visible_from = {row.conversation_id: row.visible_from for row in rows}
+    found = visible_messages(user_id).filter(id__in=ids).values_list(*MESSAGE_COLUMNS)
     messages = (MessageRow(*columns) for columns in found)
-    return {
-        message.conversation_id: message.body()
-        for message in messages
-        if message.seq >= visible_from[message.conversation_id]
-    }
+    return {message.conversation_id: message.body() for message in messages}
+
+
+def visible_messages(user_id: int) -> QuerySet[Message]:
+    """The messages a user may see now: access and rows in one statement, one snapshot."""
+    return Message.objects.filter(
+        conversation__memberships__user_id=user_id,
+        conversation__memberships__left_seq=None,
+        seq__gte=F("conversation__memberships__visible_from"),
+    )
 
 
 def _own_unread(user_id: int, rows: list[Membership]) -> dict[int, int]:
     """How many of the user's own text messages lie after their read pointers."""
     behind = [row for row in rows if row.read_seq < row.conversation.last_seq]
-    counts = (
-        Membership.objects.filter(id__in=[row.id for row in behind])
-        .annotate(
-            own=Count(
-                "conversation__messages",
-                filter=Q(
-                    conversation__messages__sender_id=user_id,
-                    conversation__messages__seq__gt=F("read_seq"),
-                    conversation__messages__kind=Message.Kind.TEXT,
-                ),
-            )
+    # Bounded by what is unread: the place index begins where the pointer stands.
+    own = (
+        Message.objects.filter(
+            conversation_id=OuterRef("conversation_id"),
+            seq__gt=OuterRef("read_seq"),
+            sender_id=user_id,
+            kind=Message.Kind.TEXT,
         )
-        .values_list("conversation_id", "own")
+        .order_by()
+        .values("conversation_id")
+        .annotate(count=Count("id"))
+        .values("count")
     )
-    return dict(counts)
+    counts = Membership.objects.filter(id__in=[row.id for row in behind]).annotate(
+        own=Coalesce(Subquery(own), 0)
+    )
+    return dict(counts.values_list("conversation_id", "own"))
 
 
 def _peers(user_id: int, rows: list[Membership]) -> dict[int, UserBody]:

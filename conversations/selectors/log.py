@@ -93,7 +93,7 @@ def access_message(*, user_id: int, conversation_id: int, seq: int) -> MessageBo
 def access_changes(*, user_id: int, conversation_id: int, after: int, limit: int) -> Changes:
     """What changed in the `limit` positions after a cursor. Raises NotFound."""
     bounds = "m.conversation_id = %(conversation)s AND m.seq >= (SELECT visible_from FROM access)"
-    upto = after + limit
+    upto = min(after + limit, 2**63 - 1)
     rows, head = _read(
         f"SELECT {_ROW} FROM conversations_message m WHERE {bounds}"  # noqa: S608
         " AND m.seq > %(after)s AND m.seq <= %(upto)s AND m.changed_seq = m.seq"

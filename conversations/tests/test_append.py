@@ -175,8 +175,7 @@ def change_while_an_append_waits(friends, change):
             if connection.vendor == "postgresql":
                 wait_for_a_waiter()
             change()
-        outcome = sending.result(timeout=30)
-    return outcome
+        return sending.result(timeout=30)
 
 
 def wait_for_a_waiter():

@@ -252,7 +252,7 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
         made.append(conversation_id)
         # The second look may finish before the first, or wait for it: both are right.
         try:
-            await phone.writer.until(lambda w: conversation_id in hub.rooms, seconds=2)
+            await phone.writer.until(lambda _: conversation_id in hub.rooms, seconds=2)
         except TimeoutError:
             return
 

@@ -1,5 +1,7 @@
 """Two at the same moment: real connections, many rounds."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -39,7 +41,7 @@ def test_nothing_is_stored_after_the_answer_that_ends_the_contact(name):
         return answer.status_code, head(friends.conversation_id)
 
     def send_until_refused():
-        sent = []
+        sent: list[Any] = []
         for _ in range(SENDS_MAX):
             answer = post(friends.tablet, friends.conversation_id)
             if answer.status_code != 201:
@@ -94,10 +96,10 @@ def test_one_client_id_at_once_with_two_contents_is_one_message_and_one_error():
 
 def test_one_client_id_at_once_over_rest_gives_every_caller_the_same_message():
     friends = make_friends()
+    place = friends.conversation_id
     for number in range(ROUNDS // 4):
         answers = run_together(
-            [lambda: post(friends.phone, friends.conversation_id, "once", client_id=f"c{number}")]
-            * 4
+            [lambda id=f"c{number}": post(friends.phone, place, "once", client_id=id)] * 4
         )
         assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 201]
         assert len({answer.content for answer in answers}) == 1

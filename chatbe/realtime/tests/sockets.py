@@ -3,6 +3,7 @@
 import asyncio
 import json
 from itertools import count
+from typing import Any
 
 from chatbe.realtime.bus import LocalBus
 from chatbe.realtime.connection import Connection, State
@@ -18,9 +19,9 @@ class Recorder:
     """A FrameWriter that keeps what it is given; `stuck` bytes are not taken by the client."""
 
     def __init__(self) -> None:
-        self.frames = []
+        self.frames: list[dict[str, Any]] = []
         self.stuck = 0
-        self.code = None
+        self.code: int | None = None
         self.aborted = False
         self._news = asyncio.Event()
 
@@ -42,6 +43,9 @@ class Recorder:
     def abort(self) -> None:
         self.aborted = True
         self._news.set()
+
+    def ended(self) -> None:
+        pass
 
     async def until(self, condition, seconds=20.0):
         """Wait for frames until `condition(self)` holds."""
