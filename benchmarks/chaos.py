@@ -23,6 +23,7 @@ from pathlib import Path
 from benchmarks.chaoslib import schedule, stored
 from benchmarks.chaoslib.chat import Chat, acquaintances
 from benchmarks.chaoslib.checker import Violation, by_kind, check
+from benchmarks.chaoslib.delays import delivery_delays
 from benchmarks.chaoslib.world import World
 from scripts.services import Postgres, Redis
 from tests.servers import Installation
@@ -31,6 +32,9 @@ from tests.servers import Installation
 # A send of unknown outcome is resolved within 10 s, a lost hint within 10 s.
 ANSWER_SECONDS = 45.0
 SETTLE_SECONDS = 20.0
+# With Redis dead a message may take 10 s to a live device; PostgreSQL is away as well now
+# and then, and both at once on a busy machine take their time.
+LATE_SECONDS = 20.0
 # Short, so that a device that was away for seconds has to start anew now and then.
 REPLAY_MAX = "40"
 DETAILS_PER_KIND = 5
@@ -67,6 +71,7 @@ class Outcome:
     chat_seconds: float = 0
     acks: int = 0
     settled_after: float | None = None
+    delays: list[float] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
 
     def report(self) -> str:
@@ -76,6 +81,7 @@ class Outcome:
             f"acks: {self.acks} in {self.chat_seconds:.0f} s",
             f"level after the last fault and send: {settled}",
         ]
+        lines.append(f"from ack to a live device: {_spread(self.delays)}")
         for title, counts in (("faults", self.faults), ("clients", self.counts)):
             lines += [f"{title}:", *(f"  {counts[key]:7} {key}" for key in sorted(counts))]
         kinds = by_kind(self.violations)
@@ -151,13 +157,25 @@ async def _storm(options: Options, world: World, chat: Chat) -> Outcome:
     logs = await asyncio.to_thread(stored.read_logs, world.postgres.url)
     outcome.faults, outcome.counts = world.faults, chat.counts()
     outcome.acks = sum(len(journal.acks) for journal in chat.journals())
+    outcome.delays = delivery_delays(chat.journals())
     outcome.violations += [*world.violations, *check(chat.journals(), logs)]
+    if outcome.delays and outcome.delays[-1] > LATE_SECONDS:
+        detail = f"{_spread(outcome.delays)}"
+        outcome.violations.append(Violation("delivered_late", "", detail))
     if outcome.counts["reset"]:
         # No backup was restored: a cursor beyond the end means that a client was shown
         # what was then not committed.
         detail = f"{outcome.counts['reset']} times"
         outcome.violations.append(Violation("reset_without_reason", "", detail))
     return outcome
+
+
+def _spread(delays: Sequence[float]) -> str:
+    if not delays:
+        return "none"
+    marks = {"median": 0.5, "99 %": 0.99, "99.9 %": 0.999}
+    figures = [f"{name} {delays[int(len(delays) * at)]:.3f}" for name, at in marks.items()]
+    return f"{', '.join(figures)}, longest {delays[-1]:.1f} s of {len(delays)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence
@@ -172,6 +173,7 @@ class Client:
         self.journal.acks.append(
             Ack(conversation_id, client_id, message["seq"], message["id"], message["text"])
         )
+        self.journal.acked_at.setdefault((conversation_id, message["seq"]), time.monotonic())
         return message
 
     async def _until_live(self) -> None:
@@ -211,7 +213,7 @@ class Client:
                 await connection.read(self._silence_seconds, self._handle)
             finally:
                 pinging.cancel()
-                self._connection = None
+                self._connection = self.journal.live_since = None
                 self.live.clear()
         if connection.close_code in DO_NOT_RECONNECT:
             self._end(f"closed with {connection.close_code}")
@@ -254,6 +256,7 @@ class Client:
     def _on_live(self, _frame: Frame) -> None:
         if not self.live.is_set():
             self.journal.counts["connections"] += 1
+            self.journal.live_since = time.monotonic()
             self.live.set()
 
     def _on_resync(self, _frame: Frame) -> None:

@@ -80,6 +80,9 @@ class Journal:
 
     `cursors` and `counts` are kept up to date: the position per conversation that the
     client says it has reached, and how often it connected, retried, fetched and so on.
+
+    Times are those of `time.monotonic`, by (conversation, position): when a message was
+    acked, when a position was applied, and since when the device had been live by then.
     """
 
     device: str
@@ -91,3 +94,6 @@ class Journal:
     faults: list[Fault] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    live_since: float | None = None
+    acked_at: dict[tuple[str, int], float] = field(default_factory=dict)
+    applied_at: dict[tuple[str, int], tuple[float, float | None]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ server would not send becomes a `Fault` in the journal.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from tests.journal import Applied, Fault, Journal, Loaded, Message
@@ -97,6 +98,8 @@ class LogCopy:
 
     def _apply(self, position: int, message: Message | None) -> None:
         self._journal.changes.append(Applied(self.conversation_id, position, message))
+        moment = (time.monotonic(), self._journal.live_since)
+        self._journal.applied_at[self.conversation_id, position] = moment
         if message is None:
             return
         if message["conversation_id"] != self.conversation_id:

@@ -1,9 +1,10 @@
 """People who chat for as long as they are let, on devices spread over the servers.
 
-Everybody has a partner and a neighbour, two conversations each: with one alone, no
-client would ever wait for one log while another goes on. Every fourth has a second
-device, on another server, that talks too. All talk with one send in flight per
-conversation and device, so that their order can be checked.
+Everybody has a partner, and both talk; and two neighbours in a ring, where one talks and
+the other, on another server, only listens: there nothing but the bus and the sweep tells
+a server of what it missed. Every fourth has a second device on another server, which
+talks too. All talk with one send in flight per conversation and device, so that their
+order can be checked.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Chat:
         self._pause = pause
         self._dice = random.Random(seed)
         self._conversations: dict[Account, list[str]] = {}
+        self._talks_in: dict[Account, list[str]] = {}
         self._talks: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
 
@@ -61,7 +63,8 @@ class Chat:
             return account
 
         accounts = await asyncio.gather(*map(log_in, range(len(members)), members))
-        conversations: dict[int, list[str]] = {place: [] for place in range(len(members))}
+        self._conversations = {account: [] for account in accounts}
+        self._talks_in = {account: [] for account in accounts}
         for first, second in acquaintances(pairs):
             answer = await accounts[first].call(
                 self._home(first)[0],
@@ -69,9 +72,10 @@ class Chat:
                 "conversations/direct",
                 {"user_id": members[second].user_id},
             )
-            conversations[first].append(answer["id"])
-            conversations[second].append(answer["id"])
-        self._conversations = {accounts[place]: ids for place, ids in conversations.items()}
+            for place in (first, second):
+                self._conversations[accounts[place]].append(answer["id"])
+                if place == first or first % 2 == 0:
+                    self._talks_in[accounts[place]].append(answer["id"])
         for place, account in enumerate(accounts):
             self._add(account, place)
             if place % SECOND_DEVICE_EVERY == 0:
@@ -79,9 +83,9 @@ class Chat:
         await asyncio.gather(*(client.start() for client in self.clients))
 
     def talk(self) -> None:
-        """Let every device send in every conversation of its user, until `hush`."""
+        """Let every device send where its user talks, until `hush`."""
         for client in self.clients:
-            for conversation_id in self._conversations[client.account]:
+            for conversation_id in self._talks_in[client.account]:
                 talk = self._talk(client, conversation_id)
                 self._talks.append(asyncio.get_running_loop().create_task(talk))
 
