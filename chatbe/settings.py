@@ -39,8 +39,8 @@ env = environ.Env(
     ALLOW_UNSAFE_DATABASE=(bool, False),
     REDIS_URL=(str, ""),
     # --- the message log and the hub
-    LOG_TOPICS=(int, 4),
-    LOG_LANES=(int, 4),
+    LOG_TOPICS=(int, 1),
+    LOG_LANES=(int, 1),
     LOG_BATCH_MAX=(int, 256),
     LOG_QUEUE_MAX=(int, 20_000),
     LOG_UNKNOWN_OUTCOME_SECONDS=(float, 10.0),
