@@ -112,7 +112,8 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         self._offer(payload if self.curr_msg_data_type == "text" else None)
 
     def _offer(self, payload: bytes | None) -> None:
-        if self.close_sent or self._take is None:
+        if self._take is None or self.close_sent or self.transport.is_closing():
+            # Nothing counts after a close, theirs or ours.
             return
         if self._busy is not None:
             self._backlog.append(payload)
