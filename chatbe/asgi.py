@@ -1,5 +1,6 @@
 """The ASGI application: Django over HTTP, the gateway over WebSocket, one runtime."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -29,6 +30,7 @@ if settings.PRODUCTION and (problems := setting_problems()):
 
 # Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005
+DATABASE_RETRY_SECONDS = 0.5
 
 _router = ProtocolTypeRouter({"http": ThreadedHandler(), "websocket": websocket_application})
 
@@ -42,7 +44,10 @@ async def _lifespan(receive: Any, send: Any) -> None:
             sys.setswitchinterval(SWITCH_SECONDS)
             failpoints.arm()
             start_here()
-            await in_database_thread(ids.prepare)
+            # No id can be made on the loop before this: wait for the database if need be.
+            while not ids.is_prepared():
+                await in_database_thread(ids.prepare)
+                await asyncio.sleep(0 if ids.is_prepared() else DATABASE_RETRY_SECONDS)
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()
@@ -59,4 +64,6 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await _lifespan(receive, send)
         return
     start_here()
+    if not ids.is_prepared():
+        await in_database_thread(ids.prepare)
     await _router(scope, receive, send)

@@ -37,6 +37,8 @@ from conversations.append import Appended, Draft, Outcome, append_messages
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 0.1
+# Gone, restarting, locked, deadlocked: all of these pass, and leave an outcome unknown.
+_PASSING = (OperationalError, InterfaceError, PoolTimeout)
 
 Done = Callable[[Outcome], None]
 Key = tuple[int, int, str]
@@ -178,8 +180,7 @@ def commit(drafts: Sequence[Draft]) -> list[Outcome] | None:
     while True:
         try:
             return append_messages(drafts)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            # Gone, restarting, locked, deadlocked: all of these pass.
+        except _PASSING as error:
             log.warning("append_retried", error=type(error).__name__, drafts=len(drafts))
             _drop_broken_connection()
             if time.monotonic() > deadline:
@@ -203,11 +204,13 @@ def _commit_singly(drafts: Sequence[Draft]) -> list[Outcome] | None:
     return outcomes
 
 
-def _commit_last(draft: Draft) -> list[Outcome]:
+def _commit_last(draft: Draft) -> list[Outcome] | None:
     """A row that fails by itself: once more with a new id, which may have collided."""
     draft.id = new_id()
     try:
         return append_messages([draft])
+    except _PASSING:
+        return commit([draft])
     except Exception as error:
         log.error("append_failed", **describe(error))
         return [Internal()]

@@ -53,6 +53,11 @@ def new_id() -> int:
     return (_generator or prepare()).next()
 
 
+def is_prepared() -> bool:
+    """Whether ids can be made without the database: on the event loop they must."""
+    return _generator is not None
+
+
 def prepare() -> IdGenerator:
     """Take this process's machine number now rather than inside somebody's request."""
     global _generator
