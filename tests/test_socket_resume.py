@@ -1,104 +1,195 @@
-"""Resuming from cursors over sockets, on both servers."""
+"""Coming back with cursors: what was missed, and cursors that lead nowhere, on both servers."""
 
 import pytest
 
-from chatbe.settings import REPLAY_MAX
+BEYOND = 99
 
 
-async def said(phone, conversation_id, count):
-    for number in range(1, count + 1):
-        answer = await phone.send_text(conversation_id, f"m{number}")
-        assert answer["type"] == "reply"
+async def with_friends(stage, count):
+    """Somebody with a conversation with each of so many people; all of them."""
+    alice, _ = stage.friends()
+    people = [stage.friends()[0] for _ in range(count)]
+    for bob in people:
+        await alice.rest("POST", "contacts", {"username": bob.username})
+    return alice, [(bob, await alice.direct(bob)) for bob in people]
 
 
-async def test_what_was_missed_comes_as_one_range_from_the_cursor(stage):
-    alice, bob, conversation_id = await stage.talking()
-    async with alice.live() as phone:
-        await said(phone, conversation_id, 5)
-    async with bob.greeted() as tablet:
-        await tablet.send("sync", cursors={conversation_id: 2}, done=True)
-        missed = await tablet.expect("range")
-        await tablet.expect("live")
-        assert (missed["after"], missed["to"], missed["head"]) == (2, 5, 5)
-        assert [m["text"] for m in missed["changes"]] == ["m3", "m4", "m5"]
+async def write(person, conversation_id, count):
+    """Send so many messages, and wait until all are stored."""
+    async with person.greeted() as socket:
+        for number in range(count):
+            await socket.send(
+                "message.send",
+                ref=str(number),
+                conversation_id=conversation_id,
+                client_id=f"w{number}",
+                text=str(number),
+            )
+        for number in range(count):
+            assert (await socket.expect(ref=str(number)))["type"] == "reply"
 
 
-async def test_a_cursor_at_the_head_brings_nothing(stage):
-    alice, bob, conversation_id = await stage.talking()
-    async with alice.live() as phone:
-        await said(phone, conversation_id, 2)
-    async with bob.live({conversation_id: 2}) as tablet:
-        assert [f["type"] for f in await tablet.settle()] == []
+async def resume(socket, cursors):
+    """Sync in one frame; everything that was said up to `live`."""
+    start = len(socket.seen)
+    await socket.send("sync", cursors=cursors, done=True)
+    await socket.expect("live")
+    said = socket.seen[start:]
+    assert said[-1] == {"type": "live"}
+    return said[:-1]
 
 
-async def test_cursors_may_come_in_several_frames(stage):
-    alice, bob, conversation_id = await stage.talking()
-    async with alice.live() as phone:
-        await said(phone, conversation_id, 1)
-    async with bob.greeted() as tablet:
-        await tablet.send("sync", cursors={conversation_id: 0}, done=False)
-        assert await tablet.settle() == []
-        await tablet.send("sync", cursors={"12345": 7}, done=True)
-        gone = await tablet.expect("conversation.removed")
-        missed = await tablet.expect("range")
-        await tablet.expect("live")
-        assert gone["conversation_id"] == "12345"
-        assert [m["text"] for m in missed["changes"]] == ["m1"]
-
-
-async def test_who_is_too_far_behind_is_told_the_head_only(stage):
-    alice, bob, conversation_id = await stage.talking()
-    async with alice.live() as phone:
-        await said(phone, conversation_id, 1)
-    stage.change(
-        f"UPDATE conversations_conversation SET last_seq = {REPLAY_MAX + 1}"  # noqa: S608
-        f" WHERE id = {conversation_id}"
+async def is_told_what_is_new(socket, writer, conversation_id, text):
+    await writer.rest(
+        "POST", f"conversations/{conversation_id}/messages", {"client_id": text, "text": text}
     )
-    async with bob.greeted() as tablet:
-        await tablet.send("sync", cursors={conversation_id: 0}, done=True)
-        behind = await tablet.expect("conversation.behind")
-        await tablet.expect("live")
-        assert behind == {
+    assert (await socket.message(text))["conversation_id"] == conversation_id
+
+
+async def test_cursors_may_come_in_several_frames_and_nothing_is_said_before_the_last(stage):
+    alice, friends = await with_friends(stage, 3)
+    for bob, conversation_id in friends:
+        await write(bob, conversation_id, 2)
+    ids = [conversation_id for _, conversation_id in friends]
+    async with alice.greeted() as socket:
+        await socket.send("sync", cursors={ids[0]: 0}, done=False)
+        await socket.send("sync", cursors={ids[1]: 1}, done=False)
+        assert await socket.settle() == []
+        said = await resume(socket, {ids[2]: 2})
+    assert {(f["type"], f["conversation_id"], f["after"], f["to"]) for f in said} == {
+        ("range", ids[0], 0, 2),
+        ("range", ids[1], 1, 2),
+    }
+    [first] = [frame for frame in said if frame["conversation_id"] == ids[0]]
+    assert [message["seq"] for message in first["changes"]] == [1, 2]
+
+
+async def test_a_later_cursor_for_the_same_conversation_counts(stage):
+    alice, bob, conversation_id = await stage.talking()
+    await write(bob, conversation_id, 3)
+    async with alice.greeted() as socket:
+        await socket.send("sync", cursors={conversation_id: 0}, done=False)
+        [missed] = await resume(socket, {conversation_id: 2})
+    assert (missed["after"], missed["to"]) == (2, 3)
+
+
+async def test_one_frame_holds_a_thousand_cursors_and_no_more(stage):
+    alice, _ = stage.friends()
+    cursors = {str(number): 0 for number in range(1, 1_002)}
+    async with alice.greeted() as socket:
+        answer = await socket.ask("sync", cursors=cursors, done=False)
+        assert answer["code"] == "invalid"
+        cursors.popitem()
+        said = await resume(socket, cursors)
+    assert {frame["type"] for frame in said} == {"conversation.removed"}
+    assert {frame["conversation_id"] for frame in said} == set(cursors)
+
+
+async def test_a_client_without_cursors_is_told_of_its_conversations(stage):
+    alice, friends = await with_friends(stage, 2)
+    await write(friends[0][0], friends[0][1], 2)
+    async with alice.greeted() as socket:
+        said = await resume(socket, {})
+    assert {f["type"] for f in said} == {"conversation.added"}
+    told = {f["conversation"]["id"]: (f["cursor"], f["head"]) for f in said}
+    assert told == {friends[0][1]: (2, 2), friends[1][1]: (0, 0)}
+
+
+async def test_an_up_to_date_client_is_told_nothing_but_live(stage):
+    alice, bob, conversation_id = await stage.talking()
+    await write(bob, conversation_id, 2)
+    async with alice.greeted() as socket:
+        assert await resume(socket, {conversation_id: 2}) == []
+        await is_told_what_is_new(socket, bob, conversation_id, "news")
+
+
+@pytest.mark.parametrize("behind", [500, 501])
+async def test_who_missed_more_than_the_server_replays_is_told_to_start_anew(served, behind):
+    alice, bob, conversation_id = await served.talking()
+    await write(bob, conversation_id, behind + 1)
+    async with alice.greeted() as socket:
+        [frame] = await resume(socket, {conversation_id: 1})
+        if behind == 500:
+            assert frame["type"] == "range"
+            assert [message["seq"] for message in frame["changes"]] == list(range(2, 502))
+            return
+        assert frame == {
             "type": "conversation.behind",
             "conversation_id": conversation_id,
-            "head": REPLAY_MAX + 1,
+            "head": behind + 1,
         }
+        # As the document says: the newest page, and one fetch from its head.
+        page = await alice.rest("GET", f"conversations/{conversation_id}/messages")
+        assert page["head"] == page["results"][-1]["seq"] == behind + 1
+        await is_told_what_is_new(socket, bob, conversation_id, "news")
+        fetched = await socket.ask(
+            "conversation.fetch", conversation_id=conversation_id, after=page["head"]
+        )
+        assert [message["text"] for message in fetched["changes"]] == ["news"]
 
 
-async def test_a_cursor_beyond_the_head_is_reset(stage):
-    _, bob, conversation_id = await stage.talking()
-    async with bob.greeted() as tablet:
-        await tablet.send("sync", cursors={conversation_id: 9}, done=True)
-        reset = await tablet.expect("reset")
-        await tablet.expect("live")
-        assert reset["conversation_id"] == conversation_id
-
-
-@pytest.mark.parametrize("epoch", ["another", "00000000-0000-0000-0000-000000000000"])
-async def test_cursors_of_another_epoch_are_all_reset(stage, epoch):
+async def test_a_cursor_beyond_the_head_is_reset_and_its_conversation_goes_on(stage):
     alice, bob, conversation_id = await stage.talking()
-    async with alice.live() as phone:
-        await said(phone, conversation_id, 3)
-    async with bob.greeted(epoch=epoch) as tablet:
-        await tablet.send("sync", cursors={conversation_id: 1}, done=True)
-        assert await tablet.expect("reset") == {"type": "reset"}
-        added = await tablet.expect("conversation.added")
-        await tablet.expect("live")
-        assert (added["cursor"], added["head"]) == (3, 3)
-        assert added["conversation"]["id"] == conversation_id
+    await write(bob, conversation_id, 2)
+    async with alice.greeted() as socket:
+        said = await resume(socket, {conversation_id: BEYOND})
+        assert said == [{"type": "reset", "conversation_id": conversation_id}]
+        await is_told_what_is_new(socket, bob, conversation_id, "news")
 
 
-async def test_the_same_epoch_keeps_the_cursors(stage):
-    _, bob, conversation_id = await stage.talking()
-    async with bob.greeted() as tablet:
-        epoch = stage.rows("SELECT epoch FROM core_installation")[0][0]
-    text = str(epoch) if "-" in str(epoch) else None
-    async with bob.greeted(epoch=text or _with_dashes(str(epoch))) as tablet:
-        await tablet.send("sync", cursors={conversation_id: 0}, done=True)
-        await tablet.expect("live")
-        assert await tablet.settle() == []
+async def test_only_the_conversation_whose_cursor_is_beyond_is_reset(stage):
+    alice, [(bob, lost), (carol, kept)] = await with_friends(stage, 2)
+    await write(bob, lost, 1)
+    await write(carol, kept, 2)
+    async with alice.greeted() as socket:
+        said = await resume(socket, {lost: 2, kept: 1})
+    assert [f for f in said if f["type"] == "reset"] == [{"type": "reset", "conversation_id": lost}]
+    [missed] = [f for f in said if f["type"] == "range"]
+    assert (missed["conversation_id"], missed["after"], missed["to"]) == (kept, 1, 2)
 
 
-def _with_dashes(digits):
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    return "-".join(parts)
+async def test_another_epoch_resets_everything_once(stage):
+    alice, bob, conversation_id = await stage.talking()
+    await write(bob, conversation_id, 2)
+    async with alice.greeted(epoch="of another database") as socket:
+        said = await resume(socket, {conversation_id: 1})
+        assert said[0] == {"type": "reset"}
+        [added] = said[1:]
+        assert added["type"] == "conversation.added"
+        assert (added["conversation"]["id"], added["cursor"]) == (conversation_id, 2)
+        # Having been told, the client counts in this database.
+        [missed] = await resume(socket, {conversation_id: 1})
+        assert (missed["type"], missed["after"]) == ("range", 1)
+        await is_told_what_is_new(socket, bob, conversation_id, "news")
+
+
+async def test_the_same_epoch_resets_nothing(stage):
+    alice, bob, conversation_id = await stage.talking()
+    await write(bob, conversation_id, 2)
+    async with alice.greeted() as socket:
+        epoch = socket.seen[0]["epoch"]
+    async with alice.greeted(epoch=epoch, feed_seq=0) as socket:
+        assert socket.seen[0]["epoch"] == epoch
+        [missed] = await resume(socket, {conversation_id: 1})
+        assert missed["type"] == "range"
+
+
+async def test_a_cursor_for_a_foreign_conversation_and_for_an_absent_one_answer_the_same(stage):
+    _, _, foreign = await stage.talking()
+    alice, _ = stage.friends()
+    absent = str(int(foreign) + 1)
+    async with alice.greeted() as socket:
+        said = await resume(socket, {foreign: 0, absent: 0})
+    assert sorted(frame.pop("conversation_id") for frame in said) == sorted([foreign, absent])
+    assert said == [{"type": "conversation.removed"}] * 2
+
+
+async def test_sync_may_be_sent_again_at_any_time(stage):
+    alice, bob, conversation_id = await stage.talking()
+    await write(bob, conversation_id, 3)
+    async with alice.greeted() as socket:
+        for cursor in (3, 0, 2):
+            said = await resume(socket, {conversation_id: cursor})
+            assert [(f["after"], f["to"]) for f in said] == ([] if cursor == 3 else [(cursor, 3)])
+        await is_told_what_is_new(socket, bob, conversation_id, "news")
+        assert len([f for f in await socket.settle() if f["type"] == "message.created"]) == 0

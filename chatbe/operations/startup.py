@@ -60,7 +60,10 @@ def _secret_problems() -> Iterator[str]:
     if not settings.SIGNING_KEYS:
         yield "SIGNING_KEYS is not set: kid:secret, separated by commas; the first one signs."
     for entry in settings.SIGNING_KEYS:
-        kid, _, key = entry.partition(":")
+        kid, colon, key = entry.partition(":")
+        if not colon:
+            # All of it may be the secret: not repeated here.
+            kid = ""
         if not kid or len(key.encode()) < KEY_MIN_BYTES or len(set(key)) < 10:
             yield f"SIGNING_KEYS: {kid or 'an entry'} needs a secret of {KEY_MIN_BYTES} bytes or more."
         if key and key == secret:

@@ -1,32 +1,83 @@
-"""Health checks, and the id every answer carries."""
+"""Whether the process lives, and whether it can work."""
+
+import contextlib
 
 import pytest
-from django.db import connection
+import requests
+
+from scripts.processes import wait_until
+from scripts.services import Postgres, Redis
+from tests.stage import Stage, open_socket
+
+# A database that is away is waited for, by the pool.
+PATIENCE = 40.0
 
 
-@pytest.mark.django_db
-def test_health_and_readiness_answer(client):
-    assert client.get("/healthz").json() == {"status": "ok"}
-    ready = client.get("/readyz")
-    assert ready.status_code == 200
-    assert ready.json()["checks"]["database"] == "ok"
+def ask(server, path):
+    return requests.get(f"{server.url}{path}", timeout=PATIENCE)
 
 
-@pytest.mark.django_db
-def test_not_ready_while_the_database_does_not_answer(client):
-    def refuse(*args):
-        raise ConnectionError
+def test_a_server_that_works_says_so(stage):
+    healthy = ask(stage.server, "/healthz")
+    assert (healthy.status_code, healthy.json()) == (200, {"status": "ok"})
+    assert ask(stage.server, "/readyz").status_code == 200
+    # The layer is known to work once a beat has come back through it.
+    good = {"status": "ok", "checks": {"database": "ok", "layer": "ok"}}
+    assert wait_until(lambda: ask(stage.server, "/readyz").json() == good, PATIENCE)
 
-    with connection.execute_wrapper(refuse):
-        answer = client.get("/readyz")
-        alive = client.get("/healthz")
+
+def test_every_answer_has_a_number_of_its_own(stage):
+    paths = ("/healthz", "/", "/nowhere", "/api/v1/me", "/api/v1/nowhere", "/static/icon.svg")
+    answers = [ask(stage.server, path) for path in (*paths, *paths)]
+    numbers = {answer.headers["X-Request-Id"] for answer in answers}
+    assert len(numbers) == len(answers)
+    # What a client says is its own business and not taken over into our log.
+    own = requests.get(f"{stage.server.url}/", headers={"X-Request-Id": "mine"}, timeout=PATIENCE)
+    assert own.headers["X-Request-Id"] != "mine"
+
+
+@pytest.fixture
+def breakable():
+    """A server whose PostgreSQL and Redis are its own."""
+    with contextlib.ExitStack() as stack:
+        postgres, redis = stack.enter_context(Postgres()), stack.enter_context(Redis())
+        # Longer than the pool waits for a connection.
+        stage = Stage("serve", postgres.url, redis.url, HELLO_SECONDS="60")
+        stack.callback(stage.server.close)
+        yield stage, postgres, redis
+
+
+@pytest.mark.postgres
+async def test_a_server_without_its_database_lives_and_is_not_ready(breakable):
+    stage, postgres, _ = breakable
+    alice, _ = stage.friends()
+    await alice.be_logged_in()
+    postgres.kill()
+    assert ask(stage.server, "/healthz").status_code == 200
+    answer = ask(stage.server, "/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"]["database"] == "down"
-    assert alive.status_code == 200
+    assert answer.json() == {"status": "unavailable", "checks": {"database": "down", "layer": "ok"}}
+    async with open_socket(stage.address) as socket:
+        await socket.send("hello", ref="r", token=alice.token)
+        error = await socket.expect("error", ref="r", seconds=PATIENCE)
+        assert (error["code"], error["retry"]) == ("unavailable", True)
+        postgres.start()
+        assert wait_until(lambda: ask(stage.server, "/readyz").status_code == 200, PATIENCE)
+        # The very same socket may try again.
+        await socket.send("hello", token=alice.token)
+        await socket.expect("welcome")
 
 
-@pytest.mark.django_db
-def test_every_answer_carries_its_request_id(client):
-    first, second = client.get("/healthz"), client.get("/api/v1/me")
-    assert len(first["X-Request-Id"]) == 16
-    assert first["X-Request-Id"] != second["X-Request-Id"]
+@pytest.mark.postgres
+def test_a_server_without_redis_stays_ready_and_says_so(breakable):
+    stage, _, redis = breakable
+
+    def layer():
+        answer = ask(stage.server, "/readyz")
+        assert answer.status_code == 200
+        return answer.json()["checks"]["layer"]
+
+    redis.kill()
+    assert wait_until(lambda: layer() == "down", PATIENCE)
+    redis.start()
+    assert wait_until(lambda: layer() == "ok", PATIENCE)

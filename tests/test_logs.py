@@ -1,0 +1,201 @@
+"""What a server writes down: what happened, and nothing that people trusted it with (S29)."""
+
+import contextlib
+import json
+import os
+import time
+import uuid
+
+import pytest
+import requests
+
+from tests.servers import PASSWORD, fresh_database, running_redis
+from tests.stage import Stage, open_socket
+
+CANARY = "canary" + uuid.uuid4().hex[:8]
+USERNAME = "wren." + uuid.uuid4().hex[:8]
+EMAIL = f"{CANARY}.mail@example.org"
+RIGHT, WRONG = f"{CANARY} right password", f"{CANARY} wrong password"
+TEXT = f"{CANARY} text of a message"
+EVENTS = {
+    "user_registered",
+    "logged_in",
+    "login_failed",
+    "login_rate_limited",
+    "sessions_ended",
+    "request",
+    "request_failed",
+}
+
+
+@pytest.fixture(scope="module")
+def visits():
+    """A server that logs all it can, on a database of its own that may be spoilt."""
+    with contextlib.ExitStack() as stack:
+        urls = ["", ""]
+        if os.environ.get("DATABASE_URL"):
+            urls = [stack.enter_context(fresh_database()), stack.enter_context(running_redis())]
+        options = {
+            "LOG_LEVEL": "DEBUG",
+            "LOG_FORMAT": "json",
+            "LOGIN_ATTEMPTS_PER_ACCOUNT": "3/15minutes",
+            "LOG_UNKNOWN_OUTCOME_SECONDS": "1",
+        }
+        stage = Stage("serve", *urls, **options)
+        stack.callback(stage.server.close)
+        yield Visits(stage)
+
+
+@pytest.fixture
+async def visited(visits):
+    """The same after good, bad and unlucky visits, which happen once."""
+    if not visits.over:
+        await visits.happen()
+    return visits
+
+
+class Visits:
+    """What people did, and the secrets they had."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.secrets = [CANARY, PASSWORD]
+        self.over = False
+
+    async def happen(self):
+        tokens = self.call_rest()
+        await self.open_sockets()
+        self.end_badly(tokens)
+        await self.break_the_database()
+        self.over = True
+
+    @property
+    def lines(self):
+        lines = [line for line in self.stage.server.log.splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in lines]
+
+    def call(self, path, body=None, *, method="POST", **options):
+        address = f"{self.stage.server.url}/api/v1/{path}"
+        return requests.request(method, address, json=body, timeout=30, **options)
+
+    def keep(self, tokens):
+        self.secrets += [tokens["access_token"], tokens["refresh_token"]]
+        return tokens
+
+    def call_rest(self):
+        person = {"username": USERNAME, "email": EMAIL, "password": RIGHT}
+        assert self.call("auth/register", person).status_code == 201
+        assert self.call("auth/register", person).status_code == 409
+        assert self.call("auth/register", {**person, "colour": CANARY}).status_code == 400
+        tokens = self.keep(self.call("auth/login", {"login": EMAIL, "password": RIGHT}).json())
+        unknown = {"login": f"nobody@{CANARY}.example", "password": WRONG}
+        assert self.call("auth/login", unknown).status_code == 401
+        statuses = [
+            self.call("auth/login", {"login": EMAIL, "password": WRONG}).status_code
+            for _ in range(6)
+        ]
+        assert (statuses[0], statuses[-1]) == (401, 429)
+        renewed = self.call("auth/refresh", {"refresh_token": tokens["refresh_token"]})
+        tokens = self.keep(renewed.json())
+        assert self.call("auth/refresh", {"refresh_token": CANARY}).status_code == 401
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        for path in (f"me?token={CANARY}", f"conversations?{CANARY}={CANARY}", "me"):
+            assert self.call(path, method="GET", headers=bearer).status_code in {200, 400}
+        for headers in ({"Authorization": f"Bearer {CANARY}"}, {"Cookie": f"sessionid={CANARY}"}):
+            headers |= {"X-Request-Id": CANARY, "User-Agent": CANARY}
+            assert self.call("me", method="GET", headers=headers).status_code == 401
+        broken = f'{{"text": "{CANARY}'
+        headers = bearer | {"Content-Type": "application/json"}
+        answer = self.call("conversations/1/messages", headers=headers, data=broken)
+        assert answer.status_code == 400
+        return tokens
+
+    async def open_sockets(self):
+        alice, _, conversation_id = await self.stage.talking()
+        ticket = await alice.ticket(self.stage.address)
+        self.secrets += [ticket, alice.token]
+        async with open_socket(self.stage.address) as socket:
+            await socket.send("hello", ticket=ticket)
+            await socket.expect("welcome")
+            await socket.send("sync", cursors={}, done=True)
+            await socket.expect("live")
+            assert (await socket.send_text(conversation_id, TEXT))["type"] == "reply"
+            assert (await socket.send_text(conversation_id, TEXT + "\x00"))["code"] == "invalid"
+            for frame in (
+                f'{{"type":"{CANARY}"}}',
+                f'{{"type":"message.send","text":"{CANARY}","{CANARY}":1}}',
+                f'{{"{CANARY}',
+                CANARY.encode(),
+                f'"{CANARY * 10_000}"',
+            ):
+                await socket.send_raw(frame)
+                await socket.expect("error")
+        body = {"client_id": CANARY, "text": TEXT}
+        await alice.rest("POST", f"conversations/{conversation_id}/messages", body)
+        for credential in ({"ticket": ticket}, {"ticket": CANARY}, {"token": CANARY}):
+            async with open_socket(self.stage.address) as socket:
+                await socket.send("hello", **credential)
+                assert await socket.closed() == 4502
+
+    def end_badly(self, tokens):
+        """Somebody comes with a refresh token that was used long ago."""
+        session_id = tokens["session_id"]
+        self.stage.change(
+            f"UPDATE accounts_session SET rotated_at = '2026-01-01' WHERE id = {session_id}"  # noqa: S608
+        )
+        stolen = {"refresh_token": self.secrets[3]}
+        assert self.call("auth/refresh", stolen).status_code == 401
+
+    async def break_the_database(self):
+        """What failed is written down with its place, and not with what it was about."""
+        alice, _, conversation_id = await self.stage.talking()
+        self.stage.change("ALTER TABLE conversations_message RENAME TO spoilt")
+        async with alice.greeted() as socket:
+            answer = await socket.send_text(conversation_id, TEXT)
+            assert answer["code"] in {"internal", "unavailable"}
+        headers = {"Authorization": f"Bearer {alice.token}"}
+        body = {"client_id": CANARY, "text": TEXT}
+        path = f"conversations/{conversation_id}/messages"
+        assert self.call(path, body, headers=headers).status_code >= 500
+        self.stage.change("ALTER TABLE accounts_session RENAME TO spoilt_sessions")
+        body = {"login": alice.username, "password": PASSWORD}
+        assert self.call("auth/login", body).status_code >= 500
+
+
+async def test_no_secret_is_written_down(visited):
+    log = visited.stage.server.log
+    found = [secret for secret in visited.secrets if secret in log]
+    # Not said by assert itself, which would print the log.
+    assert len(visited.secrets) >= 8
+    assert found == []
+
+
+async def test_security_events_are_written_down_with_who_they_concern(visited):
+    lines = visited.lines
+    events = {line["event"] for line in lines}
+    assert events >= EVENTS
+    assert events & {"append_retried", "append_failed"}
+    [registered] = [line for line in lines if line["event"] == "user_registered"]
+    failed = [line for line in lines if line["event"] == "login_failed"]
+    assert {line["user_id"] for line in failed} == {None, registered["user_id"]}
+    ended = [line for line in lines if line["event"] == "sessions_ended"]
+    assert "refresh_reuse" in {line["reason"] for line in ended}
+    assert all(line["timestamp"].endswith("Z") and line["level"] for line in lines)
+
+
+async def test_a_request_is_written_down_under_the_number_it_was_answered_with(visited):
+    answer = visited.call("me?token=secret", method="GET")
+    [line] = [
+        line
+        for line in visited.lines
+        if line["event"] == "request" and line["request_id"] == answer.headers["X-Request-Id"]
+    ]
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/me", 401)
+    assert "127.0.0.1" not in json.dumps(line)
+    assert len(line["address"]) == 12
+
+
+async def test_nobody_writes_a_line_of_their_own(visited):
+    visited.call(f"x%0d%0a{{%22event%22:%22forged%22}}%0a{time.time_ns()}", method="GET")
+    assert "forged" in visited.stage.server.log
+    assert "forged" not in {line["event"] for line in visited.lines}
