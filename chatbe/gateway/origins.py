@@ -32,4 +32,12 @@ def origin_is_allowed(headers: Iterable[tuple[bytes, bytes]], scheme: str) -> bo
         return False
     host = hosts[0].decode("latin-1")
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return validate_host(name, settings.ALLOWED_HOSTS) and origin == f"{_SCHEMES[scheme]}://{host}"
+    page = "https" if _proxy_ended_tls(fields) else _SCHEMES[scheme]
+    return validate_host(name, settings.ALLOWED_HOSTS) and origin == f"{page}://{host}"
+
+
+def _proxy_ended_tls(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the page came over TLS to the proxy before us, as for REST and the admin."""
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        return False
+    return [value for name, value in headers if name.lower() == b"x-forwarded-proto"] == [b"https"]

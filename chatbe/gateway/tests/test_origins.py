@@ -86,6 +86,20 @@ def test_the_name_of_the_header_may_be_written_in_any_way():
     assert not origin_is_allowed(headers, "wss")
 
 
+@pytest.mark.usefixtures("_hosts")
+def test_behind_a_proxy_that_ends_tls_our_page_is_an_https_page(settings):
+    ours = [(b"host", HOST.encode()), (b"origin", f"https://{HOST}".encode())]
+    plain = [(b"host", HOST.encode()), (b"origin", f"http://{HOST}".encode())]
+    over_tls = [(b"x-forwarded-proto", b"https")]
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert origin_is_allowed([*ours, *over_tls], "ws")
+    assert not origin_is_allowed(ours, "ws")
+    assert not origin_is_allowed([*plain, *over_tls], "ws")
+    assert not origin_is_allowed([*ours, *over_tls, (b"x-forwarded-proto", b"http")], "ws")
+    settings.SECURE_PROXY_SSL_HEADER = None
+    assert not origin_is_allowed([*ours, *over_tls], "ws")
+
+
 def test_there_are_more_than_twenty_five_origins():
     assert len(ALLOWED) + len(REFUSED) > 25
 
