@@ -20,9 +20,12 @@ def test_a_bump_moves_each_feed_by_one(django_assert_num_queries):
 
 @pytest.mark.django_db
 def test_nobody_to_bump_is_nothing_to_do():
+    alice = make_user()
     with transaction.atomic():
         bump_feeds([])
         bump_feeds([1])
+    alice.refresh_from_db()
+    assert alice.feed_seq == 0
 
 
 @pytest.mark.django_db
