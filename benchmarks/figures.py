@@ -1,7 +1,7 @@
 """Numbers and how they are shown. Pure functions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -37,13 +37,21 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(ordered[0], middle, ordered[-1])
 
 
-def table(figures: Sequence[Figure], ours: dict[str, Spread], naive: dict[str, Spread]) -> str:
-    """The results as a Markdown table: median (least … most), and ours over the baseline's."""
-    rows = [["", "ours", "baseline", "ratio"]]
+def table(
+    figures: Sequence[Figure],
+    ours: Mapping[str, Spread],
+    baselines: Mapping[str, Mapping[str, Spread]],
+) -> str:
+    """The results as a Markdown table: median (least … most), and ours over each baseline's."""
+    rows = [["", "ours"]]
+    for name in baselines:
+        rows[0] += [name, "ratio"]
     for key, label, decimals in figures:
-        cells = [_cell(side.get(key), decimals) for side in (ours, naive)]
-        rows.append([label, *cells, _ratio(ours.get(key), naive.get(key))])
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        row = [label, _cell(ours.get(key), decimals)]
+        for baseline in baselines.values():
+            row += [_cell(baseline.get(key), decimals), _ratio(ours.get(key), baseline.get(key))]
+        rows.append(row)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
     return "\n".join(
         "| "
@@ -63,7 +71,7 @@ def _cell(values: Spread | None, decimals: int) -> str:
     return median if low == high else f"{median} ({low} … {high})"
 
 
-def _ratio(ours: Spread | None, naive: Spread | None) -> str:
-    if ours is None or naive is None or not naive.median or not ours.median:
+def _ratio(ours: Spread | None, baseline: Spread | None) -> str:
+    if ours is None or baseline is None or not baseline.median or not ours.median:
         return ""
-    return f"{ours.median / naive.median:.3g}"
+    return f"{ours.median / baseline.median:.3g}"

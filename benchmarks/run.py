@@ -1,4 +1,4 @@
-"""Runs a workload on this server and on the baseline, in turns, and compares them.
+"""Runs a workload on this server and on the baselines, in turns, and compares them.
 
     python -m benchmarks.run [pairs] [--repeat 3] [--seconds 10] [--users 200] …
 
@@ -27,7 +27,7 @@ import msgspec
 from benchmarks.figures import Spread, spread, table
 from benchmarks.job import Job, Outcome
 from benchmarks.machine import describe
-from benchmarks.targets import Naive, Ours, Target
+from benchmarks.targets import Helped, Naive, Ours, Target
 from benchmarks.webserver import PROJECT
 from benchmarks.workloads import WORKLOADS, Workload
 from scripts.services import Postgres, Redis
@@ -38,6 +38,8 @@ SLACK_SECONDS = 120
 SET_UP_SECONDS = 300
 # What others may take of a processor before a run says little.
 QUIET_PERCENT = 10
+
+KINDS: tuple[type[Target], ...] = (Naive, Helped, Ours)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redis = stack.enter_context(Redis(cpus=options.load_cpu))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="chatbe-bench-"))
         targets: list[Target] = []
-        kinds: tuple[type[Target], ...] = (Naive, Ours)
-        for kind in kinds:
+        for kind in KINDS:
             if options.only in {None, kind.name}:
                 target = kind(postgres, redis, cpus=options.server_cpu, scratch=scratch)
                 _say(f"preparing {target.name}")
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 },
             },
         )
-    # The baseline may lose what it likes; we may not.
+    # The baselines may lose what it likes; we may not.
     return 1 if any(run.faults for run in outcomes.get(Ours.name, [])) else 0
 
 
@@ -112,7 +113,9 @@ def _parse(arguments: Sequence[str] | None) -> tuple[str, Workload, argparse.Nam
         for option, default in workload.DEFAULTS.items():
             one.add_argument(f"--{option}", type=type(default), default=default)
         one.add_argument("--repeat", type=int, default=3, help="runs of each server, in turns")
-        one.add_argument("--only", choices=("naive", "ours"), help="leave the other one out")
+        one.add_argument(
+            "--only", choices=[kind.name for kind in KINDS], help="leave the others out"
+        )
         one.add_argument("--server-cpu", default=str(cpus[0]), help="where the server runs")
         one.add_argument(
             "--load-cpu", default=str(cpus[-1]), help="where the databases and the generator run"
@@ -181,7 +184,8 @@ def _report(
     machine: Mapping[str, Any],
 ) -> None:
     print(f"\n{name}: median (least … most)\n")
-    print(table(workload.FIGURES, spreads.get("ours", {}), spreads.get("naive", {})))
+    baselines = {side: figures for side, figures in spreads.items() if side != Ours.name}
+    print(table(workload.FIGURES, spreads.get(Ours.name, {}), baselines))
     print("\n" + ", ".join(f"{key}: {value}" for key, value in machine.items()))
     disturbance = max(figures["other_cpu"].high for figures in spreads.values())
     if disturbance > QUIET_PERCENT:

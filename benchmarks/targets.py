@@ -77,9 +77,11 @@ class Target(ABC):
 
 
 class Naive(Target):
-    """`benchmarks.naive` under daphne."""
+    """`benchmarks.naive` under daphne, with Django's own defaults."""
 
     name = "naive"
+    # Seconds; Django's default is a connection for each piece of work.
+    conn_max_age: ClassVar[str] = "0"
     separator = ": "
     messages_table = "naive_message"
 
@@ -114,7 +116,18 @@ class Naive(Target):
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {"DATABASE_URL": self._database_url, "REDIS_URL": self._redis_url}
+        return {
+            "DATABASE_URL": self._database_url,
+            "REDIS_URL": self._redis_url,
+            "NAIVE_CONN_MAX_AGE": self.conn_max_age,
+        }
+
+
+class Helped(Naive):
+    """The same, with connections that stay open."""
+
+    name = "helped"
+    conn_max_age = "86400"
 
 
 class Ours(Target):
