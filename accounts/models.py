@@ -8,6 +8,8 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.names import (
+    ABOUT_MAX,
+    DISPLAY_NAME_MAX,
     EMAIL_MAX,
     USERNAME_MAX,
     clean_email,
@@ -58,6 +60,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(username_key=username_key(username or ""))
 
 
+class Audience(models.TextChoices):
+    """Whom a user shows something to."""
+
+    EVERYONE = "everyone"
+    CONTACTS = "contacts"
+    NOBODY = "nobody"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person or bot. Emptied when deleted, never removed: messages point here."""
 
@@ -69,7 +79,19 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Case folding may lengthen an address. Null until the address is known to be theirs:
     # many may be null, only one could be empty.
     email_key = models.CharField(max_length=800, unique=True, null=True, editable=False)  # noqa: DJ001
+    display_name = models.CharField(max_length=DISPLAY_NAME_MAX, blank=True)
+    about = models.CharField(max_length=ABOUT_MAX, blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    # --- privacy
+    about_for = models.CharField(max_length=8, choices=Audience, default=Audience.EVERYONE)
+    last_seen_for = models.CharField(max_length=8, choices=Audience, default=Audience.CONTACTS)
+    # Found by the beginning of the username, not only by all of it.
+    searchable = models.BooleanField(default=True)
+    # Whether others learn what this user has read; who hides it does not see theirs either.
+    read_receipts = models.BooleanField(default=True)
+    # --- the account
     is_active = models.BooleanField(default=True)
+    deleted_at = models.DateTimeField(null=True, editable=False)
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     feed_seq = models.BigIntegerField(default=0, editable=False)
@@ -82,6 +104,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the account was deleted by its owner or an operator: it is empty."""
+        return self.deleted_at is not None
 
 
 class EndReason(models.TextChoices):

@@ -20,6 +20,8 @@ from chatbe.core.text import clean_line
 USERNAME_MIN = 3
 USERNAME_MAX = 32
 EMAIL_MAX = 254
+DISPLAY_NAME_MAX = 64
+ABOUT_MAX = 500
 # Looking up a name longer than any account's is answered without computing its key.
 LOGIN_MAX = EMAIL_MAX
 

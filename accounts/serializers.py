@@ -40,11 +40,16 @@ class UserSerializer(serializers.Serializer[Any]):
 
     id = IdField()
     username = serializers.CharField()
+    display_name = serializers.CharField()
+    deleted = serializers.BooleanField()
 
 
-class OwnUserSerializer(UserSerializer):
+class OwnUserSerializer(serializers.Serializer[Any]):
     """A user as they see themselves."""
 
+    id = IdField()
+    username = serializers.CharField()
+    display_name = serializers.CharField()
     email = serializers.CharField()
 
 

@@ -159,7 +159,8 @@ if env("DATABASE_URL"):
     }
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
-        "pool": {"min_size": 2, "max_size": env("DATABASE_POOL_SIZE"), "timeout": 10},
+        # Half of HELLO_SECONDS: a hello then still gets its `unavailable`.
+        "pool": {"min_size": 2, "max_size": env("DATABASE_POOL_SIZE"), "timeout": 5},
         "options": (
             f"-c lock_timeout={int(env('DATABASE_LOCK_TIMEOUT_SECONDS') * 1000)}"
             f" -c statement_timeout={int(env('DATABASE_STATEMENT_TIMEOUT_SECONDS') * 1000)}"

@@ -1,8 +1,10 @@
 """Reads about contacts and blocks."""
 
-from django.contrib.auth import get_user_model
+from collections.abc import Iterable
+
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.models import User
 from contacts.models import Block, Contact
 
 
@@ -38,6 +40,10 @@ def has_blocked(blocker_id: int, blocked_id: int) -> bool:
 
 def is_here_for(viewer_id: int, user_id: int) -> bool:
     """Whether a user exists as far as the viewer may know: active, and not blocking them."""
+    return users_here_for(viewer_id, [user_id]).exists()
+
+
+def users_here_for(viewer_id: int, user_ids: Iterable[int]) -> QuerySet[User]:
+    """Those of the users who exist as far as the viewer may know."""
     blocking = Block.objects.filter(blocker=OuterRef("id"), blocked_id=viewer_id)
-    users = get_user_model().objects.filter(~Exists(blocking), id=user_id, is_active=True)
-    return users.exists()
+    return User.objects.filter(~Exists(blocking), id__in=user_ids, is_active=True)

@@ -9,6 +9,7 @@ import msgspec
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
+from accounts.summaries import UserSummary
 from chatbe.core.times import iso_milliseconds
 
 
@@ -30,13 +31,6 @@ class MessageBody(msgspec.Struct, frozen=True, gc=False):
     deleted_at: str | None
 
 
-class UserBody(msgspec.Struct, frozen=True):
-    """Another user, as far as a conversation shows them."""
-
-    id: str
-    username: str
-
-
 class ConversationBody(msgspec.Struct, frozen=True):
     """A conversation as one of its members sees it.
 
@@ -52,7 +46,7 @@ class ConversationBody(msgspec.Struct, frozen=True):
     read_seq: int
     delivered_seq: int
     unread: int
-    peer: UserBody | None
+    peer: UserSummary | None
     last_message: MessageBody | None
 
 

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from msgspec.structs import fields
 from rest_framework import serializers
 
+from accounts.summaries import UserSummary
 from chatbe.core import failpoints
 from chatbe.core.errors import error_table
 from chatbe.gateway.dispatch import COMMAND_TYPES
@@ -112,7 +113,7 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
     [
         (wire.MessageBody, shapes.MessageSerializer),
         (wire.ConversationBody, shapes.ConversationSerializer),
-        (wire.UserBody, shapes.UserSerializer),
+        (UserSummary, shapes.UserSerializer),
     ],
 )
 def test_answers_have_the_fields_that_are_documented(struct, serializer):

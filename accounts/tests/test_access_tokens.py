@@ -67,6 +67,7 @@ def test_a_genuine_token_is_taken_and_costs_one_query(session, django_assert_num
     assert answer.json() == {
         "id": str(session.user_id),
         "username": "alice",
+        "display_name": "",
         "email": "alice@example.org",
     }
 

@@ -41,6 +41,7 @@ def test_name_and_address_both_log_in_however_they_are_written(alice, login):
     assert body["user"] == {
         "id": str(alice.id),
         "username": "Alice",
+        "display_name": "",
         "email": "Alice@example.org",
     }
     assert body["session_id"] == str(session.id)

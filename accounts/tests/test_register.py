@@ -21,7 +21,12 @@ def test_a_new_user_is_told_who_they_are():
     user = User.objects.get()
     assert answer.status_code == 201
     assert answer.json() == {
-        "user": {"id": str(user.id), "username": "Alice", "email": "Alice@Example.org"}
+        "user": {
+            "id": str(user.id),
+            "username": "Alice",
+            "display_name": "",
+            "email": "Alice@Example.org",
+        }
     }
     assert user.password.startswith("argon2")
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import msgspec
 from django.db.models import Q
 
+from accounts.summaries import UserSummary
 from chatbe.core.errors import NotFound
 from conversations.models import Conversation
 from conversations.selectors.lists import list_conversations, visible_messages
 from conversations.selectors.log import Page
-from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow, UserBody
+from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow
 
 NEWEST = 20
 
@@ -18,7 +19,7 @@ NEWEST = 20
 class FriendMessages(msgspec.Struct, frozen=True):
     """The newest private messages with one friend, oldest first."""
 
-    friend: UserBody
+    friend: UserSummary
     conversation_id: str
     messages: list[MessageBody]
     head: int

@@ -4,13 +4,14 @@ how many conversations or members there are."""
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from django.contrib.auth import get_user_model
 from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.summaries import UserSummary, summary_of, summary_of_gone
 from chatbe.core.errors import NotFound
+from contacts.selectors import users_here_for
 from conversations.models import Conversation, Membership, Message
-from conversations.wire import MESSAGE_COLUMNS, ConversationBody, MessageBody, MessageRow, UserBody
+from conversations.wire import MESSAGE_COLUMNS, ConversationBody, MessageBody, MessageRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +134,15 @@ def _own_unread(user_id: int, rows: list[Membership]) -> dict[int, int]:
     return dict(counts.values_list("conversation_id", "own"))
 
 
-def _peers(user_id: int, rows: list[Membership]) -> dict[int, UserBody]:
-    others = {}
+def _peers(user_id: int, rows: list[Membership]) -> dict[int, UserSummary]:
+    others: dict[int, int] = {}
     for row in rows:
-        conversation = row.conversation
-        if conversation.kind == Conversation.Kind.DIRECT:
-            low, high = conversation.low_user_id, conversation.high_user_id
-            others[row.conversation_id] = high if low == user_id else low
-    users = get_user_model().objects.in_bulk(set(others.values()))
+        for other in (row.conversation.low_user_id, row.conversation.high_user_id):
+            # A group has neither.
+            if other is not None and other != user_id:
+                others[row.conversation_id] = other
+    here = {user.id: user for user in users_here_for(user_id, set(others.values()))}
     return {
-        conversation_id: UserBody(id=str(other), username=users[other].get_username())
+        conversation_id: summary_of(here[other]) if other in here else summary_of_gone(other)
         for conversation_id, other in others.items()
-        if other in users
     }
