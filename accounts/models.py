@@ -1,4 +1,4 @@
-"""Users, their sessions (one per device) and the tickets that open sockets."""
+"""Users, their sessions (one per device), the secrets they are given, and what they are told."""
 
 from typing import Any
 
@@ -79,6 +79,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Case folding may lengthen an address. Null until the address is known to be theirs:
     # many may be null, only one could be empty.
     email_key = models.CharField(max_length=800, unique=True, null=True, editable=False)  # noqa: DJ001
+    # The address a change waits for, until whoever reads its mail confirms it.
+    pending_email = models.EmailField(max_length=EMAIL_MAX, blank=True, editable=False)
     display_name = models.CharField(max_length=DISPLAY_NAME_MAX, blank=True)
     about = models.CharField(max_length=ABOUT_MAX, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
@@ -110,6 +112,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         """Whether the account was deleted by its owner or an operator: it is empty."""
         return self.deleted_at is not None
 
+    @property
+    def email_confirmed(self) -> bool:
+        """Whether the address is known to be theirs."""
+        return self.email_key is not None
+
+    @property
+    def unconfirmed_email(self) -> str:
+        """The address that waits for its confirmation, or nothing."""
+        return self.pending_email or ("" if self.email_confirmed else self.email)
+
 
 class EndReason(models.TextChoices):
     """Why a session ended."""
@@ -119,6 +131,11 @@ class EndReason(models.TextChoices):
     REFRESH_REUSE = "refresh_reuse"
     PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason
     DEACTIVATED = "deactivated"
+    DELETED = "deleted"
+
+
+DEVICE_MAX = 64
+USER_AGENT_MAX = 200
 
 
 class Session(models.Model):
@@ -128,9 +145,9 @@ class Session(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions"
     )
-    device = models.CharField(max_length=64, blank=True)
+    device = models.CharField(max_length=DEVICE_MAX, blank=True)
     address = models.GenericIPAddressField(null=True)
-    user_agent = models.CharField(max_length=200, blank=True)
+    user_agent = models.CharField(max_length=USER_AGENT_MAX, blank=True)
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
     # Hashes of the refresh token and of the one it replaced; when it was replaced.
@@ -154,3 +171,54 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"ticket of session {self.session_id}"
+
+
+class CodeKind(models.TextChoices):
+    """What a mailed code is good for."""
+
+    CONFIRM_EMAIL = "confirm_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a kind
+
+
+class MailCode(models.Model):
+    """A secret that was mailed to an address, good once. Only its hash is stored."""
+
+    hash = models.CharField(primary_key=True, max_length=64)
+    kind = models.CharField(max_length=16, choices=CodeKind)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mail_codes"
+    )
+    address = models.EmailField(max_length=EMAIL_MAX)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} of user {self.user_id}"
+
+
+class NoticeKind(models.TextChoices):
+    """What a user is told about their account."""
+
+    NEW_DEVICE = "new_device"
+    REFRESH_REUSE = "refresh_reuse"
+
+
+class Notice(models.Model):
+    """Something about their account that a user should look at.
+
+    What it says of the session is a copy: the session goes on changing.
+    """
+
+    id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices"
+    )
+    kind = models.CharField(max_length=16, choices=NoticeKind)
+    session_id = models.BigIntegerField()
+    device = models.CharField(max_length=DEVICE_MAX, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=USER_AGENT_MAX, blank=True)
+    created_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} for user {self.user_id}"

@@ -1,10 +1,15 @@
-"""Reads about users and sessions."""
+"""Reads about users, their sessions and their notices."""
+
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import Session, User
+from accounts.models import Notice, Session, User
 from accounts.names import LOGIN_MAX, email_key, username_key
+
+# `last_used_at` is for people to look at: it is not written at every use.
+_LAST_USED_STEP = timedelta(minutes=5)
 
 
 def find_active_user(username: str) -> User | None:
@@ -33,6 +38,23 @@ def live_sessions() -> QuerySet[Session]:
     )
 
 
+def use_is_stale(last_used_at: datetime) -> bool:
+    """Whether a session's last use was noted so long ago that it is noted again."""
+    return last_used_at <= timezone.now() - _LAST_USED_STEP
+
+
 def list_sessions(user_id: int) -> QuerySet[Session]:
     """The user's live sessions."""
     return live_sessions().filter(user_id=user_id)
+
+
+def is_new_device(session: Session) -> bool:
+    """Whether the user logged in before, but never from a device such as this session's."""
+    others = Session.objects.filter(user_id=session.user_id).exclude(id=session.id)
+    alike = others.filter(device=session.device, user_agent=session.user_agent)
+    return not alike.exists() and others.exists()
+
+
+def list_notices(user_id: int) -> QuerySet[Notice]:
+    """What the user was told about their account."""
+    return Notice.objects.filter(user_id=user_id)

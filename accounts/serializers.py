@@ -4,10 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.models import Session
-from accounts.names import EMAIL_MAX, LOGIN_MAX
-from accounts.services.sessions import DEVICE_MAX
-from accounts.services.users import PASSWORD_MAX
+from accounts.models import DEVICE_MAX, Audience, Session
+from accounts.names import ABOUT_MAX, DISPLAY_NAME_MAX, EMAIL_MAX, LOGIN_MAX
+from accounts.services.passwords import PASSWORD_MAX
 from chatbe.api.fields import IdField, StrictSerializer, TimeField
 
 
@@ -35,6 +34,43 @@ class RefreshSerializer(StrictSerializer):
     refresh_token = serializers.CharField(max_length=200)
 
 
+class CodeSerializer(StrictSerializer):
+    code = serializers.CharField(max_length=200)
+
+
+class ChangePasswordSerializer(StrictSerializer):
+    password = PasswordField(help_text="the one until now")
+    new_password = PasswordField()
+
+
+class RequestResetSerializer(StrictSerializer):
+    email = serializers.CharField(max_length=EMAIL_MAX)
+
+
+class ResetPasswordSerializer(CodeSerializer):
+    password = PasswordField(help_text="the new one")
+
+
+class DeleteAccountSerializer(StrictSerializer):
+    password = PasswordField()
+
+
+class UpdateProfileSerializer(StrictSerializer):
+    """Any of these; looser than the rules, as above."""
+
+    display_name = serializers.CharField(
+        max_length=4 * DISPLAY_NAME_MAX, allow_blank=True, required=False
+    )
+    about = serializers.CharField(max_length=4 * ABOUT_MAX, allow_blank=True, required=False)
+    time_zone = serializers.CharField(max_length=64, required=False)
+    about_for = serializers.ChoiceField(Audience.choices, required=False)
+    last_seen_for = serializers.ChoiceField(Audience.choices, required=False)
+    searchable = serializers.BooleanField(required=False)
+    read_receipts = serializers.BooleanField(required=False)
+    email = serializers.CharField(max_length=EMAIL_MAX, required=False)
+    password = PasswordField(required=False, help_text="needed to change the address")
+
+
 class UserSerializer(serializers.Serializer[Any]):
     """A user as other people see them."""
 
@@ -50,7 +86,15 @@ class OwnUserSerializer(serializers.Serializer[Any]):
     id = IdField()
     username = serializers.CharField()
     display_name = serializers.CharField()
+    about = serializers.CharField()
+    time_zone = serializers.CharField()
     email = serializers.CharField()
+    email_confirmed = serializers.BooleanField()
+    pending_email = serializers.CharField(help_text="the address a change waits for")
+    about_for = serializers.CharField()
+    last_seen_for = serializers.CharField()
+    searchable = serializers.BooleanField()
+    read_receipts = serializers.BooleanField()
 
 
 class RegisteredSerializer(serializers.Serializer[Any]):
@@ -88,3 +132,16 @@ class SessionSerializer(serializers.Serializer[Any]):
 
     def get_current(self, session: Session) -> bool:
         return bool(session.id == self.context["current_session_id"])
+
+
+class NoticeSerializer(serializers.Serializer[Any]):
+    """Something about their account that a user should look at."""
+
+    id = IdField()
+    kind = serializers.CharField(help_text="`new_device` or `refresh_reuse`")
+    session_id = IdField()
+    device = serializers.CharField()
+    address = serializers.CharField(allow_null=True)
+    user_agent = serializers.CharField()
+    created_at = TimeField()
+    seen_at = TimeField(allow_null=True)

@@ -1,10 +1,10 @@
-"""The three secrets a client may hold: access token, refresh token, ticket.
+"""The secrets a client may hold: access token, refresh token, ticket, mailed code.
 
 An access token is a JWT (RFC 7519) signed with HS256 by the first of SIGNING_KEYS and
 verified by any of them. Its header names the key and says nothing else that we would
 listen to. It proves little by itself: whoever accepts one also loads its session.
 
-Refresh tokens and tickets are random; only their hashes are stored.
+Refresh tokens, tickets and mailed codes are random; only their hashes are stored.
 """
 
 import base64
@@ -191,10 +191,11 @@ def was_made_here(token: str) -> bool:
     return hmac.compare_digest(tag, _tag(int(session_id), secret))
 
 
-# --- tickets and hashes -------------------------------------------------------------
+# --- tickets, codes and hashes ------------------------------------------------------
 
 
-def new_ticket() -> str:
+def new_secret() -> str:
+    """A ticket, or a code to mail: 256 random bits."""
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 

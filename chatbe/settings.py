@@ -52,9 +52,17 @@ env = environ.Env(
     REFRESH_GRACE_SECONDS=(int, 30),
     TICKET_SECONDS=(int, 30),
     EMAIL_CONFIRMATION=(bool, False),
+    EMAIL_CODE_SECONDS=(int, 172_800),
+    PASSWORD_RESET_SECONDS=(int, 3_600),
     LOGIN_ATTEMPTS_PER_ACCOUNT=(str, "10/15minutes"),
     LOGIN_ATTEMPTS_PER_ADDRESS=(str, "100/15minutes"),
     REGISTRATIONS_PER_ADDRESS=(str, "100/hour"),
+    # --- mail
+    EMAIL_URL=(str, ""),
+    DEFAULT_FROM_EMAIL=(str, "chat@localhost"),
+    PUBLIC_URL=(str, ""),
+    MAILS_PER_RECIPIENT=(str, "5/hour"),
+    MAIL_REQUESTS_PER_ADDRESS=(str, "20/hour"),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     FRAME_BYTES_BEFORE_WELCOME=(int, 4 * 1024),
@@ -239,9 +247,23 @@ SESSION_DAYS = env("SESSION_DAYS")
 REFRESH_GRACE_SECONDS = env("REFRESH_GRACE_SECONDS")
 TICKET_SECONDS = env("TICKET_SECONDS")
 EMAIL_CONFIRMATION = env("EMAIL_CONFIRMATION")
+EMAIL_CODE_SECONDS = env("EMAIL_CODE_SECONDS")
+PASSWORD_RESET_SECONDS = env("PASSWORD_RESET_SECONDS")
 LOGIN_ATTEMPTS_PER_ACCOUNT = env("LOGIN_ATTEMPTS_PER_ACCOUNT")
 LOGIN_ATTEMPTS_PER_ADDRESS = env("LOGIN_ATTEMPTS_PER_ADDRESS")
 REGISTRATIONS_PER_ADDRESS = env("REGISTRATIONS_PER_ADDRESS")
+
+# --- mail -------------------------------------------------------------------------
+
+EMAIL_URL = env("EMAIL_URL")
+# With no mail server a first try prints its mails. In production the terminal is a log,
+# and the codes in mails are secrets.
+vars().update(env.email_url_config(EMAIL_URL or f"{'dummy' if PRODUCTION else 'console'}mail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
+PUBLIC_URL = env("PUBLIC_URL").rstrip("/")
+MAILS_PER_RECIPIENT = env("MAILS_PER_RECIPIENT")
+MAIL_REQUESTS_PER_ADDRESS = env("MAIL_REQUESTS_PER_ADDRESS")
 
 # --- sockets and messages -----------------------------------------------------------
 
@@ -282,6 +304,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"Audience": "accounts.models.Audience"},
 }
 
 # --- browsers -----------------------------------------------------------------------

@@ -1,6 +1,15 @@
-"""Everything that changes users, sessions and tickets."""
+"""Everything that changes users, their sessions and what belongs to them."""
 
+from accounts.services.deletion import delete_account
+from accounts.services.emails import confirm_email, resend_confirmation
 from accounts.services.login import log_in, verify_login
+from accounts.services.notices import mark_notice_seen
+from accounts.services.passwords import (
+    change_password,
+    request_password_reset,
+    reset_password,
+)
+from accounts.services.profiles import update_profile
 from accounts.services.sessions import (
     Tokens,
     authenticate_token,
@@ -8,26 +17,35 @@ from accounts.services.sessions import (
     end_session,
     end_sessions,
     log_out,
+    note_use,
     refresh_session,
     start_session,
 )
 from accounts.services.tickets import create_ticket, spend_ticket
-from accounts.services.users import change_password, register_user, set_user_active
+from accounts.services.users import register_user, set_user_active
 
 __all__ = [
     "Tokens",
     "authenticate_token",
     "change_password",
+    "confirm_email",
     "create_ticket",
+    "delete_account",
     "end_other_sessions",
     "end_session",
     "end_sessions",
     "log_in",
     "log_out",
+    "mark_notice_seen",
+    "note_use",
     "refresh_session",
     "register_user",
+    "request_password_reset",
+    "resend_confirmation",
+    "reset_password",
     "set_user_active",
     "spend_ticket",
     "start_session",
+    "update_profile",
     "verify_login",
 ]

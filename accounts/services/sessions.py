@@ -4,6 +4,7 @@ One function decides whether a session is alive (`_require_live`); REST requests
 socket credentials and tickets all pass it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,17 +16,13 @@ from django.utils import timezone
 
 from accounts import selectors, tokens
 from accounts.feed import bump_feeds
-from accounts.models import EndReason, Session, User
+from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
+from accounts.services.notices import notice_refresh_reuse
 from chatbe.core.errors import NotFound, SessionEnded, WrongCredentials
 from chatbe.core.ids import new_id
 from chatbe.realtime import publish
 
 log = structlog.get_logger(__name__)
-
-DEVICE_MAX = 64
-USER_AGENT_MAX = 200
-# `last_used_at` is for people to look at: exact to the minute is enough.
-_LAST_USED_STEP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,8 @@ def _refresh(refresh_token: str, address: str | None, user_agent: str) -> Tokens
     if presented != session.previous_refresh_hash and not tokens.was_made_here(refresh_token):
         raise WrongCredentials
     _require_live(session)
-    _end([session], EndReason.REFRESH_REUSE)
+    notice_refresh_reuse(session, address=address, user_agent=user_agent[:USER_AGENT_MAX])
+    end_locked([session], EndReason.REFRESH_REUSE)
     return None
 
 
@@ -144,14 +142,23 @@ def authenticate_token(token: str) -> Session:
 def use_session(session: Session) -> Session:
     """Return the session if it is alive, noting that it was used; else SessionEnded."""
     _require_live(session)
-    now = timezone.now()
-    if session.last_used_at <= now - _LAST_USED_STEP:
+    if selectors.use_is_stale(session.last_used_at):
+        now = timezone.now()
         # The condition lets one of many requests at once write it.
         Session.objects.filter(id=session.id, last_used_at=session.last_used_at).update(
             last_used_at=now
         )
         session.last_used_at = now
     return session
+
+
+@transaction.atomic
+def note_use(session_ids: Collection[int]) -> None:
+    """Note that these sessions are in use: they have open sockets."""
+    # What somebody else holds is being used, or ended, just now.
+    free = Session.objects.filter(id__in=session_ids).order_by("id")
+    ids = list(free.select_for_update(skip_locked=True, no_key=True).values_list("id", flat=True))
+    Session.objects.filter(id__in=ids).update(last_used_at=timezone.now())
 
 
 def _require_live(session: Session) -> None:
@@ -187,11 +194,11 @@ def end_sessions(sessions: QuerySet[Session], *, reason: EndReason) -> int:
     locked = list(
         sessions.filter(ended_at=None).order_by("id").select_for_update(of=("self",), no_key=True)
     )
-    _end(locked, reason)
+    end_locked(locked, reason)
     return len(locked)
 
 
-def _end(sessions: list[Session], reason: EndReason) -> None:
+def end_locked(sessions: list[Session], reason: EndReason) -> None:
     """End locked sessions within the caller's transaction."""
     if not sessions:
         return

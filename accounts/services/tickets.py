@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Session, Ticket
 from accounts.services.sessions import use_session
-from accounts.tokens import hash_of, new_ticket
+from accounts.tokens import hash_of, new_secret
 from chatbe.core.errors import SessionEnded, WrongCredentials
 
 
@@ -18,7 +18,7 @@ def create_ticket(*, session: Session, seconds: int | None = None) -> tuple[str,
     now = timezone.now()
     # Nobody else ever looks at what was not spent in time.
     session.tickets.filter(expires_at__lte=now).delete()
-    ticket = new_ticket()
+    ticket = new_secret()
     expires_at = now + timedelta(seconds=settings.TICKET_SECONDS if seconds is None else seconds)
     Ticket.objects.create(hash=hash_of(ticket), session=session, expires_at=expires_at)
     return ticket, expires_at

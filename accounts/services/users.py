@@ -1,23 +1,21 @@
-"""Users: registration, passwords, and whether they may be here at all."""
+"""Users: registration, and whether they may be here at all."""
 
 import structlog
 from django.conf import settings
-from django.contrib.auth import password_validation
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts import selectors
-from accounts.feed import bump_feeds, lock_users
-from accounts.models import EndReason, Session, User
+from accounts.feed import bump_feeds
+from accounts.models import EndReason, User
 from accounts.names import clean_email, clean_username, email_key, username_key
-from accounts.services.sessions import end_sessions
+from accounts.services.emails import mail_confirmation
+from accounts.services.locks import again_if_overtaken, lock_account
+from accounts.services.passwords import check_password_policy
+from accounts.services.sessions import end_locked
 from chatbe.api.addresses import address_key
 from chatbe.core import limits
-from chatbe.core.errors import Conflict, InvalidInput, NotFound
+from chatbe.core.errors import Conflict, NotFound
 
 log = structlog.get_logger(__name__)
-
-PASSWORD_MAX = 256
 
 
 def register_user(*, username: str, email: str, password: str, address: str | None = None) -> User:
@@ -28,7 +26,7 @@ def register_user(*, username: str, email: str, password: str, address: str | No
     several accounts may name it and nobody learns whether it is known here.
     """
     username, email = clean_username(username), clean_email(email)
-    _check_password(password, User(username=username, email=email))
+    check_password_policy(password, User(username=username, email=email))
     if address:
         limits.hit(settings.REGISTRATIONS_PER_ADDRESS, "register", address_key(address))
     confirmed = not settings.EMAIL_CONFIRMATION
@@ -42,6 +40,8 @@ def register_user(*, username: str, email: str, password: str, address: str | No
         # Somebody took it between the look and the insert.
         _refuse_taken(username, email if confirmed else None)
         raise
+    if not confirmed:
+        mail_confirmation(user.id)
     log.info("user_registered", user_id=str(user.id))
     return user
 
@@ -56,35 +56,15 @@ def _refuse_taken(username: str, email: str | None) -> None:
         raise Conflict(fields=fields)
 
 
-def _check_password(password: str, user: User) -> None:
-    if len(password) > PASSWORD_MAX:
-        raise InvalidInput(fields={"password": f"is longer than {PASSWORD_MAX} characters"})
-    try:
-        password_validation.validate_password(password, user)
-    except ValidationError as error:
-        raise InvalidInput(fields={"password": " ".join(error.messages)}) from error
-
-
-@transaction.atomic
-def change_password(*, user: User, password: str, keep: Session | None = None) -> None:
-    """Set a new password and end all sessions of the user but `keep`. InvalidInput."""
-    _check_password(password, user)
-    ended = selectors.list_sessions(user.id)
-    if keep is not None:
-        ended = ended.exclude(id=keep.id)
-    end_sessions(ended, reason=EndReason.PASSWORD_CHANGE)
-    user.set_password(password)
-    user.save(update_fields=["password"])
-    log.info("password_changed", user_id=str(user.id))
-
-
+@again_if_overtaken
 @transaction.atomic
 def set_user_active(*, user_id: int, is_active: bool) -> None:
     """Let a user in or shut them out; shut out, their sessions end at once. NotFound."""
-    if not is_active:
-        end_sessions(Session.objects.filter(user_id=user_id), reason=EndReason.DEACTIVATED)
-    if user_id not in lock_users([user_id]):
+    user, sessions = lock_account(user_id)
+    if user.deleted:
         raise NotFound
+    if not is_active:
+        end_locked(sessions, EndReason.DEACTIVATED)
     User.objects.filter(id=user_id).update(is_active=is_active)
     bump_feeds([user_id])
     log.info("user_active_changed", user_id=str(user_id), is_active=is_active)

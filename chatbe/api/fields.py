@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from chatbe.core.errors import NotFound
 from chatbe.core.ids import parse_id
@@ -66,6 +67,13 @@ class StrictSerializer(serializers.Serializer[Any]):
             elif value is not None and not _has_type_of(fields[name], value):
                 problems[name] = "has the wrong type"
         return problems
+
+
+def read_body(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    """What a request's body holds; a ValidationError if it is not what the serializer says."""
+    body = serializer(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
 
 
 def _has_type_of(field: serializers.Field[Any, Any, Any, Any], value: Any) -> bool:

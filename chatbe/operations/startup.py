@@ -85,6 +85,8 @@ def _exposure_problems() -> Iterator[str]:
                 yield f"{name} holds a wildcard: name the origins."
             elif not origin.startswith("https://"):
                 yield f"{name}: {origin} is not https."
+    if settings.PUBLIC_URL and not settings.PUBLIC_URL.startswith("https://"):
+        yield "PUBLIC_URL is not https: mails would send secrets there."
     if settings.FAILPOINTS:
         yield "FAILPOINTS is for tests of faults: unset it."
 
@@ -96,6 +98,8 @@ def _service_problems() -> Iterator[str]:
         address = urlsplit(settings.REDIS_URL)
         if not address.password and address.scheme != "unix":
             yield "REDIS_URL has no password."
+    if settings.EMAIL_CONFIRMATION and not settings.EMAIL_URL:
+        yield "EMAIL_URL is not set, and EMAIL_CONFIRMATION needs mails."
 
 
 def _database_problems() -> Iterator[str]:

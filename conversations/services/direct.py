@@ -8,6 +8,7 @@ the transaction that changes the contact.
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.feed import bump_feeds, lock_users
 from chatbe.core.errors import InvalidInput, NotFound
@@ -56,3 +57,26 @@ def follow_pair(*, user_ids: tuple[int, int], may_talk: bool, **_: Any) -> None:
     )
     if found is not None:
         Membership.objects.filter(conversation=found).update(may_send=may_talk)
+
+
+def direct_peers(*, user_id: int, **_: Any) -> set[int]:
+    """Receiver of `accounts.signals.user_deleting`: whom the user has conversations with."""
+    pairs = _directs_of(user_id).values_list("low_user_id", "high_user_id")
+    return {id for pair in pairs for id in pair if id is not None} - {user_id}
+
+
+def close_directs(*, user_id: int, **_: Any) -> None:
+    """Receiver of `accounts.signals.user_deleted`: nobody writes to the user any more.
+
+    What was written stays readable. Takes the locks of all the user's conversations, as
+    `follow_pair` takes that of one.
+    """
+    locked = _directs_of(user_id).order_by("id").select_for_update(no_key=True)
+    ids = list(locked.values_list("id", flat=True))
+    Membership.objects.filter(conversation_id__in=ids).update(may_send=False)
+    bump_feeds(direct_peers(user_id=user_id))
+
+
+def _directs_of(user_id: int) -> QuerySet[Conversation]:
+    mine = Membership.objects.filter(user_id=user_id).values("conversation_id")
+    return Conversation.objects.filter(kind=Conversation.Kind.DIRECT, id__in=mine)

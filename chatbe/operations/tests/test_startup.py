@@ -26,6 +26,9 @@ GOOD = {
     "CORS_ALLOWED_ORIGINS": ["https://app.example.org"],
     "CSRF_TRUSTED_ORIGINS": ["https://app.example.org"],
     "REDIS_URL": "redis://:hunter2@redis.example.org:6379/0",
+    "EMAIL_CONFIRMATION": True,
+    "EMAIL_URL": "smtp+tls://chat:hunter2@mail.example.org:587",
+    "PUBLIC_URL": "https://app.example.org",
     "FAILPOINTS": [],
 }
 # What is wrong, and a piece of what is said about it.
@@ -52,6 +55,8 @@ BAD = [
     ("CSRF_TRUSTED_ORIGINS", ["https://*.example.org"], "CSRF_TRUSTED_ORIGINS holds a wildcard"),
     ("CSRF_TRUSTED_ORIGINS", ["http://app.example.org"], "is not https"),
     ("REDIS_URL", "redis://redis.example.org:6379/0", "REDIS_URL has no password"),
+    ("EMAIL_URL", "", "EMAIL_URL is not set"),
+    ("PUBLIC_URL", "http://app.example.org", "PUBLIC_URL is not https"),
     ("FAILPOINTS", ["writer.committed:0.5"], "FAILPOINTS is for tests"),
 ]
 

@@ -1,6 +1,4 @@
-"""The REST door of accounts."""
-
-from typing import Any
+"""Becoming somebody: registering, logging in, tokens, and what mailed codes are for."""
 
 from rest_framework import status
 from rest_framework.permissions import AllowAny
@@ -8,36 +6,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import selectors, services
+from accounts import services
 from accounts.authentication import session_of
 from accounts.serializers import (
+    ChangePasswordSerializer,
+    CodeSerializer,
     LoggedInSerializer,
     LoginSerializer,
-    OwnUserSerializer,
     RefreshSerializer,
     RegisteredSerializer,
     RegisterSerializer,
-    SessionSerializer,
+    RequestResetSerializer,
+    ResetPasswordSerializer,
     TicketSerializer,
     TokensSerializer,
 )
 from chatbe.api.addresses import request_address
-from chatbe.api.fields import StrictSerializer, path_id
-from chatbe.api.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
+from chatbe.api.fields import read_body
 from chatbe.api.schema import operation
-from chatbe.core.errors import (
-    Conflict,
-    NotFound,
-    RateLimited,
-    SessionEnded,
-    WrongCredentials,
-)
-
-
-def _read(serializer: type[StrictSerializer], request: Request) -> dict[str, Any]:
-    body = serializer(data=request.data)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)
+from chatbe.core.errors import Conflict, RateLimited, SessionEnded, WrongCredentials
 
 
 class AnonymousView(APIView):
@@ -56,7 +43,7 @@ class RegisterView(AnonymousView):
     )
     def post(self, request: Request) -> Response:
         """Make an account."""
-        fields = _read(RegisterSerializer, request)
+        fields = read_body(RegisterSerializer, request)
         user = services.register_user(**fields, address=request_address(request))
         return Response(RegisteredSerializer({"user": user}).data, status.HTTP_201_CREATED)
 
@@ -71,7 +58,7 @@ class LoginView(AnonymousView):
     def post(self, request: Request) -> Response:
         """Begin a session by username or e-mail address."""
         tokens = services.log_in(
-            **_read(LoginSerializer, request),
+            **read_body(LoginSerializer, request),
             address=request_address(request),
             user_agent=request.META.get("HTTP_USER_AGENT", ""),
         )
@@ -88,7 +75,7 @@ class RefreshView(AnonymousView):
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for its successor and a new access token."""
         tokens = services.refresh_session(
-            **_read(RefreshSerializer, request),
+            **read_body(RefreshSerializer, request),
             address=request_address(request),
             user_agent=request.META.get("HTTP_USER_AGENT", ""),
         )
@@ -112,40 +99,53 @@ class TicketView(APIView):
         return Response(body, status.HTTP_201_CREATED)
 
 
-class MeView(APIView):
-    @operation(answers={200: OwnUserSerializer})
-    def get(self, request: Request) -> Response:
-        """Who is asking."""
-        return Response(OwnUserSerializer(request.user).data)
-
-
-class SessionsView(APIView):
-    @operation(
-        parameters=PAGE_PARAMETERS, answers={200: page_schema("SessionPage", SessionSerializer)}
-    )
-    def get(self, request: Request) -> Response:
-        """The devices that are logged in."""
-        session = session_of(request)
-        context = {"current_session_id": session.id}
-        return Response(
-            page_of(
-                selectors.list_sessions(session.user_id),
-                read_page(request),
-                lambda rows: SessionSerializer(rows, many=True, context=context).data,
-            )
-        )
-
-    @operation(operation_id="sessions_destroy_others", answers={204: None})
-    def delete(self, request: Request) -> Response:
-        """Log out all other devices."""
-        services.end_other_sessions(session=session_of(request))
+class ConfirmEmailView(AnonymousView):
+    @operation(anonymous=True, request=CodeSerializer, answers={204: None}, refusals=[Conflict])
+    def post(self, request: Request) -> Response:
+        """Prove by a mailed code that an address is one's own."""
+        services.confirm_email(**read_body(CodeSerializer, request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SessionView(APIView):
-    @operation(answers={204: None}, refusals=[NotFound])
-    def delete(self, request: Request, session_id: str) -> Response:
-        """Log out one device."""
-        own = session_of(request)
-        services.end_session(user_id=own.user_id, session_id=path_id(session_id))
+class ResendView(APIView):
+    @operation(answers={204: None}, refusals=[Conflict, RateLimited])
+    def post(self, request: Request) -> Response:
+        """Mail another code to one's address that waits for its confirmation."""
+        services.resend_confirmation(
+            user=session_of(request).user, address=request_address(request)
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ChangePasswordView(APIView):
+    @operation(request=ChangePasswordSerializer, answers={204: None}, refusals=[RateLimited])
+    def post(self, request: Request) -> Response:
+        """Change one's password; all other devices are logged out."""
+        services.change_password(
+            session=session_of(request),
+            **read_body(ChangePasswordSerializer, request),
+            address=request_address(request),
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RequestResetView(AnonymousView):
+    @operation(
+        anonymous=True, request=RequestResetSerializer, answers={204: None}, refusals=[RateLimited]
+    )
+    def post(self, request: Request) -> Response:
+        """Ask for a code to set a new password; it is mailed if the address is an account's."""
+        services.request_password_reset(
+            **read_body(RequestResetSerializer, request), address=request_address(request)
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ResetPasswordView(AnonymousView):
+    @operation(anonymous=True, request=ResetPasswordSerializer, answers={204: None})
+    def post(self, request: Request) -> Response:
+        """Set a new password by a mailed code; all devices are logged out."""
+        services.reset_password(
+            **read_body(ResetPasswordSerializer, request), address=request_address(request)
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)
