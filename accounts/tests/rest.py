@@ -29,6 +29,24 @@ def device_of(user: User, *, address: str | None = None) -> APIClient:
     return client
 
 
+def own_user(user: User, **fields: Any) -> dict[str, Any]:
+    """What a user with nothing set sees of themselves, but for these fields."""
+    return {
+        "id": str(user.id),
+        "username": user.username,
+        "display_name": "",
+        "about": "",
+        "time_zone": "UTC",
+        "email": user.email,
+        "email_confirmed": True,
+        "pending_email": "",
+        "about_for": "everyone",
+        "last_seen_for": "contacts",
+        "searchable": True,
+        "read_receipts": True,
+    } | fields
+
+
 def same_answer(one: Any, other: Any) -> bool:
     """Whether two answers are the same to the byte, headers included.
 

@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Session
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user, same_answer
+from accounts.tests.rest import PASSWORD, device_of, make_user, own_user, same_answer
 
 URL = "/api/v1/auth/login"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"
@@ -38,12 +38,7 @@ def test_name_and_address_both_log_in_however_they_are_written(alice, login):
         "refresh_token",
         "refresh_token_expires_at",
     }
-    assert body["user"] == {
-        "id": str(alice.id),
-        "username": "Alice",
-        "display_name": "",
-        "email": "Alice@example.org",
-    }
+    assert body["user"] == own_user(alice)
     assert body["session_id"] == str(session.id)
     assert body["access_token_expires_at"].endswith("Z")
     assert body["refresh_token"].startswith(f"{session.id}.")

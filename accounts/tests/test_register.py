@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, make_user
+from accounts.tests.rest import PASSWORD, make_user, own_user
 
 URL = "/api/v1/auth/register"
 
@@ -20,14 +20,8 @@ def test_a_new_user_is_told_who_they_are():
     answer = register(username="Alice", email="Alice@Example.org")
     user = User.objects.get()
     assert answer.status_code == 201
-    assert answer.json() == {
-        "user": {
-            "id": str(user.id),
-            "username": "Alice",
-            "display_name": "",
-            "email": "Alice@Example.org",
-        }
-    }
+    assert answer.json() == {"user": own_user(user)}
+    assert (user.username, user.email) == ("Alice", "Alice@Example.org")
     assert user.password.startswith("argon2")
 
 

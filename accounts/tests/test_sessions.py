@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import Session, User
-from accounts.tests.rest import PASSWORD, device_of, make_user, same_answer
-from chatbe.core.errors import InvalidInput, NotFound
+from accounts.tests.rest import device_of, make_user, same_answer
+from chatbe.core.errors import NotFound
 from chatbe.core.times import iso_milliseconds
 from chatbe.realtime.sources import Sources
 
@@ -126,18 +126,6 @@ def test_one_device_logs_out_all_others(alice, phone, laptop):
     assert User.objects.get(id=alice.id).feed_seq == before + 1
 
 
-def test_a_new_password_ends_the_other_sessions(alice, phone, laptop):
-    services.change_password(user=alice, password=PASSWORD, keep=phone.tokens.session)
-    assert end_reasons(phone, laptop) == ["", "password_change"]
-    assert User.objects.get(id=alice.id).check_password(PASSWORD)
-
-
-def test_a_new_password_obeys_the_policy_and_changes_nothing_otherwise(alice, phone):
-    with pytest.raises(InvalidInput):
-        services.change_password(user=alice, password="alice")
-    assert end_reasons(phone) == [""]
-
-
 def test_who_is_shut_out_loses_all_sessions_and_may_come_back(alice, phone, laptop):
     services.set_user_active(user_id=alice.id, is_active=False)
     assert end_reasons(phone, laptop) == ["deactivated", "deactivated"]
@@ -164,3 +152,15 @@ def test_the_realtime_layer_sees_active_users_and_live_sessions(alice, phone, la
     states = Sources.users.states(users, sessions)
     assert states.feed_seqs == {users[0]: 3, users[1]: 1}
     assert states.live_sessions == {phone.tokens.session.id}
+
+
+def test_an_open_socket_is_use_of_its_session(phone, laptop, django_assert_num_queries):
+    used, fresh = phone.tokens.session, laptop.tokens.session
+    past = timezone.now() - timedelta(seconds=301)
+    Session.objects.filter(id=used.id).update(last_used_at=past)
+    Sources.users.states([used.user_id], [used.id, fresh.id])
+    last_uses = dict(Session.objects.values_list("id", "last_used_at"))
+    assert last_uses[used.id] > past
+    assert last_uses[fresh.id] == fresh.last_used_at
+    with django_assert_num_queries(2):
+        Sources.users.states([used.user_id], [used.id, fresh.id])
