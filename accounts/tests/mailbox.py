@@ -8,16 +8,24 @@ from django.core import mail
 DEADLINE_SECONDS = 60
 
 
-def mails_to(address, *, count=1):
-    """The mails to an address, once there are so many. They come from another thread."""
+def wait_until(happened):
+    """Look until it has happened, in the thread that sends mails."""
     until = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        found = [message for message in list(mail.outbox) if message.to == [address]]
-        if len(found) >= count:
-            assert len(found) == count
-            return found
+    while not happened():
         assert time.monotonic() < until, [message.to for message in mail.outbox]
         time.sleep(0.01)
+
+
+def mails_to(address, *, count=1):
+    """The mails to an address, once there are so many."""
+
+    def arrived():
+        return [message for message in list(mail.outbox) if message.to == [address]]
+
+    wait_until(lambda: len(arrived()) >= count)
+    found = arrived()
+    assert len(found) == count
+    return found
 
 
 def code_to(address, *, count=1):

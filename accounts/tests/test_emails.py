@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import MailCode, User
-from accounts.tests.mailbox import code_to, mails_to
+from accounts.tests.mailbox import code_to, mails_to, wait_until
 from accounts.tests.race import run_together
 from accounts.tests.rest import PASSWORD, device_of, make_user, own_user, same_answer
 
@@ -187,6 +187,7 @@ def test_a_mail_server_that_is_away_is_nobodys_trouble_but_the_logs(settings, ca
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     device = device_of(unconfirmed("alice", "lost@example.org"))
     assert device.post(RESEND).status_code == 204
+    wait_until(lambda: "mail_failed" in caplog.text)
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert register("bob").status_code == 201
     mails_to("bob@example.org")
