@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 import time
 
 import jwt
@@ -13,6 +14,7 @@ from rest_framework.test import APIClient
 
 from accounts import services, tokens
 from accounts.models import Session, User
+from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, own_user
 
 SECRET = "s" * 64
@@ -202,6 +204,38 @@ def test_a_new_key_signs_while_the_old_one_still_verifies(session, settings):
     assert (get_me(old).status_code, get_me(new).status_code) == (200, 200)
     settings.SIGNING_KEYS = [f"new:{'n' * 32}"]
     assert (get_me(old).status_code, get_me(new).status_code) == (401, 200)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rotating_the_keys_under_load_logs_nobody_out(settings):
+    devices = [device_of(make_user()) for _ in range(6)]
+    newest = f"new:{'n' * 32}"
+    # As docs/operations.md says, and then as it does not: the old key dropped too early.
+    steps = iter([[newest, f"one:{SECRET}"], [newest], [f"late:{'l' * 32}"]])
+
+    def rotate():
+        for keys in steps:
+            settings.SIGNING_KEYS = keys
+            yield_to_others.wait(timeout=60)
+
+    def work(device):
+        access, refresh = device.tokens.access_token, device.tokens.refresh_token
+        renewed = 0
+        for turn in range(30):
+            if turn % 10 == 5:
+                yield_to_others.wait(timeout=60)
+            if get_me(access).status_code == 401:
+                answer = APIClient().post("/api/v1/auth/refresh", {"refresh_token": refresh})
+                assert answer.status_code == 200
+                access, refresh = answer.json()["access_token"], answer.json()["refresh_token"]
+                renewed += 1
+        assert get_me(access).status_code == 200
+        return renewed
+
+    yield_to_others = threading.Barrier(len(devices) + 1)
+    works = [lambda device=device: work(device) for device in devices]
+    _, *renewals = run_together([rotate, *works])
+    assert renewals == [2] * len(devices)
 
 
 @pytest.mark.parametrize(

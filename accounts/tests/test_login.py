@@ -158,6 +158,14 @@ def test_many_networks_together_get_only_so_many_guesses(alice, settings):
 
 
 @pytest.mark.django_db
+def test_of_a_thousand_guesses_ten_are_looked_at_and_the_owner_still_comes_in(alice):
+    device_of(alice, address=HOME)
+    answers = [log_in(password=f"guess {n}", address=ELSEWHERE).status_code for n in range(1_000)]
+    assert answers == [401] * 10 + [429] * 990
+    assert log_in().status_code == 200
+
+
+@pytest.mark.django_db
 def test_one_address_tries_so_many_accounts_and_no_more(settings):
     settings.LOGIN_ATTEMPTS_PER_ADDRESS = "3/15minutes"
     answers = [log_in(f"nobody{n}").status_code for n in range(4)]

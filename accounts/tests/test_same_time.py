@@ -1,0 +1,105 @@
+"""How long an answer takes says nothing of who has an account here (S10).
+
+Real hashes, and the requests of a pair one after the other. Argon2 makes a pair of
+logins or registrations cost a quarter of a second: those have fewer pairs than the 200 of
+the others. On a busy machine more pairs are taken until the middle is clear; a real
+difference, a hash or a query that only one side has, stays however many are taken.
+"""
+
+import statistics
+import time
+from itertools import count
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.tests.rest import PASSWORD, device_of, make_user
+
+LIMIT_SECONDS = 0.005
+FEW, MANY, MOST = 16, 200, 400
+NO_LIMIT = "1000000/minute"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _unlimited(settings):
+    for name in ("LOGIN_ATTEMPTS_PER_ACCOUNT", "LOGIN_ATTEMPTS_PER_ADDRESS"):
+        setattr(settings, name, NO_LIMIT)
+    for name in ("REGISTRATIONS_PER_ADDRESS", "MAIL_REQUESTS_PER_ADDRESS", "MAILS_PER_RECIPIENT"):
+        setattr(settings, name, NO_LIMIT)
+
+
+def assert_same_time(one, other, *, pairs):
+    """That both get the same status in the same time, but for LIMIT_SECONDS in the middle."""
+    differences = []
+    for number in range(MOST):
+        # Each follows itself as often as the other: what an answer leaves behind to be
+        # done slows both alike.
+        turns = (one, other) if number % 2 else (other, one)
+        (first, first_status), (second, second_status) = [timed(turn) for turn in turns]
+        assert first_status == second_status
+        differences.append(first - second if number % 2 else second - first)
+        if number >= pairs and abs(statistics.median(differences)) < LIMIT_SECONDS:
+            return
+    pytest.fail(f"one takes {statistics.median(differences):.4f} s longer than the other")
+
+
+def timed(call):
+    started = time.perf_counter()
+    status = call().status_code
+    return time.perf_counter() - started, status
+
+
+def post(path, **body):
+    return APIClient().post(f"/api/v1/auth/{path}", body)
+
+
+def test_logging_in_as_somebody_and_as_nobody():
+    make_user("alice", password=PASSWORD)
+    make_user("banned", password=PASSWORD, is_active=False)
+    for known in ("alice", "banned"):
+        assert_same_time(
+            lambda login=known: post("login", login=login, password="wrong"),
+            lambda: post("login", login="nobody", password="wrong"),
+            pairs=FEW,
+        )
+
+
+def test_registering_a_taken_address_and_a_free_one(settings):
+    settings.EMAIL_CONFIRMATION = True
+    make_user("alice", email="taken@example.org")
+
+    def register(email):
+        return post("register", username=f"new{next(_numbers)}", email=email, password=PASSWORD)
+
+    assert_same_time(
+        lambda: register("taken@example.org"),
+        lambda: register(f"free{next(_numbers)}@example.org"),
+        pairs=FEW,
+    )
+
+
+def test_asking_for_a_reset_of_somebody_and_of_nobody():
+    make_user("alice")
+    assert_same_time(
+        lambda: post("password/reset", email="alice@example.org"),
+        lambda: post("password/reset", email="nobody@example.org"),
+        pairs=MANY,
+    )
+
+
+def test_asking_again_for_a_taken_address_and_a_free_one(settings):
+    settings.EMAIL_CONFIRMATION = True
+    make_user("alice", email="taken@example.org")
+    bob, carol = (
+        device_of(make_user(email=email, email_is_known_to_be_theirs=False))
+        for email in ("taken@example.org", "free@example.org")
+    )
+    assert_same_time(
+        lambda: bob.post("/api/v1/auth/email/resend"),
+        lambda: carol.post("/api/v1/auth/email/resend"),
+        pairs=MANY,
+    )
