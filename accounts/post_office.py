@@ -75,8 +75,16 @@ def _open() -> PostOffice:
     with _opening:
         if _office is None:
             _office = PostOffice()
-            atexit.register(_office.finish, _LAST_SECONDS)
         return _office
+
+
+def finish(seconds: float = _LAST_SECONDS) -> None:
+    """Wait so long for the jobs that were left here."""
+    if _office is not None:
+        _office.finish(seconds)
+
+
+atexit.register(finish)
 
 
 def _forget_after_fork() -> None:

@@ -9,6 +9,7 @@ import uuid
 import pytest
 import requests
 
+from tests.account import RefusedError
 from tests.servers import PASSWORD, fresh_database, running_redis
 from tests.stage import Stage, open_socket
 
@@ -22,7 +23,10 @@ EVENTS = {
     "logged_in",
     "login_failed",
     "login_rate_limited",
+    "mail_failed",
+    "password_changed",
     "sessions_ended",
+    "user_deleted",
     "request",
     "request_failed",
 }
@@ -40,6 +44,8 @@ def visits():
             "LOG_FORMAT": "json",
             "LOGIN_ATTEMPTS_PER_ACCOUNT": "3/15minutes",
             "LOG_UNKNOWN_OUTCOME_SECONDS": "1",
+            # Nobody is there: what could not be sent is not written down instead.
+            "EMAIL_URL": "smtp://127.0.0.1:1",
         }
         stage = Stage("serve", *urls, **options)
         stack.callback(stage.server.close)
@@ -65,6 +71,7 @@ class Visits:
     async def happen(self):
         tokens = self.call_rest()
         await self.open_sockets()
+        await self.change_accounts()
         self.end_badly(tokens)
         await self.break_the_database()
         self.over = True
@@ -98,6 +105,9 @@ class Visits:
         renewed = self.call("auth/refresh", {"refresh_token": tokens["refresh_token"]})
         tokens = self.keep(renewed.json())
         assert self.call("auth/refresh", {"refresh_token": CANARY}).status_code == 401
+        assert self.call("auth/password/reset", {"email": EMAIL}).status_code == 204
+        for path in ("auth/email/confirm", "auth/password/reset/confirm"):
+            assert self.call(path, {"code": CANARY, "password": RIGHT}).status_code == 400
         bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
         for path in (f"me?token={CANARY}", f"conversations?{CANARY}={CANARY}", "me"):
             assert self.call(path, method="GET", headers=bearer).status_code in {200, 400}
@@ -136,6 +146,16 @@ class Visits:
             async with open_socket(self.stage.address) as socket:
                 await socket.send("hello", **credential)
                 assert await socket.closed() == 4502
+
+    async def change_accounts(self):
+        """Somebody changes their password, and somebody leaves."""
+        alice, bob = self.stage.strangers()
+        wrong = {"password": WRONG, "new_password": RIGHT}
+        for body in (wrong, {"password": PASSWORD, "new_password": RIGHT}):
+            with contextlib.suppress(RefusedError):
+                await alice.rest("POST", "auth/password/change", body)
+        await alice.rest("PATCH", "me", {"display_name": CANARY, "about": TEXT})
+        await bob.rest("DELETE", "me", {"password": PASSWORD})
 
     def end_badly(self, tokens):
         """Somebody comes with a refresh token that was used long ago."""

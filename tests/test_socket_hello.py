@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.stage import HELLO_SECONDS, open_socket
+from tests.servers import PASSWORD
+from tests.stage import HELLO_SECONDS, Person, open_socket
 
 
 async def refused(stage, code, *, kind="hello", **fields):
@@ -181,6 +182,24 @@ async def test_a_revoked_session_loses_its_sockets_within_two_seconds(stage):
         assert await socket.closed(2) == 4503
         assert await other.closed(2) == 4503
         assert socket.seen[-1]["code"] == "session_ended"
+
+
+@pytest.mark.parametrize("change", ["password", "deletion"])
+async def test_a_new_password_and_a_deleted_account_close_sockets_within_two_seconds(
+    served, change
+):
+    alice, _ = served.friends()
+    async with alice.greeted() as phone:
+        tablet = Person(served, alice.username, alice.user_id)
+        async with tablet.greeted() as other:
+            if change == "password":
+                body = {"password": PASSWORD, "new_password": "another horse entirely"}
+                await alice.rest("POST", "auth/password/change", body)
+                await phone.settle()
+            else:
+                await alice.rest("DELETE", "me", {"password": PASSWORD})
+                assert await phone.closed(2.0) == 4503
+            assert await other.closed(2.0) == 4503
 
 
 async def test_ending_one_session_leaves_the_others_alone(stage):

@@ -40,9 +40,9 @@ def mail_confirmation(user_id: int) -> None:
 def _mail_confirmation(user_id: int) -> None:
     kind = CodeKind.CONFIRM_EMAIL
     with transaction.atomic():
-        user = lock_users([user_id])[user_id]
-        address = user.unconfirmed_email
-        if not address:
+        user = lock_users([user_id]).get(user_id)
+        address = user.unconfirmed_email if user else ""
+        if user is None or not address:
             return
         count_mail(kind, address)
         code = issue_code(user=user, kind=kind, address=address)

@@ -91,26 +91,30 @@ def test_of_several_deletions_at_once_all_succeed(alice):
     assert User.objects.get().deleted
 
 
+def everything_at_once(user):
+    """What may be under way when an account is deleted; the answers, the deletion's first."""
+    device, other = device_of(user), device_of(user)
+    token = other.tokens.refresh_token
+    person = {"username": user.username, "email": user.email, "password": PASSWORD}
+    return run_together(
+        [
+            lambda: delete(device),
+            lambda: log_in(user.username),
+            lambda: APIClient().post("/api/v1/auth/refresh", {"refresh_token": token}),
+            lambda: other.post("/api/v1/auth/ticket"),
+            lambda: other.patch(ME, {"display_name": "late"}),
+            lambda: other.post("/api/v1/auth/logout"),
+            lambda: APIClient().post(REGISTER, person),
+        ]
+    )
+
+
 def test_whatever_comes_at_the_same_moment_neither_fails_nor_survives():
-    for round in range(4):
-        user = make_user(f"round{round}", password=PASSWORD)
-        name = user.username
-        device, other = device_of(user), device_of(user)
-        token = other.tokens.refresh_token
-        people = {"username": name, "email": user.email, "password": PASSWORD}
-        answers = run_together(
-            [
-                lambda: delete(device),
-                lambda: log_in(name),
-                lambda: APIClient().post("/api/v1/auth/refresh", {"refresh_token": token}),
-                lambda: other.post("/api/v1/auth/ticket"),
-                lambda: other.patch(ME, {"display_name": "late"}),
-                lambda: other.post("/api/v1/auth/logout"),
-                lambda: APIClient().post(REGISTER, people),
-            ]
-        )
-        assert answers[0].status_code == 204
-        assert all(answer.status_code < 500 for answer in answers), answers
+    for _ in range(4):
+        user = make_user(password=PASSWORD)
+        deleted, *others = everything_at_once(user)
+        assert deleted.status_code == 204
+        assert all(answer.status_code < 500 for answer in others), others
         user.refresh_from_db()
         assert user.deleted
         assert user.display_name == ""

@@ -92,8 +92,7 @@ def test_of_two_changes_at_once_one_counts(alice):
 
 
 def test_a_login_and_a_change_at_once_leave_no_session_of_the_old_password(alice):
-    for round in range(4):
-        old, new = (PASSWORD, NEW) if round % 2 == 0 else (NEW, PASSWORD)
+    for old, new in [(PASSWORD, NEW), (NEW, PASSWORD)] * 2:
         device = device_of(alice)
         logged_in, changed = run_together(
             [lambda old=old: log_in(old), lambda d=device, o=old, n=new: change(d, o, n)]
