@@ -25,6 +25,7 @@ EVENTS = {
     "login_rate_limited",
     "mail_failed",
     "password_changed",
+    "password_refused",
     "sessions_ended",
     "user_deleted",
     "request",

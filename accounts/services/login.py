@@ -78,7 +78,7 @@ def prove_password(*, user: User, password: str, address: str | None = None) -> 
     account = str(user.id)
     _count_guess(user, account, address)
     if not user.check_password(password):
-        log.warning("login_failed", user_id=account)
+        log.warning("password_refused", user_id=account)
         raise wrong_password()
     _clear_pair(account, address)
 
