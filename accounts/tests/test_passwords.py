@@ -2,9 +2,11 @@
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from accounts.hashers import BoundedArgon2Hasher
 from accounts.models import MailCode, Session, User
 from accounts.tests.mailbox import code_to, mails_to
 from accounts.tests.race import run_together
@@ -91,16 +93,48 @@ def test_of_two_changes_at_once_one_counts(alice):
     assert sorted(end_reasons(phone, laptop)) == ["", "password_change"]
 
 
-def test_a_login_and_a_change_at_once_leave_no_session_of_the_old_password(alice):
-    for old, new in [(PASSWORD, NEW), (NEW, PASSWORD)] * 2:
-        device = device_of(alice)
-        logged_in, changed = run_together(
-            [lambda old=old: log_in(old), lambda d=device, o=old, n=new: change(d, o, n)]
-        )
-        assert changed.status_code == 204
-        assert logged_in in {200, 401}
-        live = Session.objects.filter(ended_at=None).values_list("id", flat=True)
-        assert list(live) == [device.tokens.session.id]
+@pytest.mark.parametrize("happens", ["change", "deletion"])
+def test_a_login_that_was_right_a_moment_ago_begins_no_session(alice, settings, happens):
+    settings.PASSWORD_HASHERS = [f"{__name__}.InterruptedHasher"]
+    phone = device_of(alice)
+    interruptions = {
+        "change": lambda: change(phone),
+        "deletion": lambda: phone.delete(ME, {"password": PASSWORD}),
+    }
+    InterruptedHasher.interruption = interruptions[happens]
+    assert log_in(PASSWORD) == 401
+    assert InterruptedHasher.interruption is None
+    alive = Session.objects.filter(ended_at=None).count()
+    assert alive == (1 if happens == "change" else 0)
+
+
+@pytest.mark.postgres
+def test_a_login_between_the_locks_of_a_change_is_ended_as_well(alice):
+    phone = device_of(alice)
+    logins = []
+
+    def between(execute, sql, params, many, context):
+        if not logins and '"accounts_user"' in sql and "FOR NO KEY UPDATE" in sql:
+            logins.extend(run_together([lambda: log_in(PASSWORD)]))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(between):
+        assert change(phone).status_code == 204
+    assert logins == [200]
+    assert Session.objects.get(ended_at=None) == phone.tokens.session
+
+
+class InterruptedHasher(BoundedArgon2Hasher):
+    """Real hashes; right after one was verified something else happens first, once."""
+
+    interruption = None
+
+    def verify(self, password, encoded):
+        right = super().verify(password, encoded)
+        interruption, InterruptedHasher.interruption = InterruptedHasher.interruption, None
+        if interruption is not None:
+            assert interruption().status_code == 204
+        return right
 
 
 def test_a_mailed_code_sets_a_new_password_and_logs_out_every_device(alice):

@@ -49,7 +49,8 @@ def test_messages_stay_and_nobody_answers():
 
 def test_nobody_has_them_in_a_list_and_their_blocks_are_gone():
     friends = make_friends()
-    carol, dave = make_user(), make_user()
+    carol, dave, erin = make_user(), make_user(), make_user()
+    add_contact(user=erin, username=friends.bob.username)
     block_user(user=carol, other_id=friends.bob.id)
     block_user(user=friends.bob, other_id=dave.id)
     feeds = dict(User.objects.values_list("id", "feed_seq"))
@@ -59,8 +60,9 @@ def test_nobody_has_them_in_a_list_and_their_blocks_are_gone():
     assert not Contact.objects.exists()
     assert not Block.objects.exists()
     now = dict(User.objects.values_list("id", "feed_seq"))
+    told = [now[user.id] > feeds[user.id] for user in (friends.alice, erin, carol, dave)]
     # Dave, who was blocked, is not told that anything happened.
-    assert [now[user.id] > feeds[user.id] for user in (friends.alice, dave)] == [True, False]
+    assert told == [True, True, True, False]
     for path in ("contacts", "blocks"):
         for method in ("put", "delete"):
             answer = getattr(friends.phone, method)(f"/api/v1/{path}/{friends.bob.id}")
