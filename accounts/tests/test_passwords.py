@@ -1,5 +1,8 @@
 """Changing one's password, and setting a new one by mail (S10, S11, S15)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.core import mail
 from django.db import connection
@@ -111,7 +114,7 @@ def test_a_login_that_was_right_a_moment_ago_begins_no_session(alice, settings, 
 @pytest.mark.postgres
 def test_a_login_between_the_locks_of_a_change_is_ended_as_well(alice):
     phone = device_of(alice)
-    logins = []
+    logins: list[int] = []
 
     def between(execute, sql, params, many, context):
         if not logins and '"accounts_user"' in sql and "FOR NO KEY UPDATE" in sql:
@@ -127,7 +130,7 @@ def test_a_login_between_the_locks_of_a_change_is_ended_as_well(alice):
 class InterruptedHasher(BoundedArgon2Hasher):
     """Real hashes; right after one was verified something else happens first, once."""
 
-    interruption = None
+    interruption: Callable[[], Any] | None = None
 
     def verify(self, password, encoded):
         right = super().verify(password, encoded)
