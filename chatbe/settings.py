@@ -55,6 +55,11 @@ env = environ.Env(
     LOGIN_ATTEMPTS_PER_ACCOUNT=(str, "10/15minutes"),
     LOGIN_ATTEMPTS_PER_ADDRESS=(str, "100/15minutes"),
     REGISTRATIONS_PER_ADDRESS=(str, "100/hour"),
+    # --- contacts
+    CONTACT_POLICY=(str, "mutual"),
+    CONTACT_REQUESTS_PER_USER=(str, "50/hour"),
+    CONTACT_REQUEST_PAUSE_DAYS=(int, 30),
+    USER_SEARCHES_PER_USER=(str, "600/hour"),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     FRAME_BYTES_BEFORE_WELCOME=(int, 4 * 1024),
@@ -242,6 +247,13 @@ EMAIL_CONFIRMATION = env("EMAIL_CONFIRMATION")
 LOGIN_ATTEMPTS_PER_ACCOUNT = env("LOGIN_ATTEMPTS_PER_ACCOUNT")
 LOGIN_ATTEMPTS_PER_ADDRESS = env("LOGIN_ATTEMPTS_PER_ADDRESS")
 REGISTRATIONS_PER_ADDRESS = env("REGISTRATIONS_PER_ADDRESS")
+
+# --- contacts ---------------------------------------------------------------------
+
+CONTACT_POLICY = env("CONTACT_POLICY")
+CONTACT_REQUESTS_PER_USER = env("CONTACT_REQUESTS_PER_USER")
+CONTACT_REQUEST_PAUSE_DAYS = env("CONTACT_REQUEST_PAUSE_DAYS")
+USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
 
 # --- sockets and messages -----------------------------------------------------------
 
