@@ -1,9 +1,11 @@
 """Contacts that have to be asked first (CONTACT_POLICY=request), and what askers may know."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -282,6 +284,13 @@ def test_a_body_decides_nothing_about_accepting(alice, bob, phone, tablet):
     body = {"user_id": str(bob.id), "owner": str(bob.id)}
     assert carol.post(f"{INCOMING}/{alice.id}/accept", body).status_code == 404
     assert not Contact.objects.exists()
+
+
+def test_the_demo_people_know_each_other_under_this_policy_too(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    call_command("seed_demo", stdout=StringIO())
+    assert Contact.objects.count() == 6
+    assert not ContactRequest.objects.exists()
 
 
 def test_requests_outlive_a_change_of_policy(alice, phone, tablet, settings):
