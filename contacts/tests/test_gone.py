@@ -7,6 +7,7 @@ about them, and the answers are compared to the byte, with ids and times taken o
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
@@ -26,7 +27,8 @@ BLOCKER, DELETED, NOBODY = "person.blocks", "person.delete", "person.nobody"
 
 # Each door, at which the viewer asks about {id} and {name}: looks first, then what changes
 # something, then the looks again.
-LOOKS = [
+Door = tuple[str, str, dict[str, Any] | None]
+LOOKS: list[Door] = [
     ("get", "contacts", None),
     ("get", "contact-requests/incoming", None),
     ("get", "contact-requests/outgoing", None),
@@ -38,7 +40,7 @@ LOOKS = [
     ("get", "private-messages", None),
     ("get", "private-messages/{id}", None),
 ]
-CHANGES = [
+CHANGES: list[Door] = [
     ("patch", "contacts/{id}", {"alias": "somebody"}),
     ("post", "contact-requests/incoming/{id}/accept", None),
     ("delete", "contact-requests/incoming/{id}", None),
@@ -54,7 +56,7 @@ CHANGES = [
     ("post", "contacts", {"username": "{name}"}),
 ]
 # With a conversation, which both outlive.
-IN_CONVERSATION = [
+IN_CONVERSATION: list[Door] = [
     ("get", "conversations/{conversation}", None),
     ("get", "conversations/{conversation}/messages", None),
     ("get", "conversations/{conversation}/messages/1", None),
