@@ -12,13 +12,6 @@ from accounts.names import LOGIN_MAX, email_key, username_key
 _LAST_USED_STEP = timedelta(minutes=5)
 
 
-def find_active_user(username: str) -> User | None:
-    """The active user of that name, however it is capitalised."""
-    if len(username) > LOGIN_MAX:
-        return None
-    return User.objects.filter(username_key=username_key(username), is_active=True).first()
-
-
 def find_login(login: str) -> User | None:
     """The user who logs in by this username or e-mail address, active or not.
 

@@ -156,6 +156,7 @@ class Ours(Target):
             "LOG_LEVEL": "WARNING",
             # One address logs everybody in, once for all repetitions.
             "LOGIN_ATTEMPTS_PER_ADDRESS": "1000000/hour",
+            "CONTACT_REQUESTS_PER_USER": "1000000/hour",
             "ACCESS_TOKEN_SECONDS": "7200",
         }
 

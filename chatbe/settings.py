@@ -63,6 +63,11 @@ env = environ.Env(
     PUBLIC_URL=(str, ""),
     MAILS_PER_RECIPIENT=(str, "5/hour"),
     MAIL_REQUESTS_PER_ADDRESS=(str, "20/hour"),
+    # --- contacts
+    CONTACT_POLICY=(str, "mutual"),
+    CONTACT_REQUESTS_PER_USER=(str, "50/hour"),
+    CONTACT_REQUEST_PAUSE_DAYS=(int, 30),
+    USER_SEARCHES_PER_USER=(str, "600/hour"),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     FRAME_BYTES_BEFORE_WELCOME=(int, 4 * 1024),
@@ -264,6 +269,13 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
 PUBLIC_URL = env("PUBLIC_URL").rstrip("/")
 MAILS_PER_RECIPIENT = env("MAILS_PER_RECIPIENT")
 MAIL_REQUESTS_PER_ADDRESS = env("MAIL_REQUESTS_PER_ADDRESS")
+
+# --- contacts ---------------------------------------------------------------------
+
+CONTACT_POLICY = env("CONTACT_POLICY")
+CONTACT_REQUESTS_PER_USER = env("CONTACT_REQUESTS_PER_USER")
+CONTACT_REQUEST_PAUSE_DAYS = env("CONTACT_REQUEST_PAUSE_DAYS")
+USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
 
 # --- sockets and messages -----------------------------------------------------------
 

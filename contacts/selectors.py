@@ -1,16 +1,49 @@
-"""Reads about contacts and blocks."""
+"""Reads about contacts, requests and blocks, and about who is here for whom."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Collate
 
-from accounts.models import User
-from contacts.models import Block, Contact
+from accounts.models import Audience, User
+from accounts.names import LOGIN_MAX, username_key
+from chatbe.core import limits
+from chatbe.core.errors import InvalidInput, NotFound
+from chatbe.core.text import clean_line
+from contacts.models import Block, Contact, ContactRequest
+
+PREFIX_MIN = 3
+# Above every character a key may hold.
+_LAST_CHARACTER = "\U0010ffff"
+# Orders keys by their bytes, whatever the language of the database: only then does a prefix
+# stand for a range of an index. PostgreSQL's is made in a migration of this app; SQLite
+# compares like this anyway.
+_BY_BYTES = {"postgresql": "C", "sqlite": "BINARY"}
 
 
 def list_contacts(user_id: int) -> QuerySet[Contact]:
     """The user's contacts with their users, without those who are no longer here."""
     return Contact.objects.filter(owner_id=user_id, user__is_active=True).select_related("user")
+
+
+def list_incoming(user_id: int) -> QuerySet[ContactRequest]:
+    """The requests the user has yet to answer, with their senders.
+
+    A block needs no look of its own, here and below: it withdraws the requests of the pair.
+    """
+    return ContactRequest.objects.filter(
+        receiver_id=user_id, declined_at=None, sender__is_active=True
+    ).select_related("sender")
+
+
+def list_outgoing(user_id: int) -> QuerySet[ContactRequest]:
+    """The user's own requests, with their receivers; whether one was declined does not show."""
+    return ContactRequest.objects.filter(
+        sender_id=user_id, withdrawn=False, receiver__is_active=True
+    ).select_related("receiver")
 
 
 def list_blocks(user_id: int) -> QuerySet[Block]:
@@ -45,5 +78,104 @@ def is_here_for(viewer_id: int, user_id: int) -> bool:
 
 def users_here_for(viewer_id: int, user_ids: Iterable[int]) -> QuerySet[User]:
     """Those of the users who exist as far as the viewer may know."""
+    return _everybody_here_for(viewer_id).filter(id__in=user_ids)
+
+
+def users_named_for(viewer_id: int, username: str) -> QuerySet[User]:
+    """The user of that name, however it is capitalised, if they exist for the viewer.
+
+    One statement whatever the reason is that there is none: no time tells them apart.
+    """
+    if len(username) > LOGIN_MAX:
+        return User.objects.none()
+    return _everybody_here_for(viewer_id).filter(username_key=username_key(username))
+
+
+def _everybody_here_for(viewer_id: int) -> QuerySet[User]:
     blocking = Block.objects.filter(blocker=OuterRef("id"), blocked_id=viewer_id)
-    return User.objects.filter(~Exists(blocking), id__in=user_ids, is_active=True)
+    return User.objects.filter(~Exists(blocking), is_active=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UserCard:
+    """A user who is here for the viewer, with what they let the viewer see."""
+
+    id: int
+    username: str
+    display_name: str
+    deleted: bool
+    about: str
+    is_contact: bool
+    alias: str
+
+
+def access_card(*, viewer_id: int, user_id: int) -> UserCard:
+    """One user's card. NotFound, whatever the reason."""
+    found = _cards(viewer_id, users_here_for(viewer_id, [user_id]))
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def look_up_name(*, viewer_id: int, username: str) -> list[UserCard]:
+    """The card of the user of exactly this name, if there is one. InvalidInput, RateLimited."""
+    username = clean_line(username, "username", max_length=LOGIN_MAX)
+    _count_search(viewer_id)
+    return _cards(viewer_id, users_named_for(viewer_id, username))
+
+
+def search_names(*, viewer_id: int, prefix: str, after: str | None, limit: int) -> list[UserCard]:
+    """Cards of users whose names begin like this, those after the name `after`.
+
+    Compared and ordered as names are told apart at registration. Without those who are not
+    to be found so, and those the viewer has blocked. InvalidInput, RateLimited.
+    """
+    prefix = clean_line(prefix, "prefix", max_length=LOGIN_MAX)
+    if len(prefix) < PREFIX_MIN:
+        raise InvalidInput(fields={"prefix": f"is shorter than {PREFIX_MIN} characters"})
+    first = username_key(prefix)
+    blocked = Block.objects.filter(blocker_id=viewer_id, blocked=OuterRef("id"))
+    users = (
+        _everybody_here_for(viewer_id)
+        .filter(~Exists(blocked), searchable=True)
+        .alias(place=Collate("username_key", _BY_BYTES[connection.vendor]))
+        .filter(place__gte=first, place__lte=first + _LAST_CHARACTER)
+        .order_by("place")
+    )
+    if after is not None:
+        users = users.filter(
+            place__gt=username_key(clean_line(after, "after", max_length=LOGIN_MAX))
+        )
+    _count_search(viewer_id)
+    return _cards(viewer_id, users[:limit])
+
+
+def _count_search(viewer_id: int) -> None:
+    limits.hit(settings.USER_SEARCHES_PER_USER, "user-search", str(viewer_id))
+
+
+def _cards(viewer_id: int, users: QuerySet[User]) -> list[UserCard]:
+    # Null for whoever is no contact.
+    alias = Contact.objects.filter(owner_id=viewer_id, user=OuterRef("id")).values("alias")[:1]
+    return [
+        _card(viewer_id, user, user.contact_alias)
+        for user in users.annotate(contact_alias=Subquery(alias))
+    ]
+
+
+def _card(viewer_id: int, user: User, alias: str | None) -> UserCard:
+    is_contact = alias is not None
+    shows_about = (
+        user.id == viewer_id
+        or user.about_for == Audience.EVERYONE
+        or (user.about_for == Audience.CONTACTS and is_contact)
+    )
+    return UserCard(
+        id=user.id,
+        username=user.username,
+        display_name=user.display_name,
+        deleted=False,
+        about=user.about if shows_about else "",
+        is_contact=is_contact,
+        alias=alias or "",
+    )

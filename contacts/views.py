@@ -1,17 +1,35 @@
-"""The REST door of contacts and blocks."""
+"""The REST door of contacts, requests, blocks and the look-up of users."""
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import session_of
+from accounts.names import LOGIN_MAX
 from chatbe.api.fields import path_id
-from chatbe.api.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
+from chatbe.api.pagination import (
+    PAGE_PARAMETERS,
+    page_of,
+    page_schema,
+    read_limit,
+    read_page,
+    read_query,
+)
 from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, NotFound
+from chatbe.core.errors import Conflict, InvalidInput, NotFound, RateLimited
 from contacts import selectors, services
-from contacts.serializers import AddContactSerializer, BlockSerializer, ContactSerializer
+from contacts.models import ContactRequest
+from contacts.serializers import (
+    AddContactSerializer,
+    AliasSerializer,
+    BlockSerializer,
+    ContactSerializer,
+    IncomingRequestSerializer,
+    OutgoingRequestSerializer,
+    UserCardSerializer,
+)
 
 
 class ContactsView(APIView):
@@ -27,22 +45,102 @@ class ContactsView(APIView):
 
     @operation(
         request=AddContactSerializer,
-        answers={201: ContactSerializer},
-        refusals=[NotFound, Conflict],
+        answers={
+            200: ContactSerializer,
+            201: ContactSerializer,
+            202: OutgoingRequestSerializer,
+        },
+        refusals=[NotFound, Conflict, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Make somebody one's contact, and oneself theirs."""
+        """Make somebody one's contact, or ask them to be; depends on the server's policy.
+
+        201 if they are one now, 200 if they were before, 202 if they have been asked.
+        """
         body = AddContactSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        contact = services.add_contact(user=session_of(request).user, **body.validated_data)
-        return Response(ContactSerializer(contact).data, status.HTTP_201_CREATED)
+        row, made = services.add_contact(user=session_of(request).user, **body.validated_data)
+        if isinstance(row, ContactRequest):
+            return Response(OutgoingRequestSerializer(row).data, status.HTTP_202_ACCEPTED)
+        return Response(
+            ContactSerializer(row).data, status.HTTP_201_CREATED if made else status.HTTP_200_OK
+        )
 
 
 class ContactView(APIView):
+    @operation(request=AliasSerializer, answers={200: ContactSerializer}, refusals=[NotFound])
+    def patch(self, request: Request, user_id: str) -> Response:
+        """Give a contact a name of one's own, which nobody else sees; empty takes it back."""
+        body = AliasSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        contact = services.set_alias(
+            user=session_of(request).user, other_id=path_id(user_id), **body.validated_data
+        )
+        return Response(ContactSerializer(contact).data)
+
     @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, user_id: str) -> Response:
         """End a contact, for both."""
         services.remove_contact(user=session_of(request).user, other_id=path_id(user_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class IncomingRequestsView(APIView):
+    @operation(
+        parameters=PAGE_PARAMETERS,
+        answers={200: page_schema("IncomingRequestPage", IncomingRequestSerializer)},
+    )
+    def get(self, request: Request) -> Response:
+        """Who would like to be one's contact."""
+        rows = selectors.list_incoming(session_of(request).user_id)
+        return Response(
+            page_of(
+                rows, read_page(request), lambda r: IncomingRequestSerializer(r, many=True).data
+            )
+        )
+
+
+class IncomingRequestView(APIView):
+    @operation(answers={204: None}, refusals=[NotFound])
+    def delete(self, request: Request, user_id: str) -> Response:
+        """Decline a request; whoever asked is not told."""
+        services.decline_request(user=session_of(request).user, other_id=path_id(user_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AcceptRequestView(APIView):
+    @operation(answers={200: ContactSerializer, 201: ContactSerializer}, refusals=[NotFound])
+    def post(self, request: Request, user_id: str) -> Response:
+        """Accept a request; 200 if the two were contacts already."""
+        contact, made = services.accept_request(
+            user=session_of(request).user, other_id=path_id(user_id)
+        )
+        return Response(
+            ContactSerializer(contact).data,
+            status.HTTP_201_CREATED if made else status.HTTP_200_OK,
+        )
+
+
+class OutgoingRequestsView(APIView):
+    @operation(
+        parameters=PAGE_PARAMETERS,
+        answers={200: page_schema("OutgoingRequestPage", OutgoingRequestSerializer)},
+    )
+    def get(self, request: Request) -> Response:
+        """Whom one has asked and has no answer from."""
+        rows = selectors.list_outgoing(session_of(request).user_id)
+        return Response(
+            page_of(
+                rows, read_page(request), lambda r: OutgoingRequestSerializer(r, many=True).data
+            )
+        )
+
+
+class OutgoingRequestView(APIView):
+    @operation(answers={204: None}, refusals=[NotFound])
+    def delete(self, request: Request, user_id: str) -> Response:
+        """Take one's own request back."""
+        services.withdraw_request(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -59,7 +157,7 @@ class BlocksView(APIView):
 class BlockView(APIView):
     @operation(answers={204: None})
     def put(self, request: Request, user_id: str) -> Response:
-        """Block somebody; a contact with them ends."""
+        """Block somebody; a contact with them ends, and so do requests."""
         services.block_user(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -68,3 +166,51 @@ class BlockView(APIView):
         """Take a block back."""
         services.unblock_user(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class UsersView(APIView):
+    @operation(
+        operation_id="users_search",
+        parameters=[
+            OpenApiParameter("username", str, description="The whole username, and nothing else."),
+            OpenApiParameter(
+                "prefix",
+                {"type": "string", "minLength": selectors.PREFIX_MIN, "maxLength": LOGIN_MAX},
+                description="Its beginning.",
+            ),
+            *PAGE_PARAMETERS,
+        ],
+        answers={200: page_schema("UserPage", UserCardSerializer)},
+        refusals=[RateLimited],
+    )
+    def get(self, request: Request) -> Response:
+        """People by their exact username, or those by its beginning who let themselves be found."""
+        viewer_id = session_of(request).user_id
+        if "username" in request.query_params:
+            query = read_query(request, ("username",))
+            found = selectors.look_up_name(viewer_id=viewer_id, username=query["username"])
+            return Response({"results": UserCardSerializer(found, many=True).data, "next": None})
+        query = read_query(request, ("prefix", "limit", "after"))
+        if "prefix" not in query:
+            raise InvalidInput(fields={"prefix": "is required where there is no username"})
+        limit = read_limit(query)
+        found = selectors.search_names(
+            viewer_id=viewer_id, prefix=query["prefix"], after=query.get("after"), limit=limit + 1
+        )
+        shown = found[:limit]
+        return Response(
+            {
+                "results": UserCardSerializer(shown, many=True).data,
+                "next": shown[-1].username if len(found) > limit else None,
+            }
+        )
+
+
+class UserView(APIView):
+    @operation(answers={200: UserCardSerializer}, refusals=[NotFound])
+    def get(self, request: Request, user_id: str) -> Response:
+        """One user, as far as they let one see."""
+        card = selectors.access_card(
+            viewer_id=session_of(request).user_id, user_id=path_id(user_id)
+        )
+        return Response(UserCardSerializer(card).data)

@@ -70,16 +70,21 @@ function drawPeople() {
       return row;
     }),
   );
-  show(
-    byId("contacts"),
-    chat.contacts.map(({ user }) =>
-      rows.get(`contact ${user.id}`, () => {
-        const row = button(() => chat.openDirect(user.id));
-        row.firstChild.append(make("bdi", { textContent: user.username }));
-        return row;
-      }),
-    ),
+  const requests = chat.requests.map(({ user }) =>
+    rows.get(`request ${user.id}`, () => {
+      const row = button(() => chat.accept(user.id));
+      row.firstChild.append("Accept ", make("bdi", { textContent: user.username }));
+      return row;
+    }),
   );
+  const contacts = chat.contacts.map(({ user }) =>
+    rows.get(`contact ${user.id}`, () => {
+      const row = button(() => chat.openDirect(user.id));
+      row.firstChild.append(make("bdi", { textContent: user.username }));
+      return row;
+    }),
+  );
+  show(byId("contacts"), [...requests, ...contacts]);
 }
 
 function button(act) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -93,8 +94,8 @@ def arrive(
     """Opens browser windows, each with storage of its own; nothing may go wrong in them."""
     visitors = []
 
-    def open_window(**options: Any) -> Visitor:
-        visitor = Visitor(new_context(**options).new_page(), f"{served.server.url}/")
+    def open_window(stage: Stage = served, **options: Any) -> Visitor:
+        visitor = Visitor(new_context(**options).new_page(), f"{stage.server.url}/")
         visitor.watch()
         visitors.append(visitor)
         return visitor
@@ -128,6 +129,23 @@ def test_somebody_who_is_added_by_name_is_there_for_both(served, arrive):
     hers.say("found you")
     his.open(alice.username)
     his.reads("found you")
+
+
+def test_somebody_who_has_to_be_asked_first_is_there_for_both_once_they_accept(arrive):
+    asking = Stage("serve", "", "", CONTACT_POLICY="request")
+    with contextlib.closing(asking.server):
+        alice, bob = asking.strangers()
+        hers, his = arrive(asking), arrive(asking)
+        his.log_in(bob)
+        hers.log_in(alice)
+        hers.page.get_by_label("Add by username").fill(bob.username)
+        hers.page.get_by_role("button", name="Add", exact=True).click()
+        expect(hers.page.get_by_role("alert")).to_have_text(f"{bob.username} has been asked.")
+        his.page.get_by_role("button", name=f"Accept {alice.username}").click()
+        expect(his.page.locator("#thread-title")).to_have_text(alice.username)
+        his.say("found me")
+        hers.open(bob.username)
+        hers.reads("found me")
 
 
 def test_a_reload_keeps_the_login_and_finds_the_history(served, arrive):

@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 SECRET_MIN = 50
 KEY_MIN_BYTES = 32
+CONTACT_POLICIES = ("mutual", "request")
 
 _DURABLE = ("on", "remote_apply", "remote_write", "local")
 
@@ -37,6 +38,8 @@ def setting_problems() -> list[str]:
 def _shape_problems(workers: int) -> Iterator[str]:
     if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    if settings.CONTACT_POLICY not in CONTACT_POLICIES:
+        yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:

@@ -3,7 +3,19 @@
 import pytest
 
 from accounts.tests.rest import device_of, make_user
+from chatbe.core import limits
 from contacts.signals import pair_changed
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits():
+    limits.forget_everything()
+
+
+@pytest.fixture
+def asking(settings):
+    """Nobody becomes a contact unasked."""
+    settings.CONTACT_POLICY = "request"
 
 
 @pytest.fixture

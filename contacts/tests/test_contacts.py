@@ -23,6 +23,7 @@ def test_a_contact_is_mutual_at_once(alice, bob, phone, tablet, signals):
     assert answer.status_code == 201
     assert answer.json() == {
         "user": {"id": str(bob.id), "username": "bob", "display_name": "", "deleted": False},
+        "alias": "",
         "created_at": iso_milliseconds(row.created_at),
     }
     assert (listed(phone), listed(tablet)) == (["bob"], ["alice"])
@@ -40,18 +41,18 @@ def test_adding_costs_the_same_however_many_one_has(phone, bob):
         with CaptureQueriesContext(connection) as queries:
             assert add(phone, name).status_code == 201
         costs.append(len(queries))
-    # Session, whom, lock, here?, blocked?, contact?, insert, feeds, the savepoint, and
-    # what higher apps do when they are told.
+    # Session, whom, lock, here?, blocked?, contact?, requests, insert, feeds, the savepoint,
+    # and what higher apps do when they are told.
     assert costs == [costs[0]] * 3
     assert costs[0] <= 20
 
 
-def test_a_contact_again_is_a_conflict(alice, bob, phone, tablet, signals):
-    add(phone, "bob")
+def test_a_contact_again_is_the_same_contact(alice, bob, phone, tablet, signals):
+    first = add(phone, "bob")
     before = feeds(alice, bob)
-    for answer in (add(phone, "bob"), add(tablet, "alice")):
-        assert answer.status_code == 409
-        assert answer.json()["code"] == "conflict"
+    again = add(phone, "bob")
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert add(tablet, "alice").status_code == 200
     assert feeds(alice, bob) == before
     assert len(signals) == 1
     assert Contact.objects.count() == 2
@@ -141,7 +142,7 @@ def test_the_list_comes_in_pages_at_a_fixed_cost(alice, phone, django_assert_num
 def test_nobody_is_shown_more_of_others_than_id_and_name(phone, bob):
     add(phone, "bob")
     row = phone.get(CONTACTS).json()["results"][0]
-    assert set(row) == {"user", "created_at"}
+    assert set(row) == {"user", "alias", "created_at"}
     assert set(row["user"]) == {"id", "username", "display_name", "deleted"}
 
 

@@ -25,6 +25,12 @@ SENDS_MAX = 100
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+
+@pytest.fixture(autouse=True)
+def _contacts_come_and_go(settings):
+    settings.CONTACT_REQUESTS_PER_USER = "1000000/hour"
+
+
 ENDS = {
     "the reader blocks": lambda f: f.phone.put(f"{BLOCKS}/{f.bob.id}"),
     "the reader removes the contact": lambda f: f.phone.delete(f"{CONTACTS}/{f.bob.id}"),

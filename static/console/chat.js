@@ -13,6 +13,7 @@ export class Chat {
   conversations = new Map();
   logs = new Map();
   contacts = [];
+  requests = [];
   openId = null;
   state = "offline";
   detail = "";
@@ -54,9 +55,19 @@ export class Chat {
   // --- what the person does -----------------------------------------------------------
 
   async addContact(username) {
-    const contact = await this.#rest.call("POST", "contacts", { username });
+    const { user } = await this.#rest.call("POST", "contacts", { username });
     await this.#readLists();
-    await this.openDirect(contact.user.id);
+    if (this.contacts.some((contact) => contact.user.id === user.id)) {
+      await this.openDirect(user.id);
+    } else {
+      this.#page.problem(`${user.username} has been asked.`);
+    }
+  }
+
+  async accept(userId) {
+    await this.#rest.call("POST", `contact-requests/incoming/${userId}/accept`);
+    await this.#readLists();
+    await this.openDirect(userId);
   }
 
   async openDirect(userId) {
@@ -258,11 +269,13 @@ export class Chat {
   }
 
   async #readListsNow() {
-    const [contacts, conversations] = await Promise.all([
+    const [contacts, requests, conversations] = await Promise.all([
       this.#rest.all("contacts"),
+      this.#rest.all("contact-requests/incoming"),
       this.#rest.all("conversations"),
     ]);
     this.contacts = contacts;
+    this.requests = requests;
     this.conversations = new Map(conversations.map((one) => [one.id, this.#withNews(one)]));
     this.#page.changed();
   }

@@ -118,10 +118,12 @@ def test_what_is_unsafe_is_not_asked_of_a_first_try(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", ["LOG_TOPICS", "LOG_LANES"])
-def test_what_cannot_work_is_named_everywhere(settings, name):
+@pytest.mark.parametrize(
+    ("name", "value"), [("LOG_TOPICS", 0), ("LOG_LANES", 0), ("CONTACT_POLICY", "requests")]
+)
+def test_what_cannot_work_is_named_everywhere(settings, name, value):
     settings.PRODUCTION = False
-    setattr(settings, name, 0)
+    setattr(settings, name, value)
     [problem] = startup_problems()
     assert name in problem
 

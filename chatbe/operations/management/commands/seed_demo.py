@@ -37,8 +37,10 @@ class Command(BaseCommand):
                 )
             users[name] = user
         for name, other in (("alice", "bob"), ("alice", "carol"), ("bob", "carol")):
-            if not may_talk(users[name].id, users[other].id):
-                add_contact(user=users[name], username=other)
+            # Two who ask each other are contacts, whatever the policy is.
+            for asking, asked in ((name, other), (other, name)):
+                if not may_talk(users[asking].id, users[asked].id):
+                    add_contact(user=users[asking], username=asked)
         self.stdout.write("Demo people (username and password):")
         for name in NAMES:
             self.stdout.write(f"  {name:6} {known[name]}")
