@@ -11,6 +11,7 @@ from accounts.services.sessions import (
     refresh_session,
     start_session,
 )
+from accounts.services.staff import set_user_staff
 from accounts.services.tickets import create_ticket, spend_ticket
 from accounts.services.users import change_password, register_user, set_user_active
 
@@ -27,6 +28,7 @@ __all__ = [
     "refresh_session",
     "register_user",
     "set_user_active",
+    "set_user_staff",
     "spend_ticket",
     "start_session",
     "verify_login",

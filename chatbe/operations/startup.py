@@ -37,6 +37,8 @@ def setting_problems() -> list[str]:
 def _shape_problems(workers: int) -> Iterator[str]:
     if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    if settings.ADMIN_PATH == "/":
+        yield "ADMIN_PATH is empty: the page is there."
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:
