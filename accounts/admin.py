@@ -21,7 +21,7 @@ class UserAdmin(LookAdmin):
     list_display = ("username", "id", "email", "is_active", "is_staff", "date_joined")
     list_filter = (MadeWithin, "is_active", "is_staff")
     search_fields = ("username_key", "email_key", "id")
-    search_help_text = "The beginning of a username, an e-mail address, or an id"
+    search_help_text = "A username or its beginning, an e-mail address, or an id"
     fields = (
         *("username", "id", "email", "display_name", "about", "time_zone"),
         *("is_active", "deleted_at", "date_joined", "last_login"),
@@ -36,7 +36,12 @@ class UserAdmin(LookAdmin):
             return by_id
         if "@" in term:
             return Q(email_key=email_key(term))
-        return by_id | Q(username_key__startswith=username_key(term))
+        key = username_key(term)
+        # Whoever is called just that would be lost among those with longer names.
+        named = Q(username_key=key)
+        if User.objects.filter(named).exists():
+            return by_id | named
+        return by_id | Q(username_key__startswith=key)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if not request.user.has_perm("accounts.change_user"):

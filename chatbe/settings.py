@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.templatetags.static import static
 
 from chatbe.core.secrets_file import read_or_create
 
@@ -338,6 +339,13 @@ UNFOLD = {
     "SITE_TITLE": "Chat admin",
     "SITE_HEADER": "Chat admin",
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("icon.svg"),
+        }
+    ],
 }
 
 # --- logs -----------------------------------------------------------------------------

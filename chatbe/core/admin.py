@@ -46,7 +46,7 @@ class NewestFirst(ChangeList):  # type: ignore[misc]  # the theme ships no types
 class MadeWithin(SimpleListFilter):
     """Rows made within the last days, by the time in their ids."""
 
-    title = "made"
+    title = "time made"
     parameter_name = "made"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
