@@ -1,6 +1,7 @@
 """Every page of the admin, taken from its registry: who sees it, what it costs, what it withstands."""
 
 import re
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -13,10 +14,11 @@ from django.utils import timezone
 from accounts.admin import GroupAdmin
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
+from chatbe.core.ids import first_id_at
 from contacts.models import Block, Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership, Message
-from conversations.tests.people import make_friends, post
+from conversations.tests.people import make_friends
 
 SECRET = "we meet at the old mill"
 LOOKED_AT = [m for m, a in admin.site._registry.items() if not isinstance(a, GroupAdmin)]
@@ -52,11 +54,20 @@ def view_of(model):
     return f"{model._meta.app_label}.view_{model._meta.model_name}"
 
 
+def message_of(sender, conversation_id):
+    """The first message of a conversation, not stored yet."""
+    place = dict(seq=1, changed_seq=1, number=1, client_id="c", digest=b"d", text=SECRET)  # noqa: C408
+    now = timezone.now()
+    return Message(
+        **place, id=conversation_id, conversation_id=conversation_id, sender=sender, created_at=now
+    )
+
+
 @pytest.fixture
-def _rows(transactional_db):
+def _rows(db):
     """One row of everything the admin shows."""
     friends = make_friends()
-    post(friends.phone, friends.conversation_id, SECRET)
+    message_of(friends.alice, friends.conversation_id).save(force_insert=True)
     block_user(user=friends.bob, other_id=make_user().id)
     Group.objects.create(name="helpers")
 
@@ -156,6 +167,17 @@ def test_every_filter_and_every_search_answers(superuser):
         asked += [f"{url}&q={row.pk}" for url in offered(superuser, model)]
         for url in asked:
             assert superuser.get(url).status_code == 200, url
+
+
+def test_the_time_filter_goes_by_the_time_in_the_ids(superuser):
+    fresh = Block.objects.get()
+    then = timezone.now() - timedelta(days=2)
+    old = Block.objects.create(
+        id=first_id_at(then), blocker=fresh.blocked, blocked=fresh.blocker, created_at=then
+    )
+    for days, told in (("1", {fresh}), ("7", {fresh, old}), ("x", {fresh, old})):
+        answer = superuser.get(page(Block), {"made": days})
+        assert set(answer.context["cl"].result_list) == told
 
 
 def found(client, model, term):
@@ -287,10 +309,8 @@ def many_of_everything(count):
     Membership.objects.bulk_create(
         Membership(conversation=talk, user=a) for talk, (a, _) in zip(talks, pairs, strict=True)
     )
-    place = dict(seq=1, changed_seq=1, number=1, client_id="c", digest=b"d", text=SECRET)  # noqa: C408
     Message.objects.bulk_create(
-        Message(**place, id=talk.id, conversation=talk, sender=a, created_at=now)
-        for talk, (a, _) in zip(talks, pairs, strict=True)
+        message_of(a, talk.id) for talk, (a, _) in zip(talks, pairs, strict=True)
     )
 
 
