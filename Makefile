@@ -16,7 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell test lint format bench chaos lock audit clean
+.PHONY: help install run migrate shell env test lint format bench chaos lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ migrate: $(VENV)/runtime.stamp ## Bring the database up to date
 shell: $(VENV)/runtime.stamp ## Open a Python prompt with the models loaded
 	$(BIN)/python manage.py shell $(ARGS)
 
+env: $(VENV)/runtime.stamp ## Write new secrets for docker-compose.yml to .env (SITE=chat.example.org)
+	@test ! -e .env || { echo '.env is there already. Its secrets belong to your data: keep it.'; exit 1; }
+	@umask 077; $(BIN)/python manage.py make_env "$(SITE)" > .env.new && mv .env.new .env
+
 # --- the checks ---------------------------------------------------------------------------------
 
 test: $(VENV)/dev.stamp ## Run all tests, embedded and then on PostgreSQL and Redis (ARGS=…)
@@ -69,6 +73,7 @@ lint: $(VENV)/dev.stamp ## Check style, types, layers, templates and migrations
 	$(BIN)/python -m scripts.check_packages
 	$(BIN)/lint-imports
 	$(BIN)/djlint --lint --quiet templates $(wildcard */templates */*/templates)
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/mypy .
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.templatetags.static import static
 
 from chatbe.core.secrets_file import read_or_create
 
@@ -27,6 +28,7 @@ env = environ.Env(
     CSRF_TRUSTED_ORIGINS=(list, []),
     CORS_ALLOWED_ORIGINS=(list, []),
     TRUSTED_PROXIES=(list, []),
+    ADMIN_PATH=(str, "admin/"),
     TIME_ZONE=(str, "UTC"),
     LOG_LEVEL=(str, "INFO"),
     LOG_FORMAT=(str, ""),
@@ -105,10 +107,12 @@ ALLOWED_HOSTS: list[str] = env("ALLOWED_HOSTS") or (
 CSRF_TRUSTED_ORIGINS: list[str] = env("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS: list[str] = env("CORS_ALLOWED_ORIGINS")
 TRUSTED_PROXIES: list[str] = env("TRUSTED_PROXIES")
+ADMIN_PATH = env("ADMIN_PATH").strip("/") + "/"
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "chatbe.operations.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -334,6 +338,12 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+# What the admin's theme needs beside it, on the admin's own pages only: Alpine evaluates
+# the expressions in its attributes, the colours stand in a style element.
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "script-src": ["'self'", "'unsafe-eval'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+}
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -357,6 +367,21 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # The server hands out files straight from the apps: nothing to collect before a start.
 WHITENOISE_USE_FINDERS = True
+
+# --- the admin --------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Chat admin",
+    "SITE_HEADER": "Chat admin",
+    "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("icon.svg"),
+        }
+    ],
+}
 
 # --- logs -----------------------------------------------------------------------------
 

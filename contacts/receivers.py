@@ -1,11 +1,11 @@
-"""What becomes of contacts and blocks when an account is deleted."""
+"""What becomes of contacts, requests and blocks when an account is deleted."""
 
 from typing import Any
 
 from django.db.models import Q
 
 from accounts.feed import bump_feeds
-from contacts.models import Block, Contact
+from contacts.models import Block, Contact, ContactRequest
 
 
 def who_knows(*, user_id: int, **_: Any) -> set[int]:
@@ -15,7 +15,12 @@ def who_knows(*, user_id: int, **_: Any) -> set[int]:
     """
     contacts = Contact.objects.filter(user_id=user_id).values_list("owner_id", flat=True)
     blockers = Block.objects.filter(blocked_id=user_id).values_list("blocker_id", flat=True)
-    return {*contacts, *blockers}
+    pending = ContactRequest.objects.filter(withdrawn=False)
+    asking = pending.filter(receiver_id=user_id).values_list("sender_id", flat=True)
+    asked = pending.filter(sender_id=user_id, declined_at=None).values_list(
+        "receiver_id", flat=True
+    )
+    return {*contacts, *blockers, *asking, *asked}
 
 
 def forget_user(*, user_id: int, **_: Any) -> None:
@@ -27,4 +32,5 @@ def forget_user(*, user_id: int, **_: Any) -> None:
     others = who_knows(user_id=user_id)
     Contact.objects.filter(Q(owner_id=user_id) | Q(user_id=user_id)).delete()
     Block.objects.filter(Q(blocker_id=user_id) | Q(blocked_id=user_id)).delete()
+    ContactRequest.objects.filter(Q(sender_id=user_id) | Q(receiver_id=user_id)).delete()
     bump_feeds(others)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import User
 from chatbe.core import limits
-from chatbe.core.errors import Conflict, InvalidInput, NotFound
+from chatbe.core.errors import Conflict, InvalidInput, NotFound, SessionEnded
 from chatbe.core.text import clean_line
 from contacts import selectors
 from contacts.models import ALIAS_MAX, Block, Contact, ContactRequest
@@ -38,9 +38,17 @@ def add_contact(*, user: User, username: str) -> tuple[Contact | ContactRequest,
     return _add(user, other)
 
 
+def _lock(user: User, other_id: int) -> dict[int, User]:
+    """Lock the pair. SessionEnded for a caller who was deleted or shut out meanwhile."""
+    locked = lock_users([user.id, other_id])
+    if not locked[user.id].is_active:
+        raise SessionEnded
+    return locked
+
+
 @transaction.atomic
 def _add(user: User, other: User) -> tuple[Contact | ContactRequest, bool]:
-    lock_users([user.id, other.id])
+    _lock(user, other.id)
     if not selectors.is_here_for(user.id, other.id):
         raise NotFound
     if selectors.has_blocked(user.id, other.id):
@@ -96,7 +104,7 @@ def _ask(user: User, other: User) -> ContactRequest:
 @transaction.atomic
 def accept_request(*, user: User, other_id: int) -> tuple[Contact, bool]:
     """Become a contact of somebody who asked; False if they were one already. NotFound."""
-    lock_users([user.id, other_id])
+    _lock(user, other_id)
     contact = selectors.list_contacts(user.id).filter(user_id=other_id).first()
     if contact is not None:
         return contact, False
@@ -109,7 +117,7 @@ def accept_request(*, user: User, other_id: int) -> tuple[Contact, bool]:
 @transaction.atomic
 def decline_request(*, user: User, other_id: int) -> None:
     """Take a request out of one's list; its sender is not told. NotFound."""
-    lock_users([user.id, other_id])
+    _lock(user, other_id)
     asked = selectors.list_incoming(user.id).filter(sender_id=other_id)
     if not asked.update(declined_at=timezone.now()):
         raise NotFound
@@ -119,7 +127,7 @@ def decline_request(*, user: User, other_id: int) -> None:
 @transaction.atomic
 def withdraw_request(*, user: User, other_id: int) -> None:
     """Take one's own request back. NotFound."""
-    lock_users([user.id, other_id])
+    _lock(user, other_id)
     request = selectors.list_outgoing(user.id).filter(receiver_id=other_id).first()
     if request is None:
         raise NotFound
@@ -142,7 +150,7 @@ def _requests_between(user_id: int, other_id: int) -> QuerySet[ContactRequest]:
 def set_alias(*, user: User, other_id: int, alias: str) -> Contact:
     """Call a contact something else in one's own list; empty ends that. InvalidInput, NotFound."""
     alias = alias and clean_line(alias, "alias", max_length=ALIAS_MAX)
-    lock_users([user.id])
+    _lock(user, user.id)
     contact = selectors.list_contacts(user.id).filter(user_id=other_id).first()
     if contact is None:
         raise NotFound
@@ -156,7 +164,7 @@ def set_alias(*, user: User, other_id: int, alias: str) -> Contact:
 @transaction.atomic
 def remove_contact(*, user: User, other_id: int) -> None:
     """End the contact for both. NotFound if there is none."""
-    lock_users([user.id, other_id])
+    _lock(user, other_id)
     if not selectors.is_here_for(user.id, other_id) or not _delete_contact(user.id, other_id):
         raise NotFound
     _tell(Contact, user.id, other_id, may_talk=False)
@@ -172,7 +180,7 @@ def block_user(*, user: User, other_id: int) -> None:
     """
     if other_id == user.id:
         raise InvalidInput("You cannot block yourself.")
-    if other_id not in lock_users([user.id, other_id]):
+    if other_id not in _lock(user, other_id):
         return
     if selectors.has_blocked(user.id, other_id):
         return
@@ -187,7 +195,7 @@ def block_user(*, user: User, other_id: int) -> None:
 @transaction.atomic
 def unblock_user(*, user: User, other_id: int) -> None:
     """Take a block back, if there is one; the contact it ended stays ended."""
-    lock_users([user.id, other_id])
+    _lock(user, other_id)
     deleted, _ = Block.objects.filter(blocker=user, blocked_id=other_id).delete()
     if deleted:
         _tell(Block, user.id, other_id, may_talk=False)

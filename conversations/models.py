@@ -117,6 +117,7 @@ class Message(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("read_message_text", "Can read the text of messages")]
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation", "seq"], name="conversations_message_place"

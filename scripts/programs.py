@@ -91,6 +91,13 @@ PROGRAMS = {
     ),
     # Ubuntu's package of this name only fetches a snap, which a container cannot run.
     "chromium": Program("Chromium", "CHROMIUM", _find_chromium, {"debian": "chromium"}),
+    # Two kinds of proxies; the tests about them are left out where there is none.
+    "nginx": Program(
+        "nginx", "NGINX", lambda: _on_path("nginx"), {"debian": "nginx", "ubuntu": "nginx"}
+    ),
+    "caddy": Program(
+        "Caddy", "CADDY", lambda: _on_path("caddy"), {"debian": "caddy", "ubuntu": "caddy"}
+    ),
     "libatomic": Program(
         "libatomic",
         "LIBATOMIC",

@@ -1,4 +1,4 @@
-"""The page at `/` and the REST documentation, in a real browser against a real server."""
+"""The page at `/`, the REST documentation and the admin, in a real browser against a real server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.servers import Installation
+from tests.servers import PASSWORD, Installation
 from tests.stage import Stage
 from tests.visitor import Visitor, hrefs
 
@@ -67,6 +67,14 @@ for name in names:
     user = User.objects.create(username=name, username_key=name)
     Contact.objects.create(owner=owner, user=user, created_at=now)
     Contact.objects.create(owner=user, user=owner, created_at=now)
+"""
+
+MAKE_STAFF = """
+import os, sys, django
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
+django.setup()
+from accounts.models import User
+User.objects.filter(username=sys.stdin.read()).update(is_staff=True, is_superuser=True)
 """
 
 
@@ -303,6 +311,33 @@ def test_the_rest_documentation_works_without_the_outside(served, arrive):
     assert operations.count() > 15
     reader.page.locator(".opblock", has_text="/api/v1/auth/login").locator("button").first.click()
     expect(reader.page.get_by_text("refresh_token_expires_at").first).to_be_visible()
+
+
+def test_the_admin_works_under_its_own_policy(served, arrive):
+    alice, bob = served.friends()
+    served.installation.run("-c", MAKE_STAFF, text=alice.username)
+    hers = arrive()
+    page = hers.page
+    page.goto(f"{hers.url}admin/")
+    page.get_by_label("Username").fill(alice.username)
+    page.get_by_label("Password").first.fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("link", name="Users").first).to_be_visible()
+    page.goto(f"{hers.url}admin/accounts/user/?q={bob.username}")
+    page.get_by_role("link", name=bob.username, exact=True).click()
+    expect(page.get_by_label("Active")).to_be_checked()
+    for place in (
+        "accounts/session/",
+        "conversations/message/",
+        "contacts/block/",
+        "auth/group/add/",
+    ):
+        page.goto(f"{hers.url}admin/{place}")
+        expect(page.locator("#content")).to_be_visible()
+    # What the theme's scripts do: they open the list of filters.
+    page.goto(f"{hers.url}admin/accounts/user/")
+    page.get_by_text("Filters").first.click()
+    expect(page.get_by_text("in 7 days")).to_be_visible()
 
 
 def store_contacts(installation: Installation, owner: str, names: tuple[str, ...]) -> None:

@@ -21,6 +21,7 @@ from accounts.services.sessions import (
     refresh_session,
     start_session,
 )
+from accounts.services.staff import set_user_staff
 from accounts.services.tickets import create_ticket, spend_ticket
 from accounts.services.users import register_user, set_user_active
 
@@ -44,6 +45,7 @@ __all__ = [
     "resend_confirmation",
     "reset_password",
     "set_user_active",
+    "set_user_staff",
     "spend_ticket",
     "start_session",
     "update_profile",

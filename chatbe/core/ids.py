@@ -13,6 +13,7 @@ import os
 import secrets
 import threading
 import time
+from datetime import datetime
 
 from django.db import OperationalError, connection
 
@@ -70,6 +71,12 @@ def prepare() -> IdGenerator:
             return IdGenerator(secrets.randbelow(1 << MACHINE_BITS))
         _generator = IdGenerator(machine)
         return _generator
+
+
+def first_id_at(moment: datetime) -> int:
+    """The smallest id of that millisecond: ids from then on are this or larger."""
+    milliseconds = int(moment.timestamp() * 1000) - EPOCH_MS
+    return max(0, milliseconds) << (MACHINE_BITS + COUNTER_BITS)
 
 
 def parse_id(value: object) -> int:

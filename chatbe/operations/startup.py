@@ -40,6 +40,8 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
     if settings.CONTACT_POLICY not in CONTACT_POLICIES:
         yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
+    if settings.ADMIN_PATH == "/":
+        yield "ADMIN_PATH is empty: the page is there."
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:

@@ -1,0 +1,24 @@
+"""Who may use the admin, and for what."""
+
+from collections.abc import Iterable
+
+import structlog
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from accounts.feed import lock_users
+from accounts.models import User
+from chatbe.core.errors import NotFound
+
+log = structlog.get_logger(__name__)
+
+
+@transaction.atomic
+def set_user_staff(*, user_id: int, is_staff: bool, groups: Iterable[Group]) -> None:
+    """Let a user into the admin with the rights of these groups, or out of it. NotFound."""
+    user = lock_users([user_id]).get(user_id)
+    if user is None:
+        raise NotFound
+    User.objects.filter(id=user_id).update(is_staff=is_staff)
+    user.groups.set(groups)
+    log.info("user_staff_changed", user_id=str(user_id), is_staff=is_staff)
