@@ -23,6 +23,7 @@ PREFIX = "api/v1/"
 # Where one learns to say who one is.
 OPEN_ROUTES = {("post", f"{PREFIX}auth/{name}") for name in ("register", "login", "refresh")}
 OPEN_PLACES = {"", "healthz", "readyz", "admin/", "api/schema", "api/docs/"}
+OPEN_PLACES |= {"api/asyncapi.json", "api/socket-docs/"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

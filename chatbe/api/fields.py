@@ -8,11 +8,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chatbe.core.errors import NotFound
-from chatbe.core.ids import parse_id
+from chatbe.core.ids import ID_PATTERN, parse_id
 from chatbe.core.times import iso_milliseconds
 
 
-@extend_schema_field({"type": "string", "pattern": "^[1-9][0-9]{0,18}$"})
+@extend_schema_field({"type": "string", "pattern": ID_PATTERN})
 class IdField(serializers.Field[int, Any, str, Any]):
     """An id: a string of digits outside, a number inside."""
 
