@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
-from chatbe import settings as product
 from tests.stage import Stage
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -116,12 +115,6 @@ def test_commands_that_are_named_exist(document):
     assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= set(get_commands())
 
 
-def test_all_commands_of_make_are_named():
-    makefile = (PROJECT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
-    assert targets - set(re.findall(r"^\| `make ([a-z-]+)", README, re.MULTILINE)) == {"help"}
-
-
 @pytest.mark.parametrize("document", PAGES, ids=lambda path: str(path.relative_to(PROJECT)))
 def test_files_that_are_named_exist(document):
     text = document.read_text()
@@ -136,18 +129,3 @@ def test_every_folder_has_its_line():
     kept = {path.parent.name for path in PROJECT.glob("*/__init__.py")} | {"docs", "static"}
     assert kept <= told
     assert all((PROJECT / name).is_dir() for name in told - {"var"})
-
-
-def test_the_table_of_settings_is_that_of_the_code():
-    table = (PROJECT / "docs" / "settings.md").read_text()
-    told = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \|", table, re.MULTILINE)
-    assert told == [(name, shown(name, kind[1])) for name, kind in product.env.scheme.items()]
-
-
-def shown(name: str, default: object) -> str:
-    """A default as the table writes it."""
-    if name == "DATA_DIR":
-        return "`var`"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    return f"`{default}`" if default or isinstance(default, int) else "–"
