@@ -5,6 +5,7 @@ import re
 import socket as sockets
 from io import StringIO
 from types import SimpleNamespace
+from typing import Any
 
 import jsonschema_rs
 import msgspec
@@ -195,7 +196,8 @@ async def test_the_server_really_sends_every_event(served):
 def test_a_position_nobody_may_see_is_a_skip():
     room = Room(81604378624, "log:0")
     room.visible_from[7] = 5
-    hidden = room.frame_for(SimpleNamespace(user_id=7), Event(81604378624, 9, 4, b"secret"))
+    viewer: Any = SimpleNamespace(user_id=7)
+    hidden = room.frame_for(viewer, Event(81604378624, 9, 4, b"secret"))
     assert decode_event(hidden) == [Skip(conversation_id="81604378624", seq=9)]
 
 

@@ -72,7 +72,7 @@ async def outputs_of(stage, person, friend, conversation_id):
         await socket.message("from me")
         await socket.send("sync", cursors={conversation_id: 0}, done=True)
         await socket.settle()
-        outputs["socket"] = "\n".join(socket.raw)
+        outputs["socket"] = "\n".join(map(str, socket.raw))
     return outputs
 
 

@@ -51,7 +51,7 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
-        schema = auto_schema._map_serializer(  # noqa: SLF001 - how its documentation does it
+        schema = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001 - as its documentation does
             self.target, direction, bypass_extensions=True
         )
         return {**schema, "additionalProperties": False}
