@@ -8,6 +8,8 @@ HOST = 127.0.0.1
 ARGS =
 # How long `make chaos` goes on, and where its dice start: the same seed is the same run.
 SECONDS = 60
+# How many requests `make fuzz` makes up for each operation of the REST interface.
+EXAMPLES = 300
 SEED = $(shell date +%s)
 
 VENV := .venv
@@ -16,7 +18,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test lint format bench chaos lock audit clean
+.PHONY: help install run migrate shell env test fuzz lint format bench chaos lock audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +50,7 @@ run: $(VENV)/runtime.stamp ## Start the chat with demo people (PORT=8000 HOST=12
 	@echo
 	@echo '  Chat       http://$(HOST):$(PORT)/'
 	@echo '  REST docs  http://$(HOST):$(PORT)/api/docs/'
-	@echo '  Socket     ws://$(HOST):$(PORT)/ws/v1/'
+	@echo '  Socket     ws://$(HOST):$(PORT)/ws/v1/, see http://$(HOST):$(PORT)/api/socket-docs/'
 	@echo
 	@exec $(BIN)/python manage.py serve --host $(HOST) --port $(PORT) $(ARGS)
 
@@ -66,6 +68,9 @@ env: $(VENV)/runtime.stamp ## Write new secrets for docker-compose.yml to .env (
 
 test: $(VENV)/dev.stamp ## Run all tests, embedded and then on PostgreSQL and Redis (ARGS=…)
 	@$(BIN)/python -m scripts.run_tests $(ARGS)
+
+fuzz: $(VENV)/dev.stamp ## Send REST much that it allows and much that it does not (EXAMPLES=300)
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_rest_fuzz.py --timeout 3600 $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Check style, types, layers, templates and migrations
 	$(BIN)/ruff check .

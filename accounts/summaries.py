@@ -3,12 +3,13 @@
 import msgspec
 
 from accounts.models import User
+from chatbe.core.ids import IdText
 
 
-class UserSummary(msgspec.Struct, frozen=True):
+class UserSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Another user. Of one who is gone only the id is left, and `deleted` is true."""
 
-    id: str
+    id: IdText
     username: str
     display_name: str
     deleted: bool

@@ -310,7 +310,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chat backend",
-    "DESCRIPTION": "REST interface. The socket interface is described in docs/protocol.md.",
+    "DESCRIPTION": "REST interface. The socket describes itself at /api/socket-docs/.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
@@ -321,6 +321,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {"Audience": "accounts.models.Audience"},
+    "OAS_VERSION": "3.1.0",
 }
 
 # --- browsers -----------------------------------------------------------------------

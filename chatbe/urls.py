@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from chatbe.gateway.views import asyncapi, socket_docs
 from chatbe.operations.health import healthz, readyz
 
 urlpatterns = [
@@ -15,6 +16,8 @@ urlpatterns = [
     path(settings.ADMIN_PATH, admin.site.urls),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/asyncapi.json", asyncapi, name="asyncapi"),
+    path("api/socket-docs/", socket_docs, name="socket-docs"),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("contacts.urls")),
     path("api/v1/", include("conversations.urls")),

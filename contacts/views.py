@@ -155,13 +155,13 @@ class BlocksView(APIView):
 
 
 class BlockView(APIView):
-    @operation(answers={204: None})
+    @operation(answers={204: None}, refusals=[NotFound])
     def put(self, request: Request, user_id: str) -> Response:
         """Block somebody; a contact with them ends, and so do requests."""
         services.block_user(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @operation(answers={204: None})
+    @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, user_id: str) -> Response:
         """Take a block back."""
         services.unblock_user(user=session_of(request).user, other_id=path_id(user_id))

@@ -5,6 +5,7 @@ Answers are made of the Structs in `wire.py`; tests hold both descriptions toget
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import UserSerializer
@@ -13,8 +14,13 @@ from chatbe.api.fields import IdField, StrictSerializer
 POSITION_MAX = 2**63 - 1
 
 
+@extend_schema_field({"type": "string", "pattern": "^[!-~]{1,64}$"})
+class ClientIdField(serializers.CharField):
+    """What a message's sender calls it; the service knows the rule and says it."""
+
+
 class SendMessageSerializer(StrictSerializer):
-    client_id = serializers.CharField(max_length=64, trim_whitespace=False)
+    client_id = ClientIdField(max_length=64, trim_whitespace=False)
     text = serializers.CharField(trim_whitespace=False, allow_blank=True)
     reply_to = serializers.IntegerField(
         min_value=1, max_value=POSITION_MAX, required=False, allow_null=True

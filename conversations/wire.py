@@ -10,35 +10,36 @@ from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from accounts.summaries import UserSummary
-from chatbe.core.times import iso_milliseconds
+from chatbe.core.ids import IdText
+from chatbe.core.times import TimeText, iso_milliseconds
 
 
-class MessageBody(msgspec.Struct, frozen=True, gc=False):
+class MessageBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A message as members see it. See docs/protocol.md for the meaning of its numbers."""
 
-    conversation_id: str
+    conversation_id: IdText
     seq: int
     changed_seq: int
     number: int
-    id: str
-    sender_id: str
+    id: IdText
+    sender_id: IdText
     client_id: str
     kind: str
     text: str
     reply_to: int | None
-    created_at: str
-    edited_at: str | None
-    deleted_at: str | None
+    created_at: TimeText
+    edited_at: TimeText | None
+    deleted_at: TimeText | None
 
 
-class ConversationBody(msgspec.Struct, frozen=True):
+class ConversationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A conversation as one of its members sees it.
 
     `peer` is the other person of a direct conversation; `unread` counts text messages
     of others after the read pointer; `head` is the log's last position.
     """
 
-    id: str
+    id: IdText
     kind: str
     head: int
     visible_from: int

@@ -7,12 +7,12 @@ import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-Frame = dict[str, Any]
+from tests.frames import Frame, read_frames
+
 OPEN_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 ANSWERS = frozenset({"reply", "error", "range", "pong"})
@@ -82,8 +82,7 @@ class Connection:
             async with asyncio.timeout(silence_seconds) as deadline:
                 async for raw in self._socket:
                     deadline.reschedule(clock() + silence_seconds)
-                    frame = json.loads(raw)
-                    for one in frame["frames"] if frame["type"] == "batch" else (frame,):
+                    for one in read_frames(raw):
                         handle(one)
                         self._answer(one)
         except (ConnectionClosed, TimeoutError):

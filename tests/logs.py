@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from tests.account import Account, UnreachableError
-from tests.connection import Frame
+from tests.frames import Frame
 from tests.journal import Journal, Message
 from tests.logcopy import LogCopy
 

@@ -20,9 +20,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.account import Account
+from tests.frames import Frame, read_frames
 from tests.servers import PASSWORD, Installation, fresh_database, running_redis
 
-Frame = dict[str, Any]
 Kind = Literal["serve", "runserver"]
 
 KINDS: tuple[Kind, ...] = ("serve", "runserver")
@@ -117,8 +117,7 @@ class Socket:
     async def _receive(self) -> None:
         data = await self._connection.recv()
         self.raw.append(data)
-        frame = json.loads(data)
-        frames = frame["frames"] if frame["type"] == "batch" else [frame]
+        frames = read_frames(data)
         self.seen += frames
         self._unread += frames
 

@@ -1,52 +1,70 @@
 """The documents say what the code does (beside what test_readme.py looks at)."""
 
+import json
 import re
-from pathlib import Path
+from contextlib import suppress
+from typing import get_args
 
+import jsonschema_rs
 import pytest
 from django.core.management import call_command
 from msgspec.structs import fields
-from rest_framework import serializers
 
 from accounts.summaries import UserSummary
 from chatbe.core import failpoints
-from chatbe.core.errors import error_table
+from chatbe.core.errors import ClientIdReused, Conflict, error_table
+from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
+from chatbe.gateway.events import ANSWERS, EVENTS, ReceiptBody, tag_of
+from chatbe.gateway.examples import example_of
 from conversations import serializers as shapes
 from conversations import wire
-from conversations.tests.people import CONVERSATIONS, make_friends, post
+from tests.answers import assert_documented, rest_document
+from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
-PROJECT = Path(__file__).resolve().parent.parent
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
-SERVED = ("accounts", "chatbe", "contacts", "conversations")
-CODE = {
-    path: path.read_text()
-    for app in SERVED
-    for path in (PROJECT / app).rglob("*.py")
-    if "tests" not in path.parts
-}
-# Answers, which the prose explains, and not the table of events.
-ANSWERS = {"welcome", "live", "pong", "reply", "error"}
+# Two commands are answered with the same: one line less, and it is still told.
+TOLD_TWICE = {"reply.receipt"}
 
 
-def rows_under(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading, without its head."""
-    section = PROTOCOL.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+@pytest.mark.parametrize("name", KINDS)
+def test_a_document_tells_all_there_is_and_nothing_else(name):
+    assert KINDS[name].gaps() == []
 
 
-def test_the_table_of_errors_is_that_of_the_code():
-    told = rows_under("Errors")
-    assert told == [
-        [
-            f"`{error.code}`",
-            str(error.status),
-            "yes" if error.retry else "no",
-            str(error.close_code or ""),
-        ]
-        for error in error_table()
+@pytest.mark.parametrize("name", ["errors", "settings"])
+def test_a_document_tells_it_in_the_order_of_the_code(name):
+    kind = KINDS[name]
+    assert kind.told(kind.document.read_text()) == kind.done()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_whatever_is_taken_out_of_a_document_is_missed(name):
+    kind = KINDS[name]
+    lines = kind.document.read_text().splitlines(keepends=True)
+    missed = set()
+    for place in range(len(lines)):
+        # Without its heading a table cannot be found at all.
+        with suppress(IndexError):
+            missed |= set(kind.gaps("".join(lines[:place] + lines[place + 1 :])))
+    assert missed == {f"not in the document: {thing}" for thing in {*kind.done()} - TOLD_TWICE}
+
+
+def test_a_gap_is_named_from_either_side():
+    assert gaps(["told", "both"], ["both", "done"]) == [
+        "not in the document: done",
+        "not in the code: told",
     ]
+
+
+def test_every_frame_that_is_sent_has_its_struct_and_no_other():
+    """A new event belongs into EVENTS of chatbe/gateway/events.py."""
+    assert gaps({tag_of(kind) for kind in EVENTS}, sent_types()) == []
+
+
+def test_every_command_has_its_answer_and_no_other():
+    """A new command belongs into ANSWERS of chatbe/gateway/events.py."""
+    assert gaps(map(tag_of, ANSWERS), map(tag_of, COMMAND_TYPES)) == []
 
 
 def test_the_drawing_of_errors_is_the_table():
@@ -66,29 +84,6 @@ def test_codes_say_whether_to_come_back():
     for error in errors:
         if error.close_code:
             assert (4000 <= error.close_code < 4500) is error.retry, error
-
-
-def test_the_table_of_commands_is_that_of_the_code():
-    told = {}
-    for command, cells, _ in rows_under("Commands"):
-        names = re.sub(r"[({][^)}]*[)}]", "", cells)
-        told[command.strip("`")] = dict(re.findall(r"`(\w+)`(\??)", names))
-    assert told == {
-        str(kind.__struct_config__.tag): {
-            # Of the two credentials of `hello` it takes one: the table says so in words.
-            field.name: "" if field.required or field.name in {"ticket", "token"} else "?"
-            for field in fields(kind)
-            if field.name != "ref"
-        }
-        for kind in COMMAND_TYPES
-    }
-
-
-def test_the_table_of_events_is_that_of_the_code():
-    text = "\n".join(CODE.values())
-    said = set(re.findall(r'encode_frame\(\s*"([\w.]+)"', text))
-    said |= set(re.findall(r'"type":"([\w.]+)"', text))
-    assert {row[0].strip("`") for row in rows_under("Events")} == said - ANSWERS
 
 
 def test_a_message_in_the_document_has_the_fields_of_the_code():
@@ -114,63 +109,62 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
         (wire.MessageBody, shapes.MessageSerializer),
         (wire.ConversationBody, shapes.ConversationSerializer),
         (UserSummary, shapes.UserSerializer),
+        (ReceiptBody, shapes.ReceiptSerializer),
     ],
 )
 def test_answers_have_the_fields_that_are_documented(struct, serializer):
     told = serializer().fields
     assert [field.name for field in fields(struct)] == list(told)
-    nullable = {field.name for field in fields(struct) if "None" in str(field.type)}
+    nullable = {field.name for field in fields(struct) if type(None) in get_args(field.type)}
     assert {name for name, field in told.items() if field.allow_null} == nullable
 
 
-KINDS = {
-    serializers.IntegerField: int,
-    serializers.BooleanField: bool,
-    serializers.CharField: str,
-    serializers.DateTimeField: str,
-    shapes.IdField: str,
-}
+@pytest.fixture
+def message():
+    """A message as it is documented, before JSON."""
+    operation = rest_document()["paths"]["/api/v1/conversations/{conversation_id}/messages"]["post"]
+    assert set(operation["responses"]) >= {"200", "201", "409"}
+    return example_of("MessageBody", asyncapi_document()["components"]["schemas"])
 
 
-def assert_shape(answer, told):
-    """That an answer has exactly the documented fields, of the documented kinds."""
-    if isinstance(told, serializers.ListSerializer):
-        for part in answer:
-            assert_shape(part, told.child)
-    elif answer is None:
-        assert told.allow_null, told
-    elif isinstance(told, serializers.BaseSerializer):
-        assert list(answer) == list(told.fields)
-        for name, field in told.fields.items():
-            assert_shape(answer[name], field)
-    else:
-        [kind] = [kind for field, kind in KINDS.items() if type(told) is field]
-        assert type(answer) is kind, told
+def told_of(message, *, status=201, content_type="application/json"):
+    path = "/api/v1/conversations/1/messages"
+    assert_documented("POST", path, status, content_type, json.dumps(message).encode())
 
 
-@pytest.mark.django_db(transaction=True)
-def test_real_answers_are_as_documented():
-    friends = make_friends()
-    one = post(friends.phone, friends.conversation_id).json()
-    post(friends.tablet, friends.conversation_id, "back", reply_to=one["seq"])
-    place = f"{CONVERSATIONS}/{friends.conversation_id}"
-    answers = {
-        CONVERSATIONS: shapes.ConversationPageSerializer,
-        place: shapes.ConversationSerializer,
-        friends.messages: shapes.MessagePageSerializer,
-        f"{friends.messages}/1": shapes.MessageSerializer,
-        f"{place}/changes?after=0": shapes.ChangesSerializer,
-        "/api/v1/private-messages": shapes.FriendMessagesPageSerializer,
-        f"/api/v1/private-messages/{friends.bob.id}": shapes.MessagePageSerializer,
-    }
-    for path, serializer in answers.items():
-        answer = friends.phone.get(path)
-        assert answer.status_code == 200, path
-        assert_shape(answer.json(), serializer())
-    receipt = friends.phone.put(f"{place}/receipt", {"read_seq": 2})
-    assert_shape(receipt.json(), shapes.ReceiptSerializer())
-    opened = friends.phone.post(f"{CONVERSATIONS}/direct", {"user_id": str(friends.bob.id)})
-    assert_shape(opened.json(), shapes.ConversationSerializer())
+def test_an_answer_as_documented_is_taken(message):
+    told_of(message)
+    told_of(ClientIdReused().body(), status=409)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"email": "bob@example.org"},
+        {"seq": "12"},
+        {"sender_id": 12},
+        {"created_at": "yesterday"},
+        {"text": None},
+    ],
+    ids=str,
+)
+def test_an_answer_that_is_not_as_documented_is_found(message, change):
+    with pytest.raises(jsonschema_rs.ValidationError):
+        told_of(message | change)
+
+
+def test_an_answer_with_a_key_less_is_found(message):
+    for key in message:
+        with pytest.raises(jsonschema_rs.ValidationError):
+            told_of({name: value for name, value in message.items() if name != key})
+
+
+def test_a_status_an_error_or_a_content_type_that_is_not_documented_is_found(message):
+    for status, body in ((202, message), (409, Conflict().body()), (418, {})):
+        with pytest.raises(AssertionError, match="is not in the document"):
+            told_of(body, status=status)
+    with pytest.raises(AssertionError):
+        told_of(message, content_type="text/html")
 
 
 def test_the_document_of_rest_is_valid_and_complete(tmp_path):

@@ -33,6 +33,7 @@ OPEN_ROUTES = {
     )
 }
 OPEN_PLACES = {"", "healthz", "readyz", "admin/", "api/schema", "api/docs/"}
+OPEN_PLACES |= {"api/asyncapi.json", "api/socket-docs/"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from chatbe.gateway.asyncapi import asyncapi_document
 from tests.servers import PASSWORD, Installation
 from tests.stage import Stage
 from tests.visitor import Visitor, hrefs
@@ -338,6 +339,29 @@ def test_the_admin_works_under_its_own_policy(served, arrive):
     page.goto(f"{hers.url}admin/accounts/user/")
     page.get_by_text("Filters").first.click()
     expect(page.get_by_text("in 7 days")).to_be_visible()
+
+@pytest.mark.parametrize("width", [360, 1_280])
+def test_the_socket_documentation_shows_everything_without_script_or_the_outside(
+    served, arrive, width
+):
+    reader = arrive(viewport={"width": width, "height": 740}, java_script_enabled=False)
+    reader.page.goto(reader.url)
+    reader.page.get_by_role("link", name="Socket documentation").click()
+    document = asyncapi_document(host=served.address)
+    told = reader.page.locator("main section h3").all_inner_texts()
+    assert set(told) >= set(document["components"]["messages"])
+    for name, message in document["components"]["messages"].items():
+        card = reader.page.locator(f'[id="{name}"]')
+        expect(card).to_contain_text(" ".join(message["description"].split()))
+        assert json.loads(card.locator("pre").inner_text()) == message["examples"][0]["payload"]
+    codes = reader.page.locator("tbody th").all_inner_texts()
+    assert set(codes) >= {error["code"] for error in document["x-errors"]}
+    assert set(codes) >= {str(row["closeCode"]) for row in document["x-close-codes"]}
+    targets = reader.page.locator("main a[href^='#']").evaluate_all(
+        "links => links.filter(a => !document.getElementById(a.hash.slice(1))).map(a => a.hash)"
+    )
+    assert targets == []
+    assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def store_contacts(installation: Installation, owner: str, names: tuple[str, ...]) -> None:

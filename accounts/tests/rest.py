@@ -7,10 +7,26 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import User
+from tests.answers import assert_documented
 
 PASSWORD = "correct horse battery staple"
 
 _numbers = count(1)
+
+
+class Device(APIClient):
+    """A client that takes no answer which is not as documented."""
+
+    def request(self, **request: Any) -> Any:
+        answer = super().request(**request)
+        assert_documented(
+            request["REQUEST_METHOD"],
+            request["PATH_INFO"],
+            answer.status_code,
+            answer.headers.get("Content-Type", ""),
+            answer.content,
+        )
+        return answer
 
 
 def make_user(username: str = "", *, password: str | None = None, **fields: Any) -> User:
@@ -20,10 +36,10 @@ def make_user(username: str = "", *, password: str | None = None, **fields: Any)
     return User.objects.create_user(username, email, password, **fields)
 
 
-def device_of(user: User, *, address: str | None = None) -> APIClient:
+def device_of(user: User, *, address: str | None = None) -> Device:
     """A client that is logged in; `tokens` is what it was given."""
     tokens = services.start_session(user=user, address=address)
-    client = APIClient()
+    client = Device()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens.access_token}")
     client.tokens = tokens
     return client

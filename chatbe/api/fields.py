@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from chatbe.core.errors import NotFound
-from chatbe.core.ids import parse_id
+from chatbe.core.ids import ID_PATTERN, parse_id
 from chatbe.core.times import iso_milliseconds
 
 
-@extend_schema_field({"type": "string", "pattern": "^[1-9][0-9]{0,18}$"})
+@extend_schema_field({"type": "string", "pattern": ID_PATTERN})
 class IdField(serializers.Field[int, Any, str, Any]):
     """An id: a string of digits outside, a number inside."""
 

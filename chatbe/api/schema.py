@@ -3,9 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerExtension,
+)
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    Direction,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 
 from chatbe.core import errors
@@ -35,8 +44,22 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-# What any operation may answer, and any that wants to know who is asking.
-_ALWAYS = (errors.InvalidInput, errors.Internal, errors.Unavailable)
+class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # its hook has no types
+    """Requests say that they take no other fields."""
+
+    target_class = "chatbe.api.fields.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001 - as its documentation does
+            self.target, direction, bypass_extensions=True
+        )
+        return {**schema, "additionalProperties": False}
+
+
+# What any operation may answer, any that takes a body, and any that wants to know who asks.
+_ALWAYS = (errors.InvalidInput, errors.NotAcceptable, errors.Internal, errors.Unavailable)
+_WITH_BODY = (errors.TooLarge, errors.UnsupportedMedia)
 _AUTHENTICATED = (errors.Unauthenticated, errors.WrongCredentials, errors.SessionEnded)
 
 
@@ -51,17 +74,26 @@ def operation(
 ) -> Callable[[F], F]:
     """Document one operation: its answers by status, and the errors it may refuse with.
 
-    The errors that every operation or every authenticated one has need not be named.
+    The errors that every operation, every one with a body or every authenticated one has
+    need not be named.
     """
     kinds = [*refusals, *_ALWAYS, *(() if anonymous else _AUTHENTICATED)]
+    kinds += _WITH_BODY if request is not None else ()
     codes: dict[int, list[str]] = {}
     for kind in kinds:
         if kind.code not in codes.setdefault(kind.status, []):
             codes[kind.status].append(kind.code)
-    responses: dict[int, Any] = dict(answers)
+    responses: dict[int, Any] = {status: _as_it_is(answer) for status, answer in answers.items()}
     for status in sorted(codes):
         described = ", ".join(f"`{code}`" for code in codes[status])
         responses[status] = OpenApiResponse(ErrorSerializer, description=described)
     return extend_schema(
         request=request, responses=responses, parameters=list(parameters), **schema
     )
+
+
+def _as_it_is(answer: Any) -> Any:
+    """Without this the answer of a view named `list` is taken for a list of what it says."""
+    if isinstance(answer, type) and issubclass(answer, serializers.Serializer):
+        return extend_schema_serializer(many=False)(answer)
+    return answer

@@ -14,13 +14,19 @@ import secrets
 import threading
 import time
 from datetime import datetime
+from typing import Annotated
 
+import msgspec
 from django.db import OperationalError, connection
 
 EPOCH_MS = 1_735_689_600_000
 MACHINE_BITS = 13
 COUNTER_BITS = 9
 MAX_ID = 2**63 - 1
+ID_PATTERN = "^[1-9][0-9]{0,18}$"
+
+# An id in a Struct that is sent. One that is received is read by `parse_id`.
+IdText = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 
 
 class IdGenerator:

@@ -1,6 +1,18 @@
 """How times look in JSON."""
 
 from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+# A moment in a Struct that is sent, as `iso_milliseconds` writes it.
+TimeText = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
 
 
 def iso_milliseconds(moment: datetime) -> str:

@@ -1,10 +1,8 @@
 """What tests of contacts do and look at again and again."""
 
-from django.utils import timezone
-
 from accounts.models import User
-from contacts.models import Contact
-from contacts.services import remove_contact
+from accounts.services import delete_account
+from accounts.tests.rest import PASSWORD
 
 CONTACTS, BLOCKS, USERS = "/api/v1/contacts", "/api/v1/blocks", "/api/v1/users"
 INCOMING, OUTGOING = (f"/api/v1/contact-requests/{way}" for way in ("incoming", "outgoing"))
@@ -40,17 +38,5 @@ def pair(*users):
 
 
 def empty(user):
-    """Leave of an account what deleting leaves: contacts end, the row is emptied."""
-    for contact in Contact.objects.filter(owner=user):
-        remove_contact(user=user, other_id=contact.user_id)
-    gone = f"deleted-{user.id}"
-    User.objects.filter(id=user.id).update(
-        username=gone,
-        username_key=gone,
-        email="",
-        email_key=None,
-        display_name="",
-        about="",
-        is_active=False,
-        deleted_at=timezone.now(),
-    )
+    """Delete an account, as its owner does."""
+    delete_account(user=user, password=PASSWORD)
