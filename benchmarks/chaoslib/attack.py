@@ -1,0 +1,198 @@
+"""Hostile clients beside the honest ones: they send what nobody should, and count the answers.
+
+Every frame must be answered with its error, no more and no less, or its socket closed in
+good order. A socket that breaks without a close frame is fine only if its process was
+ended or frozen by us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from benchmarks.chaoslib.hostile import SORTS, Sort
+from benchmarks.chaoslib.violations import Violation
+from benchmarks.chaoslib.world import World
+from scripts.services import ServiceError
+from tests.account import Account, UnreachableError
+
+ATTACKERS = 3
+# After so many frames an attacker takes another socket.
+FRAMES_PER_SOCKET = 1_000
+# How long it then leaves the server alone, so that the honest ones get their turn.
+REST_SECONDS = 0.1
+# Longer than a server is frozen.
+ANSWER_SECONDS = 30.0
+# A broken socket may be seen a little before the death that broke it.
+DEATH_SECONDS = 1.0
+# A server that shuts down, or that is asked too much, may say so in any conversation.
+ALWAYS_CODES = frozenset({"rate_limited", "going_away", "unavailable"})
+ALWAYS_CLOSES = frozenset({1001, 1012, 4001, 4002, 4003})
+
+
+class UnexpectedError(Exception):
+    """What a server must not do; `kind` is that of the violation."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        self.kind = kind
+        self.detail = detail
+        super().__init__(kind)
+
+
+class Attack:
+    """`sent` counts frames that were answered as they must be, by sort."""
+
+    def __init__(self, world: World, accounts: Sequence[Account], seed: int) -> None:
+        self.sent: Counter[str] = Counter()
+        self.cut: Counter[str] = Counter()
+        self.violations: list[Violation] = []
+        self.conversation_ids: Sequence[str] = ("1",)
+        self._world = world
+        self._accounts = accounts
+        self._dice = random.Random(seed)
+        self._under_way: Counter[str] = Counter()
+
+    async def run(self, frames: int) -> None:
+        """Go on until `frames` of each sort are sent (of some less: `Sort.share`)."""
+        goals = {name: max(1, int(frames * sort.share)) for name, sort in SORTS.items()}
+        await asyncio.gather(*(self._work(account, goals) for account in self._accounts))
+
+    async def _work(self, account: Account, goals: dict[str, int]) -> None:
+        while True:
+            missing = {
+                name: goal - self.sent[name] - self._under_way[name]
+                for name, goal in goals.items()
+                if goal > self.sent[name] + self._under_way[name]
+            }
+            if not missing:
+                if all(self.sent[name] >= goal for name, goal in goals.items()):
+                    return
+                # Another attacker has the rest, and may fail with it.
+                await asyncio.sleep(REST_SECONDS)
+                continue
+            name = max(missing, key=lambda name: missing[name] / goals[name])
+            sort = SORTS[name]
+            count = 1 if sort.closes else min(missing[name], FRAMES_PER_SOCKET)
+            self._under_way[name] += count
+            try:
+                await self._attack(name, sort, account, count)
+            finally:
+                self._under_way[name] -= count
+            if not sort.closes:
+                await asyncio.sleep(REST_SECONDS)
+
+    async def _attack(self, name: str, sort: Sort, account: Account, count: int) -> None:
+        server = self._dice.choice(self._world.servers)
+        try:
+            pid = server.pid
+            async with asyncio.timeout(ANSWER_SECONDS) as deadline:
+                async with connect(
+                    f"ws://{server.address}/ws/v1/",
+                    ping_interval=None,
+                    compression=None,
+                    max_size=None,
+                    close_timeout=1,
+                ) as socket:
+                    if sort.is_greeted:
+                        await _greet(socket, account, server.address)
+                    deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
+                    if sort.closes:
+                        await self._send_last(name, sort, socket)
+                    else:
+                        await self._send(name, sort, socket, count, deadline)
+        except UnexpectedError as error:
+            self._violation(error.kind, f"{name}: {error.detail}")
+        except ConnectionClosed as error:
+            code = error.rcvd.code if error.rcvd is not None else None
+            self.cut[name] += 1
+            if code is not None and code not in ALWAYS_CLOSES:
+                self._violation("hostile_wrong_answer", f"{name}: closed with {code}")
+            elif code is None:
+                await asyncio.sleep(DEATH_SECONDS)
+                if server.is_running and server.pid == pid:
+                    self._violation("hostile_cut", f"{name}: {error}")
+        except TimeoutError:
+            self.cut[name] += 1
+            if server.is_running and server.pid == pid:
+                self._violation("hostile_no_answer", name)
+        except (OSError, ServiceError, UnreachableError, WebSocketException):
+            # Nobody there: it was ended, or cannot reach its database.
+            await asyncio.sleep(REST_SECONDS)
+
+    async def _send(
+        self,
+        name: str,
+        sort: Sort,
+        socket: ClientConnection,
+        count: int,
+        deadline: asyncio.Timeout,
+    ) -> None:
+        """Frames in parts, each with its answers; the socket stays."""
+        while count > 0:
+            part = min(count, sort.at_once)
+            count -= part
+            conversation_id = self._dice.choice(self.conversation_ids)
+            socket.transport.write(
+                b"".join(sort.make(self._dice, conversation_id) for _ in range(part))
+            )
+            answered = 0
+            while answered < part:
+                for frame in await _read(socket):
+                    if frame["type"] == "error":
+                        _check(sort, frame)
+                        answered += 1
+            if answered > part:
+                raise UnexpectedError("hostile_wrong_answer", f"{answered} answers to {part}")
+            self.sent[name] += part
+            deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
+        if sort.is_greeted:
+            await socket.send('{"type":"ping","ref":"still there"}')
+            while True:
+                for frame in await _read(socket):
+                    if frame["type"] == "error":
+                        raise UnexpectedError("hostile_wrong_answer", f"one too many: {frame}")
+                    if frame["type"] == "pong":
+                        return
+
+    async def _send_last(self, name: str, sort: Sort, socket: ClientConnection) -> None:
+        """One frame, after which the server closes."""
+        socket.transport.write(sort.make(self._dice, self._dice.choice(self.conversation_ids)))
+        try:
+            while True:
+                for frame in await _read(socket):
+                    _check(sort, frame)
+        except ConnectionClosed as error:
+            if error.rcvd is None or error.rcvd.code not in sort.closes:
+                raise
+        self.sent[name] += 1
+
+    def _violation(self, kind: str, detail: str) -> None:
+        self.violations.append(Violation(kind, "", detail))
+
+
+async def _greet(socket: ClientConnection, account: Account, address: str) -> None:
+    await socket.send(json.dumps({"type": "hello", "ticket": await account.ticket(address)}))
+    while True:
+        for frame in await _read(socket):
+            if frame["type"] == "welcome":
+                return
+            if frame["type"] == "error":
+                raise UnreachableError(frame["code"])
+
+
+async def _read(socket: ClientConnection) -> list[dict[str, str]]:
+    frame = json.loads(await socket.recv())
+    return frame["frames"] if frame["type"] == "batch" else [frame]
+
+
+def _check(sort: Sort, frame: dict[str, str]) -> None:
+    if frame["type"] != "error":
+        raise UnexpectedError("hostile_wrong_answer", str(frame))
+    if frame["code"] not in sort.codes | ALWAYS_CODES:
+        raise UnexpectedError("hostile_wrong_answer", str(frame))
