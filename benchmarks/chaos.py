@@ -81,6 +81,9 @@ async def run(options: Options, plan: Plan) -> Outcome:
         try:
             await world.start()
             await Run(options, plan, installation, world, outcome).complete()
+        except BaseException:
+            print(outcome.summary())
+            raise
         finally:
             _keep_logs(options, world)
             await asyncio.to_thread(world.close)
@@ -112,7 +115,7 @@ class Run:
         self._world = world
         self._outcome = outcome
         self._witness = Witness(world.postgres.url)
-        self._attack = Attack(world, [], options.seed)
+        self._attack = Attack(world, options.seed)
         self._users = 0
         self._digests: dict[str, str] = {}
         self._found: list[Violation] = []
@@ -123,10 +126,9 @@ class Run:
     async def complete(self) -> None:
         """Every round, and then a last look at all that was ever stored."""
         hostile = await self._make_users(ATTACKERS, [])
-        accounts = [Account(member.username, PASSWORD) for member in hostile]
-        for account in accounts:
+        self._attack.accounts = [Account(member.username, PASSWORD) for member in hostile]
+        for account in self._attack.accounts:
             await account.log_in(self._world.servers[0].address)
-        self._attack = Attack(self._world, accounts, self._seed)
         async with beside(self._world.watch(), self._witness.watch(), self._tell()):
             while self._outcome.rounds < self._plan.rounds or self._seconds < self._at_least:
                 await self._round(self._outcome.rounds)

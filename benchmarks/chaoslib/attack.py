@@ -8,10 +8,11 @@ ended or frozen by us.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -20,7 +21,7 @@ from benchmarks.chaoslib.hostile import SORTS, Sort
 from benchmarks.chaoslib.violations import Violation
 from benchmarks.chaoslib.world import World
 from scripts.services import ServiceError
-from tests.account import Account, UnreachableError
+from tests.account import Account, RefusedError, UnreachableError
 
 ATTACKERS = 3
 # After so many frames an attacker takes another socket.
@@ -46,22 +47,25 @@ class UnexpectedError(Exception):
 
 
 class Attack:
-    """`sent` counts frames that were answered as they must be, by sort."""
+    """`sent` counts frames that were answered as they must be, by sort.
 
-    def __init__(self, world: World, accounts: Sequence[Account], seed: int) -> None:
+    `accounts` are whose sockets are used, one by each attacker; `conversation_ids` are of
+    conversations that none of them is in.
+    """
+
+    def __init__(self, world: World, seed: int) -> None:
         self.sent: Counter[str] = Counter()
-        self.cut: Counter[str] = Counter()
         self.violations: list[Violation] = []
+        self.accounts: Sequence[Account] = ()
         self.conversation_ids: Sequence[str] = ("1",)
         self._world = world
-        self._accounts = accounts
         self._dice = random.Random(seed)
         self._under_way: Counter[str] = Counter()
 
     async def run(self, frames: int) -> None:
         """Go on until `frames` of each sort are sent (of some less: `Sort.share`)."""
         goals = {name: max(1, int(frames * sort.share)) for name, sort in SORTS.items()}
-        await asyncio.gather(*(self._work(account, goals) for account in self._accounts))
+        await asyncio.gather(*(self._work(account, goals) for account in self.accounts))
 
     async def _work(self, account: Account, goals: dict[str, int]) -> None:
         while True:
@@ -92,38 +96,38 @@ class Attack:
         try:
             pid = server.pid
             async with asyncio.timeout(ANSWER_SECONDS) as deadline:
-                async with connect(
-                    f"ws://{server.address}/ws/v1/",
-                    ping_interval=None,
-                    compression=None,
-                    max_size=None,
-                    close_timeout=1,
-                ) as socket:
+                async with _open(server.address) as socket:
                     if sort.is_greeted:
                         await _greet(socket, account, server.address)
-                    deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
                     if sort.closes:
                         await self._send_last(name, sort, socket)
                     else:
                         await self._send(name, sort, socket, count, deadline)
         except UnexpectedError as error:
-            self._violation(error.kind, f"{name}: {error.detail}")
-        except ConnectionClosed as error:
-            code = error.rcvd.code if error.rcvd is not None else None
-            self.cut[name] += 1
-            if code is not None and code not in ALWAYS_CLOSES:
-                self._violation("hostile_wrong_answer", f"{name}: closed with {code}")
-            elif code is None:
-                await asyncio.sleep(DEATH_SECONDS)
-                if server.is_running and server.pid == pid:
-                    self._violation("hostile_cut", f"{name}: {error}")
-        except TimeoutError:
-            self.cut[name] += 1
-            if server.is_running and server.pid == pid:
-                self._violation("hostile_no_answer", name)
+            self._violation(name, error.kind, error.detail)
+        except (ConnectionClosed, TimeoutError) as error:
+            await self._note_end(name, error, lambda: server.is_running and server.pid == pid)
+        except RefusedError:
+            # The answer to a renewal was lost with its server, and the session with that.
+            with contextlib.suppress(UnreachableError):
+                await account.log_in(server.address)
         except (OSError, ServiceError, UnreachableError, WebSocketException):
             # Nobody there: it was ended, or cannot reach its database.
             await asyncio.sleep(REST_SECONDS)
+
+    async def _note_end(
+        self, name: str, error: ConnectionClosed | TimeoutError, is_alive: Callable[[], bool]
+    ) -> None:
+        """It ended in the middle, as it may only if the process did, or said so."""
+        if isinstance(error, TimeoutError):
+            if is_alive():
+                self._violation(name, "hostile_no_answer", "")
+        elif error.rcvd is None:
+            await asyncio.sleep(DEATH_SECONDS)
+            if is_alive():
+                self._violation(name, "hostile_cut", str(error))
+        elif error.rcvd.code not in ALWAYS_CLOSES:
+            self._violation(name, "hostile_wrong_answer", f"closed with {error.rcvd.code}")
 
     async def _send(
         self,
@@ -134,46 +138,50 @@ class Attack:
         deadline: asyncio.Timeout,
     ) -> None:
         """Frames in parts, each with its answers; the socket stays."""
-        while count > 0:
-            part = min(count, sort.at_once)
-            count -= part
+        clock = asyncio.get_running_loop().time
+        for start in range(0, count, sort.at_once):
+            deadline.reschedule(clock() + ANSWER_SECONDS)
+            part = min(count - start, sort.at_once)
             conversation_id = self._dice.choice(self.conversation_ids)
             socket.transport.write(
                 b"".join(sort.make(self._dice, conversation_id) for _ in range(part))
             )
             answered = 0
             while answered < part:
-                for frame in await _read(socket):
-                    if frame["type"] == "error":
-                        _check(sort, frame)
-                        answered += 1
+                frames = await _read(socket)
+                _check(sort, frames)
+                answered += len(frames)
             if answered > part:
                 raise UnexpectedError("hostile_wrong_answer", f"{answered} answers to {part}")
             self.sent[name] += part
-            deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
         if sort.is_greeted:
-            await socket.send('{"type":"ping","ref":"still there"}')
-            while True:
-                for frame in await _read(socket):
-                    if frame["type"] == "error":
-                        raise UnexpectedError("hostile_wrong_answer", f"one too many: {frame}")
-                    if frame["type"] == "pong":
-                        return
+            await _ping(socket)
 
     async def _send_last(self, name: str, sort: Sort, socket: ClientConnection) -> None:
         """One frame, after which the server closes."""
         socket.transport.write(sort.make(self._dice, self._dice.choice(self.conversation_ids)))
         try:
             while True:
-                for frame in await _read(socket):
-                    _check(sort, frame)
+                _check(sort, await _read(socket))
         except ConnectionClosed as error:
             if error.rcvd is None or error.rcvd.code not in sort.closes:
                 raise
         self.sent[name] += 1
 
-    def _violation(self, kind: str, detail: str) -> None:
-        self.violations.append(Violation(kind, "", detail))
+    def _violation(self, name: str, kind: str, detail: str) -> None:
+        # It counts as sent: the run has to come to its end.
+        self.sent[name] += 1
+        self.violations.append(Violation(kind, "", f"{name}: {detail}"))
+
+
+def _open(address: str) -> connect:
+    return connect(
+        f"ws://{address}/ws/v1/",
+        ping_interval=None,
+        compression=None,
+        max_size=None,
+        close_timeout=1,
+    )
 
 
 async def _greet(socket: ClientConnection, account: Account, address: str) -> None:
@@ -186,13 +194,25 @@ async def _greet(socket: ClientConnection, account: Account, address: str) -> No
                 raise UnreachableError(frame["code"])
 
 
+async def _ping(socket: ClientConnection) -> None:
+    """The socket still works, and has nothing more to say of what was sent."""
+    await socket.send('{"type":"ping"}')
+    while True:
+        for frame in await _read(socket):
+            if frame["type"] == "error":
+                raise UnexpectedError("hostile_wrong_answer", f"one too many: {frame}")
+            if frame["type"] == "pong":
+                return
+
+
 async def _read(socket: ClientConnection) -> list[dict[str, str]]:
+    """The next frames, without those that may come at any time."""
     frame = json.loads(await socket.recv())
-    return frame["frames"] if frame["type"] == "batch" else [frame]
+    frames = frame["frames"] if frame["type"] == "batch" else [frame]
+    return [one for one in frames if one["type"] not in {"bye", "resync"}]
 
 
-def _check(sort: Sort, frame: dict[str, str]) -> None:
-    if frame["type"] != "error":
-        raise UnexpectedError("hostile_wrong_answer", str(frame))
-    if frame["code"] not in sort.codes | ALWAYS_CODES:
-        raise UnexpectedError("hostile_wrong_answer", str(frame))
+def _check(sort: Sort, frames: Sequence[dict[str, str]]) -> None:
+    for frame in frames:
+        if frame["type"] != "error" or frame["code"] not in sort.codes | ALWAYS_CODES:
+            raise UnexpectedError("hostile_wrong_answer", str(frame))

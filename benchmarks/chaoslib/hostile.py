@@ -20,7 +20,6 @@ CUT_BYTES = 2 * FRAME_BYTES
 
 # Close codes of RFC 6455, section 7.4.1.
 PROTOCOL_ERROR, TOO_BIG, UNAUTHENTICATED = 1002, 1009, 4501
-NOT_UTF8 = 1007
 
 Make = Callable[[random.Random, str], bytes]
 
@@ -151,6 +150,8 @@ def broken_utf8(dice: random.Random, _conversation_id: str) -> bytes:
 def fragments(dice: random.Random, conversation_id: str) -> bytes:
     """A bad command in pieces, some of them empty, with a ping in between."""
     payload = json.dumps({"type": _word(dice), "x": _word(dice) * 20}).encode()
+    if dice.random() < 0.3:
+        payload += dice.choice(BROKEN_UTF8)
     cuts = sorted(dice.choices(range(len(payload) + 1), k=dice.randrange(1, 8)))
     pieces = [
         payload[start:end] for start, end in zip([0, *cuts], [*cuts, len(payload)], strict=True)
@@ -184,21 +185,20 @@ def before_hello(dice: random.Random, conversation_id: str) -> bytes:
     return dice.choice([_object(type="ping"), foreign(dice, conversation_id)])
 
 
+BROKEN_FRAMES = (
+    b"\x83\x80" + bytes(4),  # an opcode that means nothing yet
+    b"\xf1\x80" + bytes(4),  # reserved bits
+    b"\x80\x81" + bytes(4) + b"x",  # the end of a message that never began
+    b"\x01\x81" + bytes(4) + b"x" + b"\x81\x81" + bytes(4) + b"x",  # one message inside another
+    b"\x09\x81" + bytes(4) + b"x",  # a ping in pieces
+    b"\x89\xfe\x00\x7e" + bytes(130),  # a ping that is too long
+    b"\x88\x81" + bytes(4) + b"x",  # half a close code
+    b"\x81\x02{}",  # not masked
+)
+
+
 def broken_frame(dice: random.Random, _conversation_id: str) -> bytes:
-    return dice.choice(
-        [
-            b"\x83\x80" + bytes(4),  # an opcode that means nothing yet
-            b"\xf1\x80" + bytes(4),  # reserved bits
-            Frame(Opcode.CONT, b"x").serialize(mask=True),  # of a message that never began
-            Frame(Opcode.PING, b"x", fin=False).serialize(mask=True),
-            b"\x89\xfe\x00\x7e" + bytes(130),  # a ping that is too long
-        ]
-    )
-
-
-def broken_utf8_in_fragments(dice: random.Random, _conversation_id: str) -> bytes:
-    first = Frame(Opcode.TEXT, b'{"type":"', fin=False).serialize(mask=True)
-    return first + Frame(Opcode.CONT, dice.choice(BROKEN_UTF8[:1]) + b'"}').serialize(mask=True)
+    return dice.choice(BROKEN_FRAMES)
 
 
 _BAD_FRAME = frozenset({"bad_frame"})
@@ -214,7 +214,7 @@ SORTS = {
     "too large": Sort(large, _TOO_LARGE, at_once=10),
     "deep JSON": Sort(deep_json, frozenset({"bad_frame", "invalid", "unknown_command"})),
     "broken UTF-8": Sort(broken_utf8, _BAD_FRAME),
-    "fragments": Sort(fragments, frozenset({"unknown_command"})),
+    "fragments": Sort(fragments, frozenset({"bad_frame", "unknown_command"})),
     "foreign conversations": Sort(foreign, frozenset({"not_found"}), at_once=30),
     "far too large": Sort(
         far_too_large, closes=frozenset({TOO_BIG}), is_greeted=False, share=_CLOSES_SHARE
@@ -228,11 +228,5 @@ SORTS = {
     ),
     "broken frames": Sort(
         broken_frame, closes=frozenset({PROTOCOL_ERROR}), is_greeted=False, share=_CLOSES_SHARE
-    ),
-    "broken UTF-8 in fragments": Sort(
-        broken_utf8_in_fragments,
-        closes=frozenset({NOT_UTF8}),
-        is_greeted=False,
-        share=_CLOSES_SHARE,
     ),
 }

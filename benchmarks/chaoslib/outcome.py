@@ -126,9 +126,10 @@ def rule_of_three(trials: int) -> str:
     """What no failure in so many trials says of the rate: with 95 % confidence below 3/n."""
     if trials < 3:
         return "says nothing"
-    share = 3 / trials
-    digits = max(0, -math.floor(math.log10(share * 100)))
-    return f"below {share:.{digits}%}"
+    percent = 300 / trials
+    # Two figures, and never fewer than it is: a bound that is rounded down is none.
+    scale = 10 ** (1 - math.floor(math.log10(percent)))
+    return f"below {math.ceil(percent * scale - 1e-9) / scale:g} %"
 
 
 def spread(delays: Sequence[float]) -> str:
