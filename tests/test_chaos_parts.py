@@ -167,13 +167,13 @@ def outcome(**values):
 
 def test_the_report_goes_between_the_marks_and_replaces_what_was_there(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"above\n\n{BEGIN}\nold\n{END}\n\nbelow\n")
+    page.write_text(f"above\n\n{BEGIN}\nyesterday\n{END}\n\nbelow\n")
     faults = Counter({"server killed": 300})
     write_report(page, outcome(faults=faults, acks=240_001, machine={"Redis": "7", "cores": 2}))
     once = page.read_text()
     assert once.startswith(f"above\n\n{BEGIN}\n\n| the run |")
     assert once.endswith(f"{END}\n\nbelow\n")
-    assert "old" not in once
+    assert "yesterday" not in once
     assert "| server killed | 300 | below 1 % |" in once
     assert "240,001; a loss per ack: below 0.0013 %" in once
     assert "| cores | 2 |" in once
