@@ -20,9 +20,10 @@ PLAN = replace(PLANS["short"], acks=500, frames=40, pairs=5, every=0.5)
 @pytest.mark.timeout(300)
 def test_no_message_is_lost_doubled_or_mixed_up_while_servers_die():
     outcome = asyncio.run(run(Options("short", SEED), PLAN))
-    assert outcome.violations == [], outcome.summary()
-    assert len(outcome.settled) == outcome.rounds == 1
-    assert outcome.acks >= PLAN.acks
-    assert outcome.witnessed > 0
-    assert PLAN.faults.items() <= outcome.faults.items()
-    assert outcome.frames.keys() == SORTS.keys()
+    told = outcome.summary()
+    assert outcome.violations == [], told
+    assert len(outcome.settled) == outcome.rounds == 1, told
+    assert outcome.acks >= PLAN.acks, told
+    assert outcome.witnessed > 0, told
+    assert PLAN.faults.items() <= outcome.faults.items(), told
+    assert outcome.frames.keys() == SORTS.keys(), told

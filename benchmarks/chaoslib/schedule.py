@@ -89,6 +89,7 @@ PLANS = {
         },
         acks=240_000,
         frames=100_000,
+        pause=0.2,
     ),
 }
 
@@ -107,10 +108,14 @@ class Fault:
     probability: str
 
     @property
+    def failpoint(self) -> str:
+        """Its name, if it is one."""
+        return self.kind.partition("failpoint ")[2]
+
+    @property
     def failpoints(self) -> str:
         """The FAILPOINTS setting of the server that is to die of it."""
-        _, _, point = self.kind.partition("failpoint ")
-        return f"{point}:{self.probability}" if point else ""
+        return f"{self.failpoint}:{self.probability}" if self.failpoint else ""
 
 
 @dataclass(frozen=True, slots=True)
