@@ -1,12 +1,14 @@
-"""The parts of chaos by themselves: schedule, hostile frames, report, delays."""
+"""The parts of chaos by themselves: schedule, hostile frames, report, client, delays."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections import Counter
 
 import pytest
+from websockets.asyncio.server import serve
 
 from benchmarks.chaos import main
 from benchmarks.chaoslib import hostile
@@ -18,6 +20,8 @@ from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation
 from chatbe.core.failpoints import POINTS
 from chatbe.operations.websocket_protocol import frame_bounds
+from tests.account import Account
+from tests.client import Client
 from tests.journal import Journal
 from tests.servers import PROJECT
 
@@ -218,6 +222,43 @@ def test_an_unknown_plan_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--plan", "endless"])
     assert "short" in capsys.readouterr().err
+
+
+# --- the client that the checker relies on
+
+
+class Ticketed(Account):
+    """Somebody who needs no REST to get in."""
+
+    async def ticket(self, address):
+        return "ticket"
+
+
+async def test_a_sync_that_was_to_be_sent_again_is_sent_again():
+    async def answer(socket):
+        refusals = 2
+        async for data in socket:
+            frame = json.loads(data)
+            if frame["type"] == "hello":
+                said = {"type": "welcome", "epoch": "e", "feed_seq": 1}
+            elif refusals:
+                refusals -= 1
+                said = {"type": "error", "ref": frame["ref"], "code": "unavailable"}
+                said |= {"retry": True, "retry_after": 0.01}
+            else:
+                said = {"type": "live"}
+            await socket.send(json.dumps(said))
+
+    account = Ticketed("anna", "")
+    account.user_id = "1"
+    async with serve(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = Client(account, [f"127.0.0.1:{port}"])
+        async with asyncio.timeout(10):
+            await client.start()
+        await client.stop()
+    assert client.journal.counts["error unavailable"] == 2
+    assert client.journal.counts["connections"] == 1
 
 
 # --- delays
