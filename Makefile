@@ -6,7 +6,7 @@ PORT ?= 8000
 HOST = 127.0.0.1
 # More for the command behind a target: make test ARGS="-k resume -x"
 ARGS =
-# How long `make chaos` goes on, and where its dice start: the same seed is the same run.
+# How long `make chaos` goes on, and where its dice start: the same seed is the same schedule.
 SECONDS = 60
 # How many requests `make fuzz` makes up for each operation of the REST interface.
 EXAMPLES = 300
@@ -18,10 +18,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test fuzz lint format bench chaos lock audit clean
+.PHONY: help install run migrate shell env test fuzz lint format bench chaos chaos-long lock audit clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the virtual environment: what is installed follows the lock files --------------------------
 
@@ -95,6 +95,9 @@ bench: $(VENV)/dev.stamp ## Measure speed and size (ARGS=…)
 
 chaos: $(VENV)/dev.stamp ## Break things while people chat, then look for losses (SECONDS=60 SEED=…)
 	@$(BIN)/python -m benchmarks.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+
+chaos-long: $(VENV)/dev.stamp ## The same by the thousand, in about 40 minutes; the report goes into docs (SEED=…)
+	@$(BIN)/python -m benchmarks.chaos --plan long --seed $(SEED) --report docs/reliability.md $(ARGS)
 
 # --- housekeeping -------------------------------------------------------------------------------
 

@@ -1,119 +1,93 @@
 """People chat while servers die around them; afterwards nothing may be lost, doubled or mixed up.
 
-    python -m benchmarks.chaos --seconds 120 --seed 7
+    python -m benchmarks.chaos --plan long --seed 7 --report docs/reliability.md
 
-Starts PostgreSQL, Redis and server processes of its own, lets pairs of users on
-different servers chat, and meanwhile kills, stalls and restarts everything on a
-schedule drawn from the seed (`chaoslib.schedule`). Then the faults end, everything must
-come together by itself, and the checker (`chaoslib.checker`) compares what was answered,
-what every device holds and what the database has. Exits with 1 if anything is wrong.
+Starts PostgreSQL, Redis and server processes of its own and works off a plan of counted
+faults (`chaoslib.schedule`) in rounds. In each, pairs of new users on different servers
+chat, hostile clients send what nobody should, and everything is killed, frozen and
+restarted. Then the faults end, everything must come together by itself, and the checker
+(`chaoslib.checker`) compares what was answered, what every device holds and what the
+database has. Exits with 1 if anything is wrong. docs/reliability.md explains it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import secrets
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.chaoslib import schedule, stored
+from benchmarks import machine
+from benchmarks.chaoslib import stored
+from benchmarks.chaoslib.attack import ATTACKERS, Attack
 from benchmarks.chaoslib.chat import Chat, acquaintances
-from benchmarks.chaoslib.checker import Violation, by_kind, check
+from benchmarks.chaoslib.checker import check
 from benchmarks.chaoslib.delays import delivery_delays
+from benchmarks.chaoslib.outcome import Outcome, spread, write_report
+from benchmarks.chaoslib.schedule import PLANS, Plan, draw, share
+from benchmarks.chaoslib.violations import Violation
+from benchmarks.chaoslib.witness import Witness
 from benchmarks.chaoslib.world import World
 from scripts.services import Postgres, Redis
-from tests.servers import Installation
+from tests.account import Account
+from tests.servers import PASSWORD, Installation, Member
 
+# What the servers are told beyond what tests tell them. Everybody here comes from one
+# address and talks more than people do: limits belong here, set high.
+SERVER_SETTINGS = {
+    # Short, so that a device that was away for seconds has to start anew now and then.
+    "REPLAY_MAX": "40",
+}
 # After the last fault: until every send is answered, and then until every device is level.
 # A send of unknown outcome is resolved within 10 s, a lost hint within 10 s.
 ANSWER_SECONDS = 45.0
 SETTLE_SECONDS = 20.0
-# With Redis dead a message may take 10 s to a live device; PostgreSQL is away as well now
-# and then, and both at once on a busy machine take their time.
-LATE_SECONDS = 20.0
-# Short, so that a device that was away for seconds has to start anew now and then.
-REPLAY_MAX = "40"
-DETAILS_PER_KIND = 5
+# With Redis dead a message may take 10 s to a live device, and a process be frozen for 8 s;
+# both at once on a busy machine take their time.
+LATE_SECONDS = 25.0
+PROGRESS_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One run; times in seconds."""
+    """One run. It goes on with further rounds until `seconds` have passed."""
 
-    seconds: float
+    plan: str
     seed: int
-    pairs: int = 20
-    servers: int = 2
-    every: float = 2.5
-    pause: float = 0.1
+    seconds: float = 0
     logs: Path | None = None
+    report: Path | None = None
 
     @property
     def command(self) -> str:
-        return (
-            f"python -m benchmarks.chaos --seconds {self.seconds:g} --seed {self.seed}"
-            f" --pairs {self.pairs} --servers {self.servers}"
-            f" --every {self.every:g} --pause {self.pause:g}"
-        )
+        longer = f" --seconds {self.seconds:g}" if self.seconds else ""
+        return f"python -m benchmarks.chaos --plan {self.plan} --seed {self.seed}{longer}"
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a run did and found."""
-
-    options: Options
-    faults: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-    chat_seconds: float = 0
-    acks: int = 0
-    settled_after: float | None = None
-    delays: list[float] = field(default_factory=list)
-    violations: list[Violation] = field(default_factory=list)
-
-    def report(self) -> str:
-        lines = [f"again: {self.options.command}"]
-        settled = "never" if self.settled_after is None else f"{self.settled_after:.1f} s"
-        lines += [
-            f"acks: {self.acks} in {self.chat_seconds:.0f} s",
-            f"level after the last fault and send: {settled}",
-        ]
-        lines.append(f"from ack to a live device: {_spread(self.delays)}")
-        for title, counts in (("faults", self.faults), ("clients", self.counts)):
-            lines += [f"{title}:", *(f"  {counts[key]:7} {key}" for key in sorted(counts))]
-        kinds = by_kind(self.violations)
-        lines.append(f"violations: {sum(kinds.values())}")
-        for kind, count in sorted(kinds.items()):
-            lines.append(f"  {count:7} {kind}")
-            found = [one for one in self.violations if one.kind == kind][:DETAILS_PER_KIND]
-            lines += [f"            {one.conversation_id} {one.detail}" for one in found]
-        return "\n".join(lines)
-
-
-async def run(options: Options) -> Outcome:
+async def run(options: Options, plan: Plan) -> Outcome:
     """One run from empty servers to a verdict; everything it started is ended."""
     with Postgres() as postgres, Redis() as broker:
-        installation = Installation(postgres.url, broker.url, REPLAY_MAX=REPLAY_MAX)
+        installation = Installation(postgres.url, broker.url, **SERVER_SETTINGS)
         await asyncio.to_thread(installation.migrate)
-        members = await asyncio.to_thread(
-            installation.make_users, 2 * options.pairs, acquaintances(options.pairs)
-        )
-        world = World(postgres, broker, installation, options.servers)
+        world = World(postgres, broker, installation, plan.servers)
+        outcome = Outcome(options.command, options.seed, plan)
+        outcome.machine = await asyncio.to_thread(machine.describe, postgres.url, broker.url)
+        outcome.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             await world.start()
-            addresses = [server.address for server in world.servers]
-            chat = world.chat = Chat(addresses, pause=options.pause, seed=options.seed)
-            try:
-                await chat.open(members, options.pairs)
-                return await _storm(options, world, chat)
-            finally:
-                await chat.close()
+            await Run(options, plan, installation, world, outcome).complete()
+        except BaseException:
+            print(outcome.summary())
+            raise
         finally:
             _keep_logs(options, world)
             await asyncio.to_thread(world.close)
+        return outcome
 
 
 def _keep_logs(options: Options, world: World) -> None:
@@ -123,77 +97,189 @@ def _keep_logs(options: Options, world: World) -> None:
             (options.logs / f"{name}.log").write_text(text)
 
 
-async def _storm(options: Options, world: World, chat: Chat) -> Outcome:
-    outcome = Outcome(options)
-    clock = asyncio.get_running_loop().time
-    watching = asyncio.create_task(world.watch())
-    try:
-        chat.talk()
-        began = clock()
-        for fault in schedule.draw(
-            seed=options.seed,
-            seconds=options.seconds,
-            servers=options.servers,
-            every=options.every,
+class Run:
+    """All rounds of a run on servers that are up, and the figures they leave in `outcome`."""
+
+    def __init__(
+        self,
+        options: Options,
+        plan: Plan,
+        installation: Installation,
+        world: World,
+        outcome: Outcome,
+    ) -> None:
+        self._seed = options.seed
+        self._at_least = options.seconds
+        self._plan = plan
+        self._installation = installation
+        self._world = world
+        self._outcome = outcome
+        self._witness = Witness(world.postgres.url)
+        self._attack = Attack(world, options.seed)
+        self._users = 0
+        self._digests: dict[str, str] = {}
+        self._found: list[Violation] = []
+        self._acks_of_rounds = 0
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+
+    async def complete(self) -> None:
+        """Every round, and then a last look at all that was ever stored."""
+        hostile = await self._make_users(ATTACKERS, [])
+        self._attack.accounts = [Account(member.username, PASSWORD) for member in hostile]
+        for account in self._attack.accounts:
+            await account.log_in(self._world.servers[0].address)
+        async with beside(self._world.watch(), self._witness.watch(), self._tell()):
+            while self._outcome.rounds < self._plan.rounds or self._seconds < self._at_least:
+                await self._round(self._outcome.rounds)
+                self._outcome.rounds += 1
+        for conversation_id in await asyncio.to_thread(
+            stored.changed, self._world.postgres.url, self._digests
         ):
-            await asyncio.sleep(began + fault.at - clock())
-            world.strike(fault)
-        await asyncio.sleep(max(0.0, began + options.seconds - clock()))
-        await world.heal()
+            self._violation("changed_afterwards", "", conversation_id)
+        if self._outcome.delays and max(self._outcome.delays) > LATE_SECONDS:
+            self._violation("delivered_late", spread(self._outcome.delays))
+        self._take_stock()
+
+    async def _round(self, number: int) -> None:
+        pairs = self._plan.pairs
+        members = await self._make_users(2 * pairs, list(acquaintances(pairs)))
+        chat = self._world.chat = Chat(
+            [server.address for server in self._world.servers],
+            pause=self._plan.pause,
+            seed=self._seed + number,
+            on_ack=self._witness.notice,
+        )
+        try:
+            await chat.open(members, pairs)
+            self._attack.conversation_ids = chat.conversation_ids
+            chat.talk()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._world.suffer(draw(self._plan, self._seed, number)))
+                group.create_task(self._attack.run(self._share_up_to(self._plan.frames, number)))
+                group.create_task(self._until_acked(self._share_up_to(self._plan.acks, number)))
+            await self._calm(chat)
+            await self._verdict(chat)
+        finally:
+            self._world.chat = None
+            self._acks_of_rounds += chat.acks
+            await chat.close()
+
+    async def _calm(self, chat: Chat) -> None:
+        """No more faults and no more messages: everybody must come to the same end."""
         unanswered = await chat.hush(ANSWER_SECONDS)
         if unanswered:
             detail = f"{unanswered} sends had no answer {ANSWER_SECONDS:g} s after the last fault"
-            outcome.violations.append(Violation("not_converged", "", detail))
-        calm = clock()
-        outcome.chat_seconds = calm - began
-        if await chat.settle(
-            await asyncio.to_thread(stored.heads, world.postgres.url), SETTLE_SECONDS
-        ):
-            outcome.settled_after = clock() - calm
+            self._violation("not_converged", detail)
+        hushed = self._clock()
+        url = self._world.postgres.url
+        if await chat.settle(await asyncio.to_thread(stored.heads, url), SETTLE_SECONDS):
+            self._outcome.settled.append(self._clock() - hushed)
         await chat.add_late_devices()
-        await chat.settle(await asyncio.to_thread(stored.heads, world.postgres.url), SETTLE_SECONDS)
-    finally:
-        watching.cancel()
-    logs = await asyncio.to_thread(stored.read_logs, world.postgres.url)
-    outcome.faults, outcome.counts = world.faults, chat.counts()
-    outcome.acks = sum(len(journal.acks) for journal in chat.journals())
-    outcome.delays = delivery_delays(chat.journals())
-    outcome.violations += [*world.violations, *check(chat.journals(), logs)]
-    if outcome.delays and outcome.delays[-1] > LATE_SECONDS:
-        detail = f"{_spread(outcome.delays)}"
-        outcome.violations.append(Violation("delivered_late", "", detail))
-    if outcome.counts["reset"]:
-        # No backup was restored: a cursor beyond the end means that a client was shown
-        # what was then not committed.
-        detail = f"{outcome.counts['reset']} times"
-        outcome.violations.append(Violation("reset_without_reason", "", detail))
-    return outcome
+        await chat.settle(await asyncio.to_thread(stored.heads, url), SETTLE_SECONDS)
+
+    async def _verdict(self, chat: Chat) -> None:
+        """What is wrong, and figures; nothing else of the round is kept."""
+        lists = await chat.lists()
+        logs = await asyncio.to_thread(
+            stored.read_logs, self._world.postgres.url, chat.conversation_ids
+        )
+        journals = chat.journals()
+        self._found += await asyncio.to_thread(check, journals, logs, lists)
+        self._digests |= stored.digests(logs)
+        counts = chat.counts()
+        for journal in journals:
+            for refusal in journal.refusals:
+                self._violation("refused_without_reason", f"{journal.device}: {refusal}")
+        if counts["reset"]:
+            # No backup was restored: a cursor beyond the end means that a client was shown
+            # what was then not committed.
+            self._violation("reset_without_reason", f"{counts['reset']} times")
+        self._outcome.clients += counts
+        self._outcome.delays.extend(delivery_delays(journals))
+        self._outcome.messages += sum(len(log.rows) for log in logs)
+        self._outcome.events += sum(len(journal.changes) for journal in journals)
+
+    async def _make_users(self, count: int, contacts: Sequence[tuple[int, int]]) -> list[Member]:
+        first, self._users = self._users, self._users + count
+        return await asyncio.to_thread(
+            self._installation.make_users, count, iter(contacts), first=first
+        )
+
+    async def _until_acked(self, acks: int) -> None:
+        while self._acks < acks:
+            await asyncio.sleep(0.1)
+
+    def _share_up_to(self, total: int, number: int) -> int:
+        """Of all rounds up to this one."""
+        return sum(share(total, self._plan.rounds, one) for one in range(number + 1))
+
+    # --- figures
+
+    @property
+    def _seconds(self) -> float:
+        return self._clock() - self._began
+
+    @property
+    def _acks(self) -> int:
+        """Those of the present round included, until they count with the others."""
+        chat = self._world.chat
+        return self._acks_of_rounds + (chat.acks if chat is not None else 0)
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            self._take_stock()
+            print(self._outcome.progress(), flush=True)
+
+    def _take_stock(self) -> None:
+        world, outcome = self._world, self._outcome
+        outcome.seconds = self._seconds
+        outcome.acks = self._acks
+        outcome.faults = world.faults
+        outcome.frames = self._attack.sent
+        outcome.lives = world.lives
+        outcome.witnessed = self._witness.asked
+        outcome.memory_peak, outcome.memory_of_last = world.memory_peak, world.memory_of_last
+        outcome.violations = [
+            *self._found,
+            *world.violations,
+            *self._witness.violations,
+            *self._attack.violations,
+        ]
+
+    def _violation(self, kind: str, detail: str, conversation_id: str = "") -> None:
+        self._found.append(Violation(kind, conversation_id, detail))
 
 
-def _spread(delays: Sequence[float]) -> str:
-    if not delays:
-        return "none"
-    marks = {"median": 0.5, "99 %": 0.99, "99.9 %": 0.999}
-    figures = [f"{name} {delays[int(len(delays) * at)]:.3f}" for name, at in marks.items()]
-    return f"{', '.join(figures)}, longest {delays[-1]:.1f} s of {len(delays)}"
+@contextlib.asynccontextmanager
+async def beside(*endless: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run these for as long as the block lasts; one that fails ends the block with its error."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in endless]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60, help="of faults")
+    parser.add_argument("--plan", choices=PLANS, default="short", help="how many faults of which")
     parser.add_argument("--seed", type=int, help="repeats a schedule; drawn if not given")
-    parser.add_argument("--pairs", type=int, default=20, help="of users on different servers")
-    parser.add_argument("--servers", type=int, default=2)
-    parser.add_argument("--every", type=float, default=2.5, help="seconds between two faults")
-    parser.add_argument("--pause", type=float, default=0.1, help="seconds between two messages")
+    parser.add_argument("--seconds", type=float, default=0, help="more rounds until these are over")
     parser.add_argument("--logs", type=Path, help="a folder to keep the servers' logs in")
+    parser.add_argument("--report", type=Path, help="a page to put the figures into")
     given = vars(parser.parse_args(arguments))
     if given["seed"] is None:
         given["seed"] = secrets.randbelow(1_000_000)
     options = Options(**given)
     print(options.command, flush=True)
-    outcome = asyncio.run(run(options))
-    print(outcome.report())
+    outcome = asyncio.run(run(options, PLANS[options.plan]))
+    print(outcome.summary())
+    if options.report is not None:
+        write_report(options.report, outcome)
     return 1 if outcome.violations else 0
 
 

@@ -31,6 +31,9 @@ from tests.logs import Logs
 CURSORS_PER_SYNC = 1_000
 # Seconds before another attempt to connect: after one that had worked, and at most.
 FIRST_DELAY, LAST_DELAY = 0.1, 1.0
+# Seconds before a `sync` that was answered with `retry` is sent again.
+SYNC_AGAIN = 0.5
+SYNC_REF = "sync"
 DO_NOT_RECONNECT = range(4500, 5000)
 
 
@@ -86,6 +89,7 @@ class Client:
             "resync": self._on_resync,
             "user.changed": self._on_user_changed,
             "bye": self._on_bye,
+            "error": self._on_error,
             **self._logs.handlers,
         }
 
@@ -235,7 +239,8 @@ class Client:
             for start in range(0, max(1, len(cursors)), CURSORS_PER_SYNC):
                 part = dict(cursors[start : start + CURSORS_PER_SYNC])
                 done = start + CURSORS_PER_SYNC >= len(cursors)
-                await connection.tell({"type": "sync", "cursors": part, "done": done})
+                sync = {"type": "sync", "ref": SYNC_REF, "cursors": part, "done": done}
+                await connection.tell(sync)
 
     # --- what the server says; all of it at once, so that frames keep their order
 
@@ -243,8 +248,6 @@ class Client:
         handler = self._handlers.get(frame["type"])
         if handler is not None:
             handler(frame)
-        elif frame["type"] == "error":
-            self.journal.counts[f"error {frame['code']}"] += 1
 
     def _on_welcome(self, frame: Frame) -> None:
         self._epoch = frame["epoch"]
@@ -260,6 +263,17 @@ class Client:
     def _on_resync(self, _frame: Frame) -> None:
         self.journal.counts["resync"] += 1
         self._spawn(self._sync())
+
+    def _on_error(self, frame: Frame) -> None:
+        self.journal.counts[f"error {frame['code']}"] += 1
+        if frame["retry"] and frame.get("ref") == SYNC_REF:
+            self._spawn(self._sync_again(frame.get("retry_after") or SYNC_AGAIN))
+
+    async def _sync_again(self, delay: float) -> None:
+        connection = self._connection
+        await asyncio.sleep(delay)
+        if connection is self._connection:
+            await self._sync()
 
     def _on_user_changed(self, frame: Frame) -> None:
         self.feed_seq = frame["feed_seq"]

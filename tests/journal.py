@@ -80,6 +80,7 @@ class Journal:
 
     `cursors` and `counts` are kept up to date: the position per conversation that the
     client says it has reached, and how often it connected, retried, fetched and so on.
+    `heard_of` are the conversations of which anything was ever shown to it.
 
     Times are those of `time.monotonic`, by (conversation, position): when a message was
     acked, when a position was applied, and since when the device had been live by then.
@@ -94,6 +95,7 @@ class Journal:
     faults: list[Fault] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    heard_of: set[str] = field(default_factory=set)
     live_since: float | None = None
     acked_at: dict[tuple[str, int], float] = field(default_factory=dict)
     applied_at: dict[tuple[str, int], tuple[float, float | None]] = field(default_factory=dict)

@@ -56,27 +56,27 @@ class Logs:
     # --- frames
 
     def _on_range(self, frame: Frame) -> None:
-        copy = self.copies.get(frame["conversation_id"])
+        copy = self._copy(frame["conversation_id"])
         if copy is not None:
             copy.take_range(frame["after"], frame["to"], frame["head"], frame["changes"])
             self._catch_up(copy)
 
     def _on_message(self, frame: Frame) -> None:
         message = frame["message"]
-        copy = self.copies.get(message["conversation_id"])
+        copy = self._copy(message["conversation_id"])
         if copy is not None:
             copy.take_event(message["changed_seq"], message)
             self._catch_up(copy)
 
     def _on_skip(self, frame: Frame) -> None:
-        copy = self.copies.get(frame["conversation_id"])
+        copy = self._copy(frame["conversation_id"])
         if copy is not None:
             copy.take_event(frame["seq"], None)
             self._catch_up(copy)
 
     def _on_added(self, frame: Frame) -> None:
         conversation_id = frame["conversation"]["id"]
-        copy = self.copies.get(conversation_id)
+        copy = self._copy(conversation_id)
         if copy is None:
             copy = LogCopy(conversation_id, frame["cursor"], self._journal)
             self.copies[conversation_id] = copy
@@ -92,7 +92,7 @@ class Logs:
 
     def _on_behind(self, frame: Frame) -> None:
         self._journal.counts["behind"] += 1
-        copy = self.copies.get(frame["conversation_id"])
+        copy = self._copy(frame["conversation_id"])
         if copy is not None:
             copy.hear_of(frame["head"])
             self._reload(copy)
@@ -107,10 +107,15 @@ class Logs:
 
     def _on_pong(self, frame: Frame) -> None:
         for conversation_id, head in frame["heads"].items():
-            copy = self.copies.get(conversation_id)
+            copy = self._copy(conversation_id)
             if copy is not None:
                 copy.hear_of(head)
                 self._catch_up(copy)
+
+    def _copy(self, conversation_id: str) -> LogCopy | None:
+        """Ours of what the server speaks of, if we have one."""
+        self._journal.heard_of.add(conversation_id)
+        return self.copies.get(conversation_id)
 
     # --- catching up
 

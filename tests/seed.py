@@ -1,7 +1,7 @@
 """Store many users at once: `python -m tests.seed`, with the server's environment.
 
-Reads {"users": count, "contacts": [[place, place], …], "password": text} as JSON and
-prints [[username, user id], …]. One password hash serves all of them: hashing is made
+Reads {"users": count, "first": number, "contacts": [[place, place], …], "password": text}
+as JSON and prints [[username, user id], …]. One password hash serves all of them: hashing is made
 to be slow, and it is not what these users are for.
 """
 
@@ -26,7 +26,7 @@ def main() -> None:
 
     layout = json.load(sys.stdin)
     password = make_password(layout["password"])
-    names = [f"user{number}" for number in range(layout["users"])]
+    names = [f"user{layout['first'] + number}" for number in range(layout["users"])]
     users = User.objects.bulk_create(
         User(
             username=name,

@@ -138,9 +138,13 @@ class Installation:
     def migrate(self) -> None:
         self.run("manage.py", "migrate", "--verbosity", "0")
 
-    def make_users(self, count: int, contacts: Iterator[tuple[int, int]]) -> list[Member]:
-        """Store users user0, user1, … and contacts between places among them."""
-        layout = json.dumps({"users": count, "contacts": list(contacts), "password": PASSWORD})
+    def make_users(
+        self, count: int, contacts: Iterator[tuple[int, int]], *, first: int = 0
+    ) -> list[Member]:
+        """Store users user0, user1, … (from `first` on) and contacts between places among them."""
+        layout = json.dumps(
+            {"users": count, "first": first, "contacts": list(contacts), "password": PASSWORD}
+        )
         return [Member(*made) for made in json.loads(self.run("-m", "tests.seed", text=layout))]
 
     def server(

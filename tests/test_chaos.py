@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.chaos import Options, run
+from benchmarks.chaoslib.hostile import SORTS
+from benchmarks.chaoslib.schedule import PLANS
 
 SEED = 20
+# One fault of each kind, close upon each other, and few people.
+PLAN = replace(PLANS["short"], acks=500, frames=40, pairs=5, every=0.5)
 
 
 @pytest.mark.postgres
 @pytest.mark.timeout(300)
 def test_no_message_is_lost_doubled_or_mixed_up_while_servers_die():
-    outcome = asyncio.run(run(Options(seconds=40, seed=SEED, pairs=10)))
-    assert outcome.violations == [], outcome.report()
-    assert outcome.settled_after is not None
-    assert outcome.acks > 0
-    assert outcome.faults.total() > 0
+    outcome = asyncio.run(run(Options("short", SEED), PLAN))
+    told = outcome.summary()
+    assert outcome.violations == [], told
+    assert len(outcome.settled) == outcome.rounds == 1, told
+    assert outcome.acks >= PLAN.acks, told
+    assert outcome.witnessed > 0, told
+    assert PLAN.faults.items() <= outcome.faults.items(), told
+    assert outcome.frames.keys() == SORTS.keys(), told

@@ -8,21 +8,28 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaoslib.checker import Row, StoredLog, by_kind, check
+from benchmarks.chaoslib.checker import Listed, Pointers, Row, StoredLog, check
+from benchmarks.chaoslib.violations import KINDS, by_kind
 from tests.journal import Ack, Applied, Attempt, Fault, Journal, Loaded, Message, Refusal
 
 CONVERSATION = "900"
-ANNA, BEN = "1", "2"
+ANNA, BEN, STRANGER = "1", "2", "3"
 
 
 @dataclass
 class History:
-    """Two users who sent each other six messages, all is well; a test then spoils it."""
+    """Two users who sent each other six messages, all is well; a test then spoils it.
+
+    Both have read two of them. A third is in other conversations.
+    """
 
     rows: list[Row] = field(default_factory=list)
     journals: dict[str, Journal] = field(default_factory=dict)
     last_seq: int = 6
     message_count: int = 6
+    pointers: dict[str, Pointers] = field(default_factory=dict)
+    lists: list[Listed] = field(default_factory=list)
+    stranger: Journal = field(default_factory=lambda: Journal("device of a stranger", STRANGER))
 
     def __post_init__(self) -> None:
         self.journals = {user: Journal(f"device of {user}", user) for user in (ANNA, BEN)}
@@ -37,12 +44,20 @@ class History:
             for journal in self.journals.values():
                 journal.changes.append(Applied(CONVERSATION, seq, message_of(row)))
                 journal.cursors[CONVERSATION] = seq
+                journal.heard_of.add(CONVERSATION)
+        self.pointers = {user: Pointers(user, 2, 2, 3) for user in self.journals}
 
     def kinds(self) -> dict[str, int]:
         log = StoredLog(
-            CONVERSATION, self.last_seq, self.message_count, frozenset({ANNA, BEN}), self.rows
+            CONVERSATION,
+            self.last_seq,
+            self.message_count,
+            frozenset(self.pointers),
+            self.rows,
+            list(self.pointers.values()),
         )
-        return by_kind(check(list(self.journals.values()), [log]))
+        journals = [*self.journals.values(), self.stranger]
+        return by_kind(check(journals, [log], self.lists))
 
     def change_row(self, place: int, **values: Any) -> None:
         """Another value in the database and in every copy."""
@@ -195,6 +210,26 @@ def let_a_client_complain(history: History) -> None:
     history.journals[BEN].faults.append(Fault("no_answer", CONVERSATION, "message.send"))
 
 
+def read_beyond_the_end(history: History) -> None:
+    history.pointers[ANNA] = Pointers(ANNA, read_seq=7, read_number=6, delivered_seq=7)
+
+
+def read_what_was_not_delivered(history: History) -> None:
+    history.pointers[ANNA] = Pointers(ANNA, read_seq=3, read_number=3, delivered_seq=2)
+
+
+def count_what_was_read_wrongly(history: History) -> None:
+    history.pointers[ANNA] = Pointers(ANNA, read_seq=3, read_number=2, delivered_seq=3)
+
+
+def tell_a_wrong_unread_count(history: History) -> None:
+    history.lists.append(Listed(BEN, CONVERSATION, read_seq=2, unread=3))
+
+
+def show_a_stranger_something(history: History) -> None:
+    history.stranger.heard_of.add(CONVERSATION)
+
+
 PLANTED: list[tuple[Callable[[History], None], str]] = [
     (lose_an_acked_row, "acked_lost"),
     (ack_another_place, "ack_mismatch"),
@@ -219,6 +254,11 @@ PLANTED: list[tuple[Callable[[History], None], str]] = [
     (apply_a_row_twice, "client_order"),
     (show_the_sides_different_numbers, "sides_differ"),
     (let_a_client_complain, "seen_by_client"),
+    (read_beyond_the_end, "pointer_out_of_range"),
+    (read_what_was_not_delivered, "pointer_out_of_range"),
+    (count_what_was_read_wrongly, "pointer_out_of_range"),
+    (tell_a_wrong_unread_count, "unread_wrong"),
+    (show_a_stranger_something, "foreign_event"),
 ]
 
 
@@ -229,8 +269,24 @@ def test_each_planted_fault_is_found_once_and_by_its_kind(spoil, kind):
     assert history.kinds() == {kind: 1}
 
 
+def test_every_kind_the_checker_finds_was_planted_and_is_explained():
+    told = list(KINDS)
+    found_by_checker = set(told[: told.index("seen_by_client") + 1])
+    assert {kind for _, kind in PLANTED} == found_by_checker
+
+
 def test_a_clean_history_has_no_violations():
     assert History().kinds() == {}
+
+
+def test_what_others_wrote_after_the_pointer_is_unread():
+    history = History()
+    history.lists = [
+        Listed(ANNA, CONVERSATION, read_seq=2, unread=2),
+        Listed(BEN, CONVERSATION, read_seq=6, unread=0),
+        Listed(STRANGER, "another", read_seq=0, unread=9),
+    ]
+    assert history.kinds() == {}
 
 
 def test_a_message_sent_again_with_its_client_id_is_no_violation():
@@ -269,5 +325,6 @@ def test_a_copy_read_anew_by_rest_counts_from_there():
 
 def test_devices_of_others_are_not_asked_for_a_log_they_are_no_member_of():
     history = History()
-    history.journals["3"] = Journal("device of 3", "3")
+    history.stranger.cursors["another"] = 5
+    history.stranger.heard_of.add("another")
     assert history.kinds() == {}

@@ -1,25 +1,8 @@
 """What must hold after any fault, checked on records only: no server, no clock, no network.
 
-Input are the journals of all devices (`tests.journal`) and the log as the database has
-it. Output are violations, each of one kind, so that one fault has one name:
-
-    acked_lost           acked, but not stored
-    ack_mismatch         acked with another seq, id or text than is stored
-    refused_stored       refused for good, yet stored
-    stored_twice         one (conversation, sender, client_id) in several rows
-    stored_unsent        a text in the log that nobody sent, or another text than was sent
-    sender_order         a device with one send in flight finds them in another order
-    sequence_duplicate   two rows in one place of the log
-    sequence_gap         a place before the end that no row has, had, or could have had
-    last_seq_mismatch    the conversation's head is not the last place of its log
-    count_mismatch       the conversation's message count is not the number of its texts
-    not_converged        a device stands elsewhere than at the head (or lacks the whole log)
-    client_missing       a device's copy lacks a row below its cursor
-    client_extra         a device's copy has a row that the log has not
-    client_content       a device's copy of a row differs from the log
-    client_order         a device applied positions out of order or twice
-    sides_differ         two copies agree with the log, but not with each other
-    seen_by_client       the client itself saw a breach of the protocol
+Input are the journals of all devices (`tests.journal`), the logs as the database has
+them, and what lists said of them. Output are violations, each of one kind (`chaoslib.violations`), so that one fault has
+one name.
 
 A row is taken for what one side says and the other can be compared with: `FIELDS`.
 """
@@ -32,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.chaoslib.violations import Violation
 from tests.journal import Journal, Loaded, Message
 
 # Sender and client_id.
@@ -62,23 +46,40 @@ class StoredLog:
     message_count: int
     member_ids: frozenset[str]
     rows: Sequence[Row]
+    pointers: Sequence[Pointers] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """Something that must not be. `detail` is for the person who looks into it."""
+class Pointers:
+    """How far one member has come; `read_number` is how many texts that is."""
 
-    kind: str
+    user_id: str
+    read_seq: int
+    read_number: int
+    delivered_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of a user's list of conversations, read when nobody was sending."""
+
+    user_id: str
     conversation_id: str
-    detail: str
+    read_seq: int
+    unread: int
 
 
-def check(journals: Sequence[Journal], logs: Sequence[StoredLog]) -> list[Violation]:
+def check(
+    journals: Sequence[Journal], logs: Sequence[StoredLog], lists: Sequence[Listed] = ()
+) -> list[Violation]:
     """Every violation there is; an empty list means that all promises were kept."""
     found: list[Violation] = []
     for log in logs:
         found += _check_log(log)
+        found += _check_pointers(log)
+        found += _check_lists(log, lists)
         found += _check_senders(log, journals)
+        found += _check_strangers(log, journals)
         found += _check_copies(log, journals)
     for journal in journals:
         found += [
@@ -86,11 +87,6 @@ def check(journals: Sequence[Journal], logs: Sequence[StoredLog]) -> list[Violat
             for fault in journal.faults
         ]
     return found
-
-
-def by_kind(violations: Sequence[Violation]) -> dict[str, int]:
-    """How many of each kind."""
-    return dict(Counter(violation.kind for violation in violations))
 
 
 # --- the log by itself
@@ -124,6 +120,29 @@ def _check_log(log: StoredLog) -> Iterator[Violation]:
     texts = sum(row.kind == "text" for row in log.rows)
     if log.message_count != texts:
         yield violation("count_mismatch", f"message_count {log.message_count}, texts {texts}")
+
+
+# --- pointers and what is told of them
+
+
+def _check_pointers(log: StoredLog) -> Iterator[Violation]:
+    for one in log.pointers:
+        texts = sum(row.kind == "text" and row.seq <= one.read_seq for row in log.rows)
+        if not 0 <= one.read_seq <= one.delivered_seq <= log.last_seq or one.read_number != texts:
+            detail = f"{one}, {texts} texts, head {log.last_seq}"
+            yield Violation("pointer_out_of_range", log.conversation_id, detail)
+
+
+def _check_lists(log: StoredLog, lists: Sequence[Listed]) -> Iterator[Violation]:
+    for one in lists:
+        if one.conversation_id != log.conversation_id:
+            continue
+        unread = sum(
+            row.kind == "text" and row.seq > one.read_seq and row.sender_id != one.user_id
+            for row in log.rows
+        )
+        if one.unread != unread:
+            yield Violation("unread_wrong", log.conversation_id, f"{one}, unread are {unread}")
 
 
 # --- what was sent and what was answered
@@ -180,6 +199,12 @@ def _check_answers(
 
 
 # --- what each device has
+
+
+def _check_strangers(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
+    for journal in journals:
+        if journal.user_id not in log.member_ids and log.conversation_id in journal.heard_of:
+            yield Violation("foreign_event", log.conversation_id, journal.device)
 
 
 def _check_copies(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:

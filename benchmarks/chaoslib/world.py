@@ -1,9 +1,8 @@
 """The servers that faults are done to: PostgreSQL, Redis and the product's processes.
 
-A fault of one does not wait for the others: Redis may die while PostgreSQL restarts.
-The product's processes are struck one after the other, as in a rolling update, so that
-there is somebody to talk to; only failpoints end two at once. Whatever dies by a fault
-comes back; a product process that dies without one is a violation.
+Every target works off its own queue of faults, beside the others: Redis may die while
+PostgreSQL restarts and a server process is frozen. Whatever dies by a fault comes back;
+a product process that dies without one is a violation.
 """
 
 from __future__ import annotations
@@ -13,47 +12,52 @@ import contextlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
-
-import redis
+from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.chaoslib.chat import Chat
-from benchmarks.chaoslib.checker import Violation
-from benchmarks.chaoslib.schedule import Fault
-from scripts.server import Server
+from benchmarks.chaoslib.schedule import Fault, Round
+from benchmarks.chaoslib.services import strike_postgres, strike_redis
+from benchmarks.chaoslib.violations import Violation
 from scripts.services import Postgres, Redis, ServiceError
 from tests.servers import Installation, ProductServer
 
-STARTS = 5
-# How long a server with a failpoint is left alone to reach it, before the next fault.
-FAILPOINT_SECONDS = 4.0
-# What a frozen process may be frozen for, so that nobody takes it for dead.
-STALL_SECONDS = 2.0
+# A server that finds PostgreSQL restarting gives up, and is started again.
+STARTS = 10
+# How long a server with a failpoint is left alone to reach it, before it is started anew.
+FAILPOINT_SECONDS = 10
+FAILPOINT_LIVES = 4
+# A server process takes 130 MB after its start, and 100 MB for every password it checks:
+# so it is looked at while nobody logs in.
+MEMORY_MAX_MB = 300.0
+MEMORY_EVERY = 1.0
 
 
 class World:
     """`faults` counts what was done, `violations` what the processes did wrong.
 
-    `chat` is set once there is one.
+    The last of `servers` is never ended by us. `chat` is set once there is one.
     """
 
     def __init__(
-        self, postgres: Postgres, broker: Redis, installation: Installation, servers: int
+        self, postgres: Postgres, broker: Redis, installation: Installation, mortal: int
     ) -> None:
         self.postgres = postgres
         self.broker = broker
-        self.servers = [installation.server() for _ in range(servers)]
+        self.servers = [installation.server() for _ in range(mortal + 1)]
         self.chat: Chat | None = None
         self.faults: Counter[str] = Counter()
         self.violations: list[Violation] = []
-        self._locks = {id(one): asyncio.Lock() for one in (postgres, broker)}
-        self._locks |= dict.fromkeys(map(id, self.servers), asyncio.Lock())
-        self._running: set[asyncio.Task[None]] = set()
-        self._is_over = False
+        self.lives = 0
+        # In MB: the most that any process took, and what the one that lives on took in time.
+        self.memory_peak = 0.0
+        self.memory_of_last: list[float] = []
+        # Those that do not run because we ended them.
+        self._down = set(self.servers)
+        self._locks = {server: asyncio.Lock() for server in self.servers}
 
     async def start(self) -> None:
-        for server in self.servers:
-            await asyncio.to_thread(server.start)
+        await asyncio.gather(*map(self._start, self.servers))
 
     def close(self) -> None:
         for server in self.servers:
@@ -64,152 +68,164 @@ class World:
         product = {f"server{place}": server.log for place, server in enumerate(self.servers)}
         return {**product, "postgres": self.postgres.log, "redis": self.broker.log}
 
-    def strike(self, fault: Fault) -> None:
-        """Do this, and what it takes to recover, beside everything else."""
-        server = self.servers[fault.server]
-        target: Server = server
-        if fault.kind.startswith("redis"):
-            target = self.broker
-        elif fault.kind.startswith("postgres"):
-            target = self.postgres
-        elif fault.kind.startswith(("sockets", "clients")):
-            self._cut(fault)
-            return
-        task = asyncio.get_running_loop().create_task(self._strike(fault, target))
-        self._running.add(task)
-
-    async def heal(self) -> None:
-        """Wait until all faults are over and every server runs, none with a failpoint."""
-        self._is_over = True
-        await asyncio.gather(*self._running)
+    async def suffer(self, faults: Round) -> None:
+        """All of a round's faults; afterwards every process runs, none with a failpoint."""
+        await asyncio.gather(
+            *map(self._suffer_server, self.servers, faults.servers),
+            self._suffer_redis(faults.redis),
+            self._suffer_postgres(faults.postgres),
+            self._suffer_clients(faults.clients),
+        )
         for server in self.servers:
-            async with self._locks[id(server)]:
-                if not server.is_running:
-                    self._note_death(server)
-                elif not server.environment["FAILPOINTS"]:
-                    continue
-                else:
-                    await self._stop(server)
-                await self._start(server)
+            async with self._locks[server]:
+                await self._ensure(server, "")
 
     async def watch(self) -> None:
-        """Bring back processes that died by themselves, for ever."""
+        """Bring back processes that died by themselves, and look at their memory, for ever."""
+        clock = asyncio.get_running_loop().time
+        look_at = clock()
         while True:
             await asyncio.sleep(0.1)
             for server in self.servers:
-                if not server.is_running and not self._locks[id(server)].locked():
-                    async with self._locks[id(server)]:
-                        self._note_death(server)
-                        await self._start(server)
+                if not server.is_running and not self._locks[server].locked():
+                    async with self._locks[server]:
+                        await self._ensure(server, "")
+            if clock() >= look_at and self.chat is not None and self.chat.is_talking:
+                look_at = clock() + MEMORY_EVERY
+                self._look_at_memory()
 
-    # --- faults
+    # --- one target each
 
-    async def _strike(self, fault: Fault, target: Server) -> None:
-        async with self._locks[id(target)]:
-            if self._is_over:
-                # On a slow machine faults queue up behind each other; what is late is left out.
-                return
-            if not target.is_running and isinstance(target, ProductServer):
-                # A failpoint was quicker.
-                self._note_death(target)
-                await self._start(target)
-            self.faults[fault.kind] += 1
-            if fault.kind.endswith("stalled"):
-                await self._stall(target, fault.pause)
-            elif isinstance(target, ProductServer):
-                await self._end_server(target, fault)
-            elif fault.kind == "redis flushed":
-                await asyncio.to_thread(self._redis, lambda client: client.flushall())
-            elif fault.kind == "redis subscribers killed":
-                await asyncio.to_thread(
-                    self._redis, lambda client: client.client_kill_filter(_type="pubsub")
-                )
-            else:
-                await self._end_service(target, fault)
+    async def _suffer_server(self, server: ProductServer, faults: Sequence[Fault]) -> None:
+        async with self._locks[server]:
+            for fault in faults:
+                if fault.failpoints:
+                    await self._die_at_failpoint(server, fault)
+                else:
+                    await self._ensure(server, "")
+                    if not await self._outlives(server, fault.after):
+                        await self._ensure(server, "")
+                    await self._strike_server(server, fault)
+                if not server.is_running:
+                    await asyncio.sleep(fault.pause)
+            await self._ensure(server, "")
 
-    async def _stall(self, target: Server, pause: float) -> None:
-        # A failpoint may end the process before we freeze it.
-        with contextlib.suppress(ServiceError):
-            await asyncio.to_thread(target.pause)
-            try:
-                await asyncio.sleep(min(pause, STALL_SECONDS))
-            finally:
-                await asyncio.to_thread(target.resume)
-
-    async def _end_server(self, server: ProductServer, fault: Fault) -> None:
-        if fault.kind == "server stopped":
+    async def _strike_server(self, server: ProductServer, fault: Fault) -> None:
+        self.faults[fault.kind] += 1
+        if fault.kind == "server frozen":
+            with contextlib.suppress(ServiceError):
+                await asyncio.to_thread(server.pause)
+                try:
+                    await asyncio.sleep(fault.pause)
+                finally:
+                    await asyncio.to_thread(server.resume)
+        elif fault.kind == "server stopped":
             await self._stop(server)
         else:
-            with contextlib.suppress(ServiceError):
+            try:
                 await asyncio.to_thread(server.kill)
-            await asyncio.sleep(fault.pause / 2)
-        await self._start(server, failpoints=fault.failpoints)
-        clock = asyncio.get_running_loop().time
-        until = clock() + FAILPOINT_SECONDS
-        while server.environment["FAILPOINTS"] and server.is_running and clock() < until:
-            await asyncio.sleep(0.05)
-        if not server.is_running:
-            self._note_death(server)
-            await self._start(server)
+            except ServiceError:
+                self._note_death(server)
+            self._down.add(server)
 
-    async def _end_service(self, service: Server, fault: Fault) -> None:
-        if fault.kind == "postgres restarted immediately":
-            # What `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start.
-            os.kill(service.pid, signal.SIGQUIT)
-            while service.is_running:
-                await asyncio.sleep(0.02)
-        elif fault.kind == "postgres restarted fast":
-            await asyncio.to_thread(service.stop)
-        else:
-            await asyncio.to_thread(service.kill)
-        await asyncio.sleep(fault.pause)
-        await asyncio.to_thread(service.restart)
+    async def _die_at_failpoint(self, server: ProductServer, fault: Fault) -> None:
+        for life in range(FAILPOINT_LIVES):
+            # Where it did not come by often enough, it dies the first time.
+            await self._ensure(server, fault.failpoints if life == 0 else f"{fault.failpoint}:1")
+            for _ in range(FAILPOINT_SECONDS):
+                if not await self._outlives(server, 1.0):
+                    break
+                if self.chat is not None:
+                    # Who was away has missed something, and resumes.
+                    self.chat.cut(server.address, pause=0.5)
+            if server.is_running:
+                await self._stop(server)
+            if server.exit_code == -signal.SIGKILL:
+                self._down.add(server)
+                self.faults[fault.kind] += 1
+                return
+        self._violation("failpoint_not_reached", fault.failpoints)
 
-    def _cut(self, fault: Fault) -> None:
-        self.faults[fault.kind] += 1
-        if self.chat is not None:
-            self.chat.drop(fault.share, fault.pause * 2 if fault.kind == "clients away" else 0)
+    async def _suffer_redis(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            await asyncio.sleep(fault.after)
+            self.faults[fault.kind] += 1
+            await strike_redis(self.broker, fault)
+
+    async def _suffer_postgres(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            await asyncio.sleep(fault.after)
+            self.faults[fault.kind] += 1
+            await strike_postgres(self.postgres, fault)
+
+    async def _suffer_clients(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            await asyncio.sleep(fault.after)
+            self.faults[fault.kind] += 1
+            if self.chat is not None:
+                pause = fault.pause * 2 if fault.kind == "clients away" else 0
+                self.chat.drop(fault.share, pause)
 
     # --- processes of the product
 
-    async def _start(self, server: ProductServer, *, failpoints: str = "") -> None:
-        """Start it, again if need be, as a supervisor would.
+    async def _ensure(self, server: ProductServer, failpoints: str) -> None:
+        """Have it running with these failpoints and no others."""
+        if server.is_running and server.environment["FAILPOINTS"] != failpoints:
+            await self._stop(server)
+        elif not server.is_running and server not in self._down:
+            self._note_death(server)
+        if not server.is_running:
+            await self._start(server, failpoints)
 
-        It may pass its failpoint before it is ready, or find PostgreSQL restarting.
-        """
-        for attempt in range(STARTS):
-            server.environment["FAILPOINTS"] = "" if attempt else failpoints
+    async def _start(self, server: ProductServer, failpoints: str = "") -> None:
+        """Start it, again if need be, as a supervisor would."""
+        server.environment["FAILPOINTS"] = failpoints
+        for _ in range(STARTS):
+            self.lives += 1
             try:
                 await asyncio.to_thread(server.start)
             except ServiceError as error:
-                if server.environment["FAILPOINTS"] and server.exit_code == -signal.SIGKILL:
-                    self._note_death(server)
-                    continue
+                if failpoints and server.exit_code == -signal.SIGKILL:
+                    # It passed its failpoint before it was ready.
+                    return
                 self.faults["server did not start at once"] += 1
-                if attempt == STARTS - 1:
-                    self._violation("server_did_not_start", str(error))
+                problem = str(error)
                 await asyncio.sleep(0.5)
             else:
-                break
-        if self.chat is not None:
-            self.chat.come_home(server.address)
+                self._down.discard(server)
+                if self.chat is not None:
+                    self.chat.come_home(server.address)
+                return
+        self._violation("server_did_not_start", problem)
 
     async def _stop(self, server: ProductServer) -> None:
         await asyncio.to_thread(server.stop)
+        self._down.add(server)
         if server.exit_code == -signal.SIGKILL and not server.environment["FAILPOINTS"]:
             self._violation("server_would_not_stop", server.address)
 
-    def _note_death(self, server: ProductServer) -> None:
-        failpoints = server.environment["FAILPOINTS"]
-        if failpoints and server.exit_code == -signal.SIGKILL:
-            self.faults[f"died at {failpoints.partition(':')[0]}"] += 1
-        else:
-            tail = "\n".join(server.log.splitlines()[-30:])
-            self._violation("server_died", f"exit code {server.exit_code}:\n{tail}")
+    async def _outlives(self, server: ProductServer, seconds: float) -> bool:
+        """Whether it still runs after so many seconds; told at once if not."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while server.is_running and clock() < until:
+            await asyncio.sleep(0.05)
+        return server.is_running
 
-    def _redis(self, command: Callable[[redis.Redis], object]) -> None:
-        with redis.Redis(port=self.broker.port, socket_timeout=5) as client:
-            command(client)
+    def _note_death(self, server: ProductServer) -> None:
+        tail = "\n".join(server.log.splitlines()[-30:])
+        self._violation("server_died", f"exit code {server.exit_code}:\n{tail}")
+
+    def _look_at_memory(self) -> None:
+        for server in self.servers:
+            with contextlib.suppress(ServiceError, OSError):
+                pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
+                taken = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+                self.memory_peak = max(self.memory_peak, taken)
+                if server is self.servers[-1]:
+                    self.memory_of_last.append(taken)
+                if taken > MEMORY_MAX_MB:
+                    self._violation("memory_unbounded", f"{server.address}: {taken:.0f} MB")
 
     def _violation(self, kind: str, detail: str) -> None:
         self.violations.append(Violation(kind, "", detail))
