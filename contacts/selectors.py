@@ -1,8 +1,8 @@
 """Reads about contacts and blocks."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from contacts.models import Block, Contact
@@ -47,3 +47,21 @@ def users_here_for(viewer_id: int, user_ids: Iterable[int]) -> QuerySet[User]:
     """Those of the users who exist as far as the viewer may know."""
     blocking = Block.objects.filter(blocker=OuterRef("id"), blocked_id=viewer_id)
     return User.objects.filter(~Exists(blocking), id__in=user_ids, is_active=True)
+
+
+def is_apart_from(user_id: int, other: OuterRef) -> Exists:
+    """Whether one of the two has blocked the other, for each row of the outer query."""
+    return Exists(
+        Block.objects.filter(
+            Q(blocker_id=user_id, blocked_id=other) | Q(blocker_id=other, blocked_id=user_id)
+        )
+    )
+
+
+def apart(user_ids: Collection[int], other_ids: Collection[int]) -> set[tuple[int, int]]:
+    """Pairs of one of the users and one of the others who are apart, the smaller id first."""
+    blocks = Block.objects.filter(
+        Q(blocker_id__in=user_ids, blocked_id__in=other_ids)
+        | Q(blocker_id__in=other_ids, blocked_id__in=user_ids)
+    )
+    return {(min(pair), max(pair)) for pair in blocks.values_list("blocker_id", "blocked_id")}

@@ -50,6 +50,14 @@ class ConversationBody(msgspec.Struct, frozen=True):
     last_message: MessageBody | None
 
 
+class ReceiptBody(msgspec.Struct, frozen=True, gc=False):
+    """How far a member has read and received; `read_seq` is None for who may not know it."""
+
+    user_id: str
+    read_seq: int | None
+    delivered_seq: int
+
+
 encode = msgspec.json.Encoder().encode
 
 

@@ -113,6 +113,7 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
     [
         (wire.MessageBody, shapes.MessageSerializer),
         (wire.ConversationBody, shapes.ConversationSerializer),
+        (wire.ReceiptBody, shapes.MemberReceiptSerializer),
         (UserSummary, shapes.UserSerializer),
     ],
 )
@@ -160,6 +161,7 @@ def test_real_answers_are_as_documented():
         friends.messages: shapes.MessagePageSerializer,
         f"{friends.messages}/1": shapes.MessageSerializer,
         f"{place}/changes?after=0": shapes.ChangesSerializer,
+        f"{place}/receipts": shapes.MemberReceiptPageSerializer,
         "/api/v1/private-messages": shapes.FriendMessagesPageSerializer,
         f"/api/v1/private-messages/{friends.bob.id}": shapes.MessagePageSerializer,
     }
