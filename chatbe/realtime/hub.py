@@ -97,6 +97,8 @@ class Hub:
         room.holding.pop(connection, None)
         connection.rooms.discard(room)
         connection.touched.discard(room)
+        for left in self.leaving:
+            left(connection, room)
         others = self.users.get(connection.user_id, ())
         if not any(other in room.live or other in room.holding for other in others):
             room.forget(connection.user_id)
@@ -104,8 +106,6 @@ class Hub:
             del self.rooms[room.conversation_id]
             self._holes.discard(room)
             self.bus.leave(room.topic)
-        for left in self.leaving:
-            left(connection, room)
 
     # --- events ------------------------------------------------------------------------
 

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, F, FilteredRelation, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 
+from accounts.models import User
 from chatbe.core.errors import NotFound
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.hints import Hint
@@ -57,47 +58,45 @@ def access_receipts(
     Access and rows are one statement. A page may hold fewer than `limit`: who is gone
     for the viewer is left out of it.
     """
+    current = Membership.objects.filter(conversation_id=conversation_id, left_seq=None)
+    start = after or 0
     members = (
-        Membership.objects.filter(user_id=user_id, conversation_id=conversation_id, left_seq=None)
-        .annotate(
-            other=FilteredRelation(
-                "conversation__memberships",
-                condition=Q(
-                    conversation__memberships__left_seq=None,
-                    conversation__memberships__user_id__gt=after or 0,
-                ),
-            ),
-            apart=is_apart_from(user_id, OuterRef("other__user_id")),
+        # One's own row belongs to every page, so that none is empty but for strangers.
+        current.filter(
+            Q(user_id__gt=start) | Q(user_id=user_id), Exists(current.filter(user_id=user_id))
         )
-        .order_by("other__user_id")
+        .annotate(
+            apart=is_apart_from(user_id, OuterRef("user_id")),
+            viewer_shows=Exists(User.objects.filter(id=user_id, read_receipts=True)),
+        )
+        .order_by("user_id")
         .values_list(
+            "user_id",
+            "read_seq",
+            "delivered_seq",
             "user__read_receipts",
-            "other__user_id",
-            "other__read_seq",
-            "other__delivered_seq",
-            "other__user__read_receipts",
-            "other__user__is_active",
+            "user__is_active",
             "apart",
+            "viewer_shows",
         )
     )
-    rows = list(members[: limit + 1])
+    rows = list(members[: limit + 2])
     if not rows:
         raise NotFound
-    # A member behind whom there is nobody is one row without another.
-    others = [row for row in rows if row[1] is not None]
+    page = [row for row in rows if row[0] > start]
     return ReceiptPage(
         receipts=[
             ReceiptBody(
                 user_id=str(other_id),
                 read_seq=read_seq
-                if _reading_is_shown((user_id, mine), (other_id, theirs))
+                if _reading_is_shown((user_id, viewer_shows), (other_id, shows))
                 else None,
                 delivered_seq=delivered_seq,
             )
-            for mine, other_id, read_seq, delivered_seq, theirs, here, parted in others[:limit]
+            for other_id, read_seq, delivered_seq, shows, here, parted, viewer_shows in page[:limit]
             if here and not parted
         ],
-        next=others[limit - 1][1] if len(others) > limit else None,
+        next=page[limit - 1][0] if len(page) > limit else None,
     )
 
 

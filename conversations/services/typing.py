@@ -54,8 +54,8 @@ class Typists:
             sign.end.cancel()
         end = self._loop.call_later(EXPIRES_SECONDS, self.stop, *place)
         self._signs[place] = Sign(connection, now, end)
-        frame = _frame("typing.started", *place, expires_in=EXPIRES_SECONDS)
-        self._tell(*place, frame)
+        names = _names(*place)
+        self._tell(*place, encode_frame("typing.started", **names, expires_in=EXPIRES_SECONDS))
 
     def give_up(self, connection: Connection, conversation_id: int) -> None:
         """They have stopped typing. NotFound and Forbidden as above."""
@@ -64,10 +64,11 @@ class Typists:
 
     def stop(self, conversation_id: int, user_id: int) -> None:
         """Whatever this user was typing here is over."""
-        sign = self._signs.pop((conversation_id, user_id), None)
+        place = (conversation_id, user_id)
+        sign = self._signs.pop(place, None)
         if sign is not None:
             sign.end.cancel()
-            self._tell(conversation_id, user_id, _frame("typing.stopped", conversation_id, user_id))
+            self._tell(*place, encode_frame("typing.stopped", **_names(*place)))
 
     def _access(self, connection: Connection, conversation_id: int) -> None:
         room = self._hub.rooms.get(conversation_id)
@@ -90,8 +91,8 @@ class Typists:
         publish.hints([Hint(conversation_id, frame, but=user_id, after=after, passing=True)])
 
 
-def _frame(kind: str, conversation_id: int, user_id: int, **fields: Any) -> bytes:
-    return encode_frame(kind, conversation_id=str(conversation_id), user_id=str(user_id), **fields)
+def _names(conversation_id: int, user_id: int) -> dict[str, Any]:
+    return {"conversation_id": str(conversation_id), "user_id": str(user_id)}
 
 
 def typists() -> Typists:
