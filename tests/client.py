@@ -24,6 +24,7 @@ from websockets.exceptions import WebSocketException
 
 from tests.account import Account, RefusedError, UnreachableError
 from tests.connection import Connection, Frame, NoAnswerError
+from tests.hints import Hints
 from tests.journal import Ack, Attempt, Fault, Journal, Message, Refusal
 from tests.logs import Logs
 
@@ -79,12 +80,14 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._logs = Logs(account, self.addresses, self.journal, self.command, self._spawn)
         self.copies = self._logs.copies
+        self.hints = Hints()
         self._handlers = {
             "welcome": self._on_welcome,
             "live": self._on_live,
             "resync": self._on_resync,
             "user.changed": self._on_user_changed,
             "bye": self._on_bye,
+            **self.hints.handlers,
             **self._logs.handlers,
         }
 
@@ -239,6 +242,9 @@ class Client:
     # --- what the server says; all of it at once, so that frames keep their order
 
     def _handle(self, frame: Frame) -> None:
+        if frame["type"] == "message.created":
+            message = frame["message"]
+            self.hints.take_message(message["conversation_id"], message["sender_id"])
         handler = self._handlers.get(frame["type"])
         if handler is not None:
             handler(frame)
