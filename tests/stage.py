@@ -228,15 +228,15 @@ class Stage:
         with contextlib.closing(sqlite3.connect(self._file, timeout=20)) as file:
             return file.execute(sql, parameters).fetchall()
 
-    def change(self, sql: str) -> None:
-        """Change the server's database behind its back."""
+    def change(self, sql: str, *parameters: Any) -> None:
+        """Change the server's database behind its back; parameters are written `?`."""
         url = self.installation.environment["DATABASE_URL"]
         if url:
             with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(sql.encode())
+                connection.execute(sql.replace("?", "%s").encode(), parameters)
             return
         with contextlib.closing(sqlite3.connect(self._file, timeout=20)) as file:
-            file.execute(sql)
+            file.execute(sql, parameters)
             file.commit()
 
     def stored(self, conversation_id: str) -> list[tuple[Any, ...]]:
