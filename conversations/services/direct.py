@@ -55,4 +55,7 @@ def follow_pair(*, user_ids: tuple[int, int], may_talk: bool, **_: Any) -> None:
         .first()
     )
     if found is not None:
-        Membership.objects.filter(conversation=found).update(may_send=may_talk)
+        members = Membership.objects.filter(conversation=found)
+        # In the order in which receipts lock them.
+        list(members.select_for_update(no_key=True).order_by("id").values_list("id"))
+        members.update(may_send=may_talk)
