@@ -6,6 +6,8 @@ import random
 
 import pytest
 
+from tests.client import Client
+
 # How often to look whether a change has reached the server's sockets.
 LOOK_SECONDS = 0.05
 CROWD = 120
@@ -262,6 +264,33 @@ async def test_who_is_not_live_in_a_conversation_does_not_type_there(served):
             answer = await phone.ask(kind, conversation_id=conversation_id)
             assert answer["code"] == "not_found"
         assert await typing_of(tablet) == []
+
+
+async def test_the_reference_client_knows_who_types_and_who_has_read(served):
+    alice, bob, conversation_id = await served.talking()
+    await bob.be_logged_in()
+    one, other = Client(alice, [served.address]), Client(bob, [served.address])
+    place = {"conversation_id": conversation_id}
+    try:
+        await asyncio.gather(one.start(), other.start())
+        await one.command({"type": "typing.start", **place})
+        await until(lambda: other.hints.typing(conversation_id) == {alice.user_id})
+        await one.send(conversation_id, "hello")
+        await until(lambda: not other.hints.typing(conversation_id))
+        await other.command({"type": "receipt.mark_read", "seq": 1, **place})
+        for client in (one, other):
+            known = client.hints.receipts[conversation_id]
+            await until(lambda known=known: known.get(bob.user_id) == (1, 1))
+    finally:
+        await asyncio.gather(one.stop(), other.stop())
+    assert one.journal.faults == other.journal.faults == []
+
+
+async def until(condition):
+    """Wait for what is on its way."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 @pytest.mark.postgres
