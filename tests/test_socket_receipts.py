@@ -163,7 +163,7 @@ async def test_in_a_small_group_everybody_is_named(served):
         async with alice.live() as phone, bob.live() as tablet, carol.live() as watch:
             await phone.send_text(group, "hello")
             await asyncio.gather(*(read_up_to(s, group, 1) for s in (tablet, watch)))
-            told = {}
+            told: dict[str, int] = {}
             while len(told) < 2:
                 event = await phone.expect("receipt.updated")
                 told |= {r["user_id"]: r["read_seq"] for r in event["receipts"]}

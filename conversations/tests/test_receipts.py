@@ -288,7 +288,8 @@ def test_a_blocker_looks_like_an_account_that_is_gone(friends):
 def test_pages_hold_every_member_once(friends):
     group, users = crowd()
     leave(group, users[7])
-    phone, found, query = device_of(users[30]), {}, "?limit=20"
+    phone, query = device_of(users[30]), "?limit=20"
+    found: dict[int, tuple[int, int]] = {}
     pages = 0
     while query:
         rows, following = listed(phone, group, query)

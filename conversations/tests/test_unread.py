@@ -44,7 +44,7 @@ class World:
         self.devices = {user.id: device_of(user) for user in self.users}
         self.group = make_group(*self.users[:3])
         # The unread positions of each member, counted one by one.
-        self.unread = {user.id: set() for user in self.users[:3]}
+        self.unread: dict[int, set[int]] = {user.id: set() for user in self.users[:3]}
 
     def step(self):
         user = self.dice.choice(self.users)
