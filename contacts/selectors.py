@@ -1,11 +1,11 @@
 """Reads about contacts, requests and blocks, and about who is here for whom."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
 from accounts.models import Audience, User
@@ -179,3 +179,21 @@ def _card(viewer_id: int, user: User, alias: str | None) -> UserCard:
         is_contact=is_contact,
         alias=alias or "",
     )
+
+
+def is_apart_from(user_id: int, other: OuterRef) -> Exists:
+    """Whether one of the two has blocked the other, for each row of the outer query."""
+    return Exists(
+        Block.objects.filter(
+            Q(blocker_id=user_id, blocked_id=other) | Q(blocker_id=other, blocked_id=user_id)
+        )
+    )
+
+
+def apart(user_ids: Collection[int], other_ids: Collection[int]) -> set[tuple[int, int]]:
+    """Pairs of one of the users and one of the others who are apart, the smaller id first."""
+    blocks = Block.objects.filter(
+        Q(blocker_id__in=user_ids, blocked_id__in=other_ids)
+        | Q(blocker_id__in=other_ids, blocked_id__in=user_ids)
+    )
+    return {(min(pair), max(pair)) for pair in blocks.values_list("blocker_id", "blocked_id")}

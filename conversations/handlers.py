@@ -12,9 +12,11 @@ from chatbe.realtime.connection import Connection
 from chatbe.realtime.frames import range_frame, reply
 from chatbe.realtime.protocol import ClientId, Command, Handler, Id, Position
 from conversations.append import Outcome
+from conversations.pointers import Move, Moved
 from conversations.selectors.log import access_changes
-from conversations.services.receipts import Receipt, mark_delivered, mark_read
+from conversations.services.receipts import queue_move
 from conversations.services.sending import draft_message, queue_message
+from conversations.services.typing import EXPIRES_SECONDS, typists
 from conversations.wire import encode
 
 
@@ -47,6 +49,18 @@ class ReceiptMarkDelivered(Command, frozen=True, tag="receipt.mark_delivered"):
 
     conversation_id: Id
     seq: Position
+
+
+class TypingStart(Command, frozen=True, tag="typing.start"):
+    """I am typing; said again while it goes on."""
+
+    conversation_id: Id
+
+
+class TypingStop(Command, frozen=True, tag="typing.stop"):
+    """I am not typing any more. Sending a message says so, too."""
+
+    conversation_id: Id
 
 
 def handle_message_send(connection: Connection, command: MessageSend) -> None:
@@ -89,37 +103,58 @@ async def handle_conversation_fetch(connection: Connection, command: Conversatio
     )
 
 
-async def handle_mark_read(connection: Connection, command: ReceiptMarkRead) -> None:
-    receipt = await in_database_thread(
-        mark_read,
-        user_id=connection.user_id,
-        conversation_id=int(command.conversation_id),
-        seq=command.seq,
-    )
-    _reply_receipt(connection, command, receipt)
+def handle_mark_read(connection: Connection, command: ReceiptMarkRead) -> None:
+    _mark(connection, command, read_to=command.seq)
 
 
-async def handle_mark_delivered(connection: Connection, command: ReceiptMarkDelivered) -> None:
-    receipt = await in_database_thread(
-        mark_delivered,
-        user_id=connection.user_id,
-        conversation_id=int(command.conversation_id),
-        seq=command.seq,
-    )
-    _reply_receipt(connection, command, receipt)
+def handle_mark_delivered(connection: Connection, command: ReceiptMarkDelivered) -> None:
+    _mark(connection, command, delivered_to=command.seq)
 
 
-def _reply_receipt(
+def _mark(
     connection: Connection,
     command: ReceiptMarkRead | ReceiptMarkDelivered,
-    receipt: Receipt,
+    *,
+    read_to: int = 0,
+    delivered_to: int = 0,
 ) -> None:
-    body = {
-        "conversation_id": str(int(command.conversation_id)),
-        "read_seq": receipt.read_seq,
-        "delivered_seq": receipt.delivered_seq,
-    }
-    connection.push(reply(command.ref, "receipt", msgspec.json.encode(body)))
+    move = Move(int(command.conversation_id), connection.user_id, read_to, delivered_to)
+
+    def answer(outcome: Moved | ChatError) -> None:
+        if isinstance(outcome, ChatError):
+            connection.fail(outcome, command.ref)
+        else:
+            _reply(
+                connection,
+                command,
+                "receipt",
+                read_seq=outcome.read_seq,
+                delivered_seq=outcome.delivered_seq,
+            )
+        connection.answered()
+
+    queue_move(move, answer)
+    connection.count_unanswered()
+
+
+def handle_typing_start(connection: Connection, command: TypingStart) -> None:
+    typists().start(connection, int(command.conversation_id))
+    _reply(connection, command, "typing", expires_in=EXPIRES_SECONDS)
+
+
+def handle_typing_stop(connection: Connection, command: TypingStop) -> None:
+    typists().give_up(connection, int(command.conversation_id))
+    _reply(connection, command, "typing", expires_in=0)
+
+
+def _reply(
+    connection: Connection,
+    command: ReceiptMarkRead | ReceiptMarkDelivered | TypingStart | TypingStop,
+    name: str,
+    **result: int,
+) -> None:
+    body = {"conversation_id": str(int(command.conversation_id)), **result}
+    connection.push(reply(command.ref, name, encode(body)))
 
 
 COMMANDS: dict[type[Command], Handler] = {
@@ -127,4 +162,6 @@ COMMANDS: dict[type[Command], Handler] = {
     ConversationFetch: handle_conversation_fetch,
     ReceiptMarkRead: handle_mark_read,
     ReceiptMarkDelivered: handle_mark_delivered,
+    TypingStart: handle_typing_start,
+    TypingStop: handle_typing_stop,
 }

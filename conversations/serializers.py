@@ -94,6 +94,17 @@ class ReceiptSerializer(serializers.Serializer[Any]):
     delivered_seq = serializers.IntegerField()
 
 
+class MemberReceiptSerializer(serializers.Serializer[Any]):
+    user_id = IdField()
+    read_seq = serializers.IntegerField(allow_null=True)
+    delivered_seq = serializers.IntegerField()
+
+
+class MemberReceiptPageSerializer(serializers.Serializer[Any]):
+    results = MemberReceiptSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
 class FriendMessagesSerializer(serializers.Serializer[Any]):
     friend = UserSerializer()
     conversation_id = IdField()

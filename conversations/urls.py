@@ -22,6 +22,11 @@ urlpatterns = [
         name="receipt",
     ),
     path(
+        "conversations/<str:conversation_id>/receipts",
+        ConversationViewSet.as_view({"get": "receipts"}),
+        name="receipts",
+    ),
+    path(
         "conversations/<str:conversation_id>/messages",
         MessageViewSet.as_view({"get": "list", "post": "create"}),
         name="messages",

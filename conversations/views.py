@@ -23,6 +23,7 @@ from chatbe.core.errors import (
     TooLarge,
 )
 from conversations import serializers as shapes
+from conversations.pointers import Move
 from conversations.selectors.friends import access_friend_page, list_messages_by_friend
 from conversations.selectors.lists import Entry, access_conversation, list_conversations
 from conversations.selectors.log import (
@@ -33,8 +34,9 @@ from conversations.selectors.log import (
     access_page_around,
     access_page_before,
 )
+from conversations.selectors.receipts import access_receipts
 from conversations.services.direct import open_direct
-from conversations.services.receipts import mark_delivered, mark_read
+from conversations.services.receipts import move_receipt
 from conversations.services.sending import draft_message, send_message
 
 _POSITION = {"type": "integer", "minimum": 0, "maximum": shapes.POSITION_MAX}
@@ -92,22 +94,46 @@ class ConversationViewSet(ViewSet):
         refusals=[NotFound],
     )
     def move_receipt(self, request: Request, conversation_id: str) -> Response:
-        """Move one's read or delivered pointer forward; what was read was delivered."""
+        """Move one's read or delivered pointer forward; what was read was delivered.
+
+        Answered once it is written, which may take a second.
+        """
         body = shapes.MoveReceiptSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         user_id, place = session_of(request).user_id, path_id(conversation_id)
         moves = body.validated_data
-        if "delivered_seq" in moves:
-            receipt = mark_delivered(
-                user_id=user_id, conversation_id=place, seq=moves["delivered_seq"]
-            )
-        if "read_seq" in moves:
-            receipt = mark_read(user_id=user_id, conversation_id=place, seq=moves["read_seq"])
+        moved = move_receipt(
+            Move(place, user_id, moves.get("read_seq", 0), moves.get("delivered_seq", 0))
+        )
         return Response(
             {
                 "conversation_id": conversation_id,
-                "read_seq": receipt.read_seq,
-                "delivered_seq": receipt.delivered_seq,
+                "read_seq": moved.read_seq,
+                "delivered_seq": moved.delivered_seq,
+            }
+        )
+
+    @operation(
+        parameters=PAGE_PARAMETERS,
+        answers={200: shapes.MemberReceiptPageSerializer},
+        refusals=[NotFound],
+    )
+    def receipts(self, request: Request, conversation_id: str) -> Response:
+        """How far the members have read and received, by user id.
+
+        `read_seq` is null where it is not shown. A page may hold fewer than `limit`.
+        """
+        page = read_page(request)
+        found = access_receipts(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            after=page.after,
+            limit=page.limit,
+        )
+        return Response(
+            {
+                "results": [msgspec.to_builtins(receipt) for receipt in found.receipts],
+                "next": None if found.next is None else str(found.next),
             }
         )
 

@@ -51,6 +51,14 @@ class ConversationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_message: MessageBody | None
 
 
+class ReceiptBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """How far a member has read and received; `read_seq` is None for who may not know it."""
+
+    user_id: IdText
+    read_seq: int | None
+    delivered_seq: int
+
+
 encode = msgspec.json.Encoder().encode
 
 

@@ -220,13 +220,6 @@ def _drop_broken_connection() -> None:
     connection.close_if_unusable_or_obsolete()
 
 
-_writer: tuple[Runtime, LogWriter] | None = None
-
-
 def log_writer() -> LogWriter:
     """The writer of this process's runtime. On the event loop only."""
-    global _writer
-    home = runtime()
-    if _writer is None or _writer[0] is not home:
-        _writer = (home, LogWriter(home))
-    return _writer[1]
+    return runtime().part(LogWriter)

@@ -105,6 +105,7 @@ function drawThread() {
     : "No conversation open";
   if (!conversation || !log) {
     show(byId("messages"), []);
+    byId("sign").textContent = "";
     return;
   }
   const stored = log.inOrder().map((message) => {
@@ -117,6 +118,7 @@ function drawThread() {
     ),
   );
   showAtEnd(byId("messages"), [...stored, ...waiting]);
+  byId("sign").textContent = chat.sign();
 }
 
 function messageRow(message) {
@@ -203,6 +205,8 @@ byId("composer").elements.text.addEventListener("keydown", (event) => {
   event.preventDefault();
   byId("composer").requestSubmit();
 });
+
+byId("composer").elements.text.addEventListener("input", () => chat.type());
 
 byId("older").addEventListener("click", () => attempt(() => chat.loadOlder()));
 

@@ -25,6 +25,7 @@ from websockets.exceptions import WebSocketException
 from tests.account import Account, RefusedError, UnreachableError
 from tests.connection import Connection, NoAnswerError
 from tests.frames import Frame
+from tests.hints import Hints
 from tests.journal import Ack, Attempt, Fault, Journal, Message, Refusal
 from tests.logs import Logs
 
@@ -83,6 +84,7 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._logs = Logs(account, self.addresses, self.journal, self.command, self._spawn)
         self.copies = self._logs.copies
+        self.hints = Hints()
         self._handlers = {
             "welcome": self._on_welcome,
             "live": self._on_live,
@@ -90,6 +92,7 @@ class Client:
             "user.changed": self._on_user_changed,
             "bye": self._on_bye,
             "error": self._on_error,
+            **self.hints.handlers,
             **self._logs.handlers,
         }
 
@@ -245,6 +248,9 @@ class Client:
     # --- what the server says; all of it at once, so that frames keep their order
 
     def _handle(self, frame: Frame) -> None:
+        if frame["type"] == "message.created":
+            message = frame["message"]
+            self.hints.take_message(message["conversation_id"], message["sender_id"])
         handler = self._handlers.get(frame["type"])
         if handler is not None:
             handler(frame)

@@ -15,7 +15,7 @@ from chatbe.core import failpoints
 from chatbe.core.errors import ClientIdReused, Conflict, error_table
 from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
-from chatbe.gateway.events import ANSWERS, EVENTS, ReceiptBody, tag_of
+from chatbe.gateway.events import ANSWERS, EVENTS, OwnReceipt, tag_of
 from chatbe.gateway.examples import example_of
 from conversations import serializers as shapes
 from conversations import wire
@@ -24,7 +24,7 @@ from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
 # Two commands are answered with the same: one line less, and it is still told.
-TOLD_TWICE = {"reply.receipt"}
+TOLD_TWICE = {"reply.receipt", "reply.typing"}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -108,8 +108,9 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
     [
         (wire.MessageBody, shapes.MessageSerializer),
         (wire.ConversationBody, shapes.ConversationSerializer),
+        (wire.ReceiptBody, shapes.MemberReceiptSerializer),
         (UserSummary, shapes.UserSerializer),
-        (ReceiptBody, shapes.ReceiptSerializer),
+        (OwnReceipt, shapes.ReceiptSerializer),
     ],
 )
 def test_answers_have_the_fields_that_are_documented(struct, serializer):

@@ -18,6 +18,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "conversation.fetch": {"conversation_id": "1", "after": 0},
     "receipt.mark_read": {"conversation_id": "1", "seq": 1},
     "receipt.mark_delivered": {"conversation_id": "1", "seq": 1},
+    "typing.start": {"conversation_id": "1"},
+    "typing.stop": {"conversation_id": "1"},
 }
 PREFIX = "api/v1/"
 # Where one learns to say who one is.

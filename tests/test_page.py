@@ -127,6 +127,22 @@ def test_two_people_chat_and_each_sees_both_sides(served, arrive):
     his.reads("hello\nover there", "hello yourself")
 
 
+def test_who_is_typing_and_what_was_read_is_shown(served, arrive):
+    alice, bob = served.friends()
+    hers, his = arrive(), arrive()
+    hers.log_in(alice)
+    his.log_in(bob)
+    hers.open(bob.username)
+    hers.say("hello")
+    his.open(alice.username)
+    his.reads("hello")
+    expect(hers.page.locator("#sign")).to_have_text("Read up to #1")
+    his.page.get_by_label("Message", exact=True).press_sequentially("h")
+    expect(hers.page.locator("#sign")).to_have_text(f"{bob.username} is typing …")
+    his.say("hi")
+    expect(hers.page.locator("#sign")).to_have_text("Read up to #1")
+
+
 def test_somebody_who_is_added_by_name_is_there_for_both(served, arrive):
     alice, bob = served.strangers()
     hers, his = arrive(), arrive()

@@ -190,6 +190,8 @@ async def test_a_foreign_conversation_and_an_absent_one_answer_the_same(stage, d
                 ("conversation.fetch", {"after": 0}),
                 ("receipt.mark_read", {"seq": 1}),
                 ("receipt.mark_delivered", {"seq": 1}),
+                ("typing.start", {}),
+                ("typing.stop", {}),
             ):
                 await socket.send(kind, ref="r", conversation_id=conversation_id, **fields)
                 assert (await socket.expect(ref="r"))["code"] == "not_found"
@@ -204,6 +206,7 @@ async def test_a_foreign_conversation_and_an_absent_one_answer_the_same(stage, d
             ("GET", "/changes?after=0", None),
             ("POST", "/messages", {"client_id": "c", "text": "x"}),
             ("PUT", "/receipt", {"read_seq": 1}),
+            ("GET", "/receipts", None),
         ):
             with pytest.raises(RefusedError) as refusal:
                 await stranger.rest(method, f"conversations/{conversation_id}{path}", body)

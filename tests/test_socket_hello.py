@@ -121,6 +121,8 @@ async def test_both_credentials_or_none_may_be_put_right(stage, both):
         ("conversation.fetch", {"conversation_id": "1", "after": 0}),
         ("receipt.mark_read", {"conversation_id": "1", "seq": 1}),
         ("receipt.mark_delivered", {"conversation_id": "1", "seq": 1}),
+        ("typing.start", {"conversation_id": "1"}),
+        ("typing.stop", {"conversation_id": "1"}),
     ],
 )
 async def test_no_command_is_obeyed_before_hello(stage, kind, fields):

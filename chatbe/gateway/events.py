@@ -21,7 +21,7 @@ from chatbe.core.times import TimeText
 from chatbe.gateway.hello import Hello, Ping, Sync
 from chatbe.realtime.protocol import Command, Position, Ref
 from conversations import handlers
-from conversations.wire import ConversationBody, MessageBody
+from conversations.wire import ConversationBody, MessageBody, ReceiptBody
 
 _CODES = [error.code for error in error_table()]
 
@@ -170,7 +170,7 @@ class MessageReply(Answer, frozen=True, tag="reply"):
     message: MessageBody
 
 
-class ReceiptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OwnReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where one's pointers are now."""
 
     conversation_id: IdText
@@ -181,7 +181,51 @@ class ReceiptBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReceiptReply(Answer, frozen=True, tag="reply"):
     """The pointers after the command."""
 
-    receipt: ReceiptBody
+    receipt: OwnReceipt
+
+
+class ReceiptCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many of the members have read and received everything up to `seq`."""
+
+    seq: Position
+    read: int
+    delivered: int
+
+
+class ReceiptUpdated(Event, frozen=True, tag="receipt.updated"):
+    """Pointers of members have moved: `receipts`, or `counts` above 100 members."""
+
+    conversation_id: IdText
+    receipts: list[ReceiptBody] | UnsetType = UNSET
+    counts: ReceiptCounts | UnsetType = UNSET
+
+
+class TypingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long others are told that one is typing, in seconds."""
+
+    conversation_id: IdText
+    expires_in: int
+
+
+class TypingReply(Answer, frozen=True, tag="reply"):
+    """The others are told, if they were not just now."""
+
+    typing: TypingBody
+
+
+class TypingStarted(Event, frozen=True, tag="typing.started"):
+    """Somebody else is typing; forget it after `expires_in` seconds."""
+
+    conversation_id: IdText
+    user_id: IdText
+    expires_in: int
+
+
+class TypingStopped(Event, frozen=True, tag="typing.stopped"):
+    """They are not typing any more."""
+
+    conversation_id: IdText
+    user_id: IdText
 
 
 # --- what concerns one user ---------------------------------------------------------------
@@ -200,6 +244,7 @@ EVENTS: tuple[type[Event], ...] = (
     Pong,
     MessageReply,
     ReceiptReply,
+    TypingReply,
     Failure,
     Range,
     MessageCreated,
@@ -207,6 +252,9 @@ EVENTS: tuple[type[Event], ...] = (
     ConversationAdded,
     ConversationRemoved,
     ConversationBehind,
+    ReceiptUpdated,
+    TypingStarted,
+    TypingStopped,
     Reset,
     Resync,
     UserChanged,
@@ -222,6 +270,8 @@ ANSWERS: dict[type[Command], type[Event]] = {
     handlers.ConversationFetch: Range,
     handlers.ReceiptMarkRead: ReceiptReply,
     handlers.ReceiptMarkDelivered: ReceiptReply,
+    handlers.TypingStart: TypingReply,
+    handlers.TypingStop: TypingReply,
 }
 
 

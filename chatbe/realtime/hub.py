@@ -41,6 +41,8 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.users: dict[int, set[Connection]] = defaultdict(set)
         self.feed_seqs: dict[int, int] = {}
+        # Told whenever a socket leaves a conversation, for whatever reason.
+        self.leaving: list[Callable[[Connection, Room], None]] = []
         self._dirty: list[Connection] = []
         self._holes: set[Room] = set()
         # Users whose memberships are being read, and whether they changed again meanwhile.
@@ -83,7 +85,7 @@ class Hub:
             room = Room(membership.conversation_id, log_topic(membership.conversation_id))
             self.rooms[room.conversation_id] = room
             self.bus.join(room.topic)
-        room.visible_from[connection.user_id] = membership.visible_from
+        room.admit(membership)
         room.live.discard(connection)
         room.holding[connection] = []
         connection.rooms.add(room)
@@ -95,9 +97,11 @@ class Hub:
         room.holding.pop(connection, None)
         connection.rooms.discard(room)
         connection.touched.discard(room)
+        for left in self.leaving:
+            left(connection, room)
         others = self.users.get(connection.user_id, ())
         if not any(other in room.live or other in room.holding for other in others):
-            room.visible_from.pop(connection.user_id, None)
+            room.forget(connection.user_id)
         if room.is_empty() and self.rooms.get(room.conversation_id) is room:
             del self.rooms[room.conversation_id]
             self._holes.discard(room)
@@ -239,7 +243,7 @@ class Hub:
             self.drop_member(connection, room)
         for user_id, membership in found.members.items():
             if user_id in room.visible_from:
-                room.visible_from[user_id] = membership.visible_from
+                room.admit(membership)
         if room.head is None or found.to <= room.head or found.after > room.head:
             return
         frames: dict[int, bytes] = {}

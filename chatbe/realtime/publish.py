@@ -6,8 +6,9 @@ They return at once, never raise and never wait for Redis: what is announced her
 only a hint, and the sweep finds what a lost one would have told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from chatbe.realtime.hints import Hint
 from chatbe.realtime.runtime import runtime
 
 
@@ -19,3 +20,8 @@ def users_changed(feed_seqs: Mapping[int, int]) -> None:
 def sessions_ended(session_ids: Iterable[int]) -> None:
     """Close the sockets of these sessions, on every process."""
     runtime().announce_ended_sessions(session_ids)
+
+
+def hints(frames: Sequence[Hint]) -> None:
+    """Show frames that are in no log to sockets of their conversations, on every process."""
+    runtime().announce_hints(frames)

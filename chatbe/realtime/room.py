@@ -12,6 +12,7 @@ from chatbe.realtime.frames import encode_frame
 
 if TYPE_CHECKING:
     from chatbe.realtime.connection import Connection
+    from chatbe.realtime.sources import Membership
 
 
 class Event(NamedTuple):
@@ -35,7 +36,16 @@ class Room:
     the events that came meanwhile.
     """
 
-    __slots__ = ("conversation_id", "head", "holding", "live", "pending", "topic", "visible_from")
+    __slots__ = (
+        "conversation_id",
+        "head",
+        "holding",
+        "live",
+        "pending",
+        "read_only",
+        "topic",
+        "visible_from",
+    )
 
     def __init__(self, conversation_id: int, topic: str) -> None:
         self.conversation_id = conversation_id
@@ -46,9 +56,28 @@ class Room:
         self.pending: dict[int, Event] = {}
         # Per local user: the first position they may see.
         self.visible_from: dict[int, int] = {}
+        # The local users who may not post here.
+        self.read_only: set[int] = set()
 
     def is_empty(self) -> bool:
         return not self.live and not self.holding
+
+    def admit(self, membership: Membership) -> None:
+        """A local user takes part from here on, or takes part in another way."""
+        self.visible_from[membership.user_id] = membership.visible_from
+        self.let_post(membership.user_id, may_send=membership.may_send)
+
+    def let_post(self, user_id: int, *, may_send: bool) -> None:
+        """Whether a local user may post here from now on."""
+        if may_send:
+            self.read_only.discard(user_id)
+        else:
+            self.read_only.add(user_id)
+
+    def forget(self, user_id: int) -> None:
+        """The last socket of this user has left."""
+        self.visible_from.pop(user_id, None)
+        self.read_only.discard(user_id)
 
     def accept(self, event: Event) -> bool:
         """Take an event in; True if it now waits for one before it."""

@@ -13,12 +13,14 @@ import contextlib
 import os
 import secrets
 import threading
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from chatbe.realtime.bus import make_bus
+from chatbe.realtime.hints import Hint, decode_hints, show_hints
 from chatbe.realtime.hub import Hub
 from chatbe.realtime.resume import refresh_user
 from chatbe.realtime.room import Event
@@ -26,6 +28,8 @@ from chatbe.realtime.sweep import Sweep
 from chatbe.realtime.topics import SESSIONS_TOPIC, log_topic, user_topic
 
 STOP_SECONDS = 3
+
+P = TypeVar("P")
 
 
 class Runtime:
@@ -38,6 +42,7 @@ class Runtime:
         self.hub = Hub(self.bus, refresh_user)
         self.sweep = Sweep(self.hub)
         self.drains: list[Callable[[], Awaitable[None]]] = []
+        self._parts: dict[Callable[[Runtime], Any], Any] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_events = msgspec.msgpack.Decoder(list[Event]).decode
         self._decode_users = msgspec.msgpack.Decoder(dict[int, int]).decode
@@ -46,6 +51,13 @@ class Runtime:
         self.bus.join(SESSIONS_TOPIC)
         self.bus.start(self._receive, self.sweep.ask)
         self._sweeping = self.loop.create_task(self.sweep.run())
+
+    def part(self, kind: Callable[[Runtime], P]) -> P:
+        """What an app has once per process, made when first asked for. On the loop only."""
+        if kind not in self._parts:
+            self._parts[kind] = kind(self)
+        made: P = self._parts[kind]
+        return made
 
     # --- announcing ----------------------------------------------------------------------
 
@@ -63,6 +75,18 @@ class Runtime:
     def announce_ended_sessions(self, session_ids: Iterable[int]) -> None:
         """From any thread: these sessions are over."""
         self._from_any_thread(self._announce_ended_sessions, list(session_ids))
+
+    def announce_hints(self, hints: Sequence[Hint]) -> None:
+        """From any thread: show these frames to whom they are for."""
+        self._from_any_thread(self._announce_hints, hints)
+
+    def _announce_hints(self, hints: Sequence[Hint]) -> None:
+        show_hints(self.hub, hints)
+        by_topic: dict[str, list[Hint]] = defaultdict(list)
+        for hint in hints:
+            by_topic[log_topic(hint.conversation_id)].append(hint)
+        for topic, some in by_topic.items():
+            self._tell(topic, "hints", list({hint.conversation_id for hint in some}), some)
 
     def _announce_users(self, feed_seqs: dict[int, int]) -> None:
         self.hub.users_changed(feed_seqs)
@@ -99,6 +123,9 @@ class Runtime:
         if kind == "log":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
                 self.hub.deliver(self._decode_events(content))
+        elif kind == "hints":
+            if self.hub.knows_any(self._decode_ids(message["ids"])):
+                show_hints(self.hub, decode_hints(content))
         elif kind == "users":
             self.hub.users_changed(self._decode_users(content))
         elif kind == "sessions":

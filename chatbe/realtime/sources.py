@@ -16,6 +16,7 @@ class Membership:
     conversation_id: int
     user_id: int
     visible_from: int
+    may_send: bool = True
 
 
 @dataclass(frozen=True, slots=True)

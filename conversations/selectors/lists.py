@@ -65,14 +65,15 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
             Subquery(last.values("id")[:1]),
             F("conversation_id"),
             output_field=BigIntegerField(),
-        )
+        ),
+        # Of the same snapshot as the counter and the pointer it is subtracted from.
+        unread=F("conversation__message_count") - F("read_number") - _own_unread(),
     )
 
 
 def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
     rows = list(memberships)
     last_messages = _last_messages(user_id, rows)
-    own = _own_unread(user_id, rows)
     peers = _peers(user_id, rows)
     return [
         Entry(
@@ -85,9 +86,7 @@ def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
                 may_send=row.may_send,
                 read_seq=row.read_seq,
                 delivered_seq=row.delivered_seq,
-                unread=row.conversation.message_count
-                - row.read_number
-                - own.get(row.conversation_id, 0),
+                unread=row.unread,  # type: ignore[attr-defined]
                 peer=peers.get(row.conversation_id),
                 last_message=last_messages.get(row.conversation_id),
             ),
@@ -112,15 +111,14 @@ def visible_messages(user_id: int) -> QuerySet[Message]:
     )
 
 
-def _own_unread(user_id: int, rows: list[Membership]) -> dict[int, int]:
-    """How many of the user's own text messages lie after their read pointers."""
-    behind = [row for row in rows if row.read_seq < row.conversation.last_seq]
+def _own_unread() -> Coalesce:
+    """How many of the member's own text messages lie after their read pointer."""
     # Bounded by what is unread: the place index begins where the pointer stands.
     own = (
         Message.objects.filter(
             conversation_id=OuterRef("conversation_id"),
             seq__gt=OuterRef("read_seq"),
-            sender_id=user_id,
+            sender_id=OuterRef("user_id"),
             kind=Message.Kind.TEXT,
         )
         .order_by()
@@ -128,10 +126,7 @@ def _own_unread(user_id: int, rows: list[Membership]) -> dict[int, int]:
         .annotate(count=Count("id"))
         .values("count")
     )
-    counts = Membership.objects.filter(id__in=[row.id for row in behind]).annotate(
-        own=Coalesce(Subquery(own), 0)
-    )
-    return dict(counts.values_list("conversation_id", "own"))
+    return Coalesce(Subquery(own), 0)
 
 
 def _peers(user_id: int, rows: list[Membership]) -> dict[int, UserSummary]:

@@ -21,9 +21,9 @@ class DatabaseLogSource:
     def memberships(self, user_ids: Collection[int]) -> list[Membership]:
         rows = MembershipRow.objects.filter(user_id__in=user_ids, left_seq=None)
         return [
-            Membership(conversation_id=conversation_id, user_id=user_id, visible_from=visible_from)
-            for conversation_id, user_id, visible_from in rows.values_list(
-                "conversation_id", "user_id", "visible_from"
+            Membership(*columns)
+            for columns in rows.values_list(
+                "conversation_id", "user_id", "visible_from", "may_send"
             )
         ]
 
@@ -53,11 +53,15 @@ class DatabaseLogSource:
         heads: dict[int, int] = {}
         changes: dict[int, list[Change]] = {id: [] for id in after}
         members: dict[int, dict[int, Membership]] = {id: {} for id in after}
-        for tag, conversation_id, first, second, *columns in _one_snapshot(after, user_ids, limit):
+        for tag, conversation_id, first, second, third, *columns in _one_snapshot(
+            after, user_ids, limit
+        ):
             if tag == _HEAD:
                 heads[conversation_id] = first
             elif tag == _MEMBER:
-                members[conversation_id][first] = Membership(conversation_id, first, second)
+                members[conversation_id][first] = Membership(
+                    conversation_id, first, second, bool(third)
+                )
             else:
                 row = MessageRow(*columns)
                 changes[conversation_id].append(
@@ -81,8 +85,9 @@ def _one_snapshot(
 ) -> list[tuple[Any, ...]]:
     """Heads, members and changes, tagged, by one statement: one snapshot.
 
-    (_HEAD, conversation, last_seq, -, …), (_MEMBER, conversation, user, visible_from, …),
-    (_CHANGE, conversation, -, -, *MESSAGE_COLUMNS). The changes stand first in the
+    (_HEAD, conversation, last_seq, -, -, …),
+    (_MEMBER, conversation, user, visible_from, may_send, …),
+    (_CHANGE, conversation, -, -, -, *MESSAGE_COLUMNS). The changes stand first in the
     statement because PostgreSQL takes the types of the columns from there.
     """
     row = message_columns("m")
@@ -92,18 +97,19 @@ def _one_snapshot(
     users = ", ".join(["%s"] * len(user_ids)) or "NULL"
     sql = f"""
         WITH wanted (conversation_id, after, upto) AS (VALUES {wanted})
-        SELECT {_CHANGE}, m.conversation_id, 0, 0, {row}
+        SELECT {_CHANGE}, m.conversation_id, 0, 0, 0, {row}
         FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
         WHERE m.seq > w.after AND m.seq <= w.upto AND m.changed_seq = m.seq
         UNION ALL
-        SELECT {_CHANGE}, m.conversation_id, 0, 0, {row}
+        SELECT {_CHANGE}, m.conversation_id, 0, 0, 0, {row}
         FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
         WHERE m.changed_seq > m.seq AND m.changed_seq > w.after AND m.changed_seq <= w.upto
         UNION ALL
-        SELECT {_HEAD}, c.id, c.last_seq, 0, {_NO_MESSAGE}
+        SELECT {_HEAD}, c.id, c.last_seq, 0, 0, {_NO_MESSAGE}
         FROM wanted w JOIN conversations_conversation c ON c.id = w.conversation_id
         UNION ALL
-        SELECT {_MEMBER}, s.conversation_id, s.user_id, s.visible_from, {_NO_MESSAGE}
+        SELECT {_MEMBER}, s.conversation_id, s.user_id, s.visible_from,
+               CASE WHEN s.may_send THEN 1 ELSE 0 END, {_NO_MESSAGE}
         FROM wanted w JOIN conversations_membership s ON s.conversation_id = w.conversation_id
         WHERE s.left_seq IS NULL AND s.user_id IN ({users})
     """  # noqa: S608

@@ -5,6 +5,7 @@ app; what the append checks is `may_send` in the memberships, which follows it i
 the transaction that changes the contact.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -56,7 +57,14 @@ def follow_pair(*, user_ids: tuple[int, int], may_talk: bool, **_: Any) -> None:
         .first()
     )
     if found is not None:
-        Membership.objects.filter(conversation=found).update(may_send=may_talk)
+        _set_may_send([found.id], may_send=may_talk)
+
+
+def _set_may_send(conversation_ids: Collection[int], *, may_send: bool) -> None:
+    members = Membership.objects.filter(conversation_id__in=conversation_ids)
+    # In the order in which receipts lock them.
+    list(members.select_for_update(no_key=True).order_by("id").values_list("id"))
+    members.update(may_send=may_send)
 
 
 def direct_peers(*, user_id: int, **_: Any) -> set[int]:
@@ -72,8 +80,7 @@ def close_directs(*, user_id: int, **_: Any) -> None:
     `follow_pair` takes that of one.
     """
     locked = _directs_of(user_id).order_by("id").select_for_update(no_key=True)
-    ids = list(locked.values_list("id", flat=True))
-    Membership.objects.filter(conversation_id__in=ids).update(may_send=False)
+    _set_may_send(list(locked.values_list("id", flat=True)), may_send=False)
     bump_feeds(direct_peers(user_id=user_id))
 
 

@@ -1,19 +1,16 @@
 """Sending a message: one rule behind the REST door and the socket's."""
 
-from concurrent.futures import Future
+from functools import partial
 
-from django.db import connection
-
-from chatbe.core.errors import ChatError, InvalidInput, Unavailable
+from chatbe.core.errors import InvalidInput
 from chatbe.core.text import clean_text
-from chatbe.realtime.runtime import runtime
-from conversations.append import Appended, Draft, Outcome
+from conversations.append import Appended, Draft
+from conversations.services.typing import typists
+from conversations.services.waiting import wait_for
 from conversations.wire import content_digest
 from conversations.writer import Done, log_writer
 
 _CLIENT_ID_MAX = 64
-# The writer itself gives up earlier; this only ends a wait for a process that is stopping.
-_WAIT_SECONDS = 30.0
 
 
 def draft_message(
@@ -42,29 +39,13 @@ def queue_message(draft: Draft, done: Done) -> None:
     On the event loop only. Raises Unavailable when too much is waiting already.
     """
     log_writer().submit(draft, done)
+    typists().stop(draft.conversation_id, draft.sender_id)
 
 
 def send_message(draft: Draft) -> Appended:
     """Hand a draft to the log writer and wait until it is committed, from a thread.
 
-    Raises the refusal as a ChatError. Inside a transaction this raises RuntimeError:
-    the writer would wait for the caller's locks, and the caller for the writer.
+    Raises the refusal as a ChatError; RuntimeError inside a transaction.
     """
-    if connection.in_atomic_block:
-        raise RuntimeError("send_message waits for the log writer: not inside a transaction")
-    waiting: Future[Outcome] = Future()
-
-    def submit() -> None:
-        try:
-            queue_message(draft, waiting.set_result)
-        except ChatError as error:
-            waiting.set_result(error)
-
-    runtime().loop.call_soon_threadsafe(submit)
-    try:
-        outcome = waiting.result(timeout=_WAIT_SECONDS)
-    except TimeoutError:
-        raise Unavailable from None
-    if isinstance(outcome, ChatError):
-        raise outcome
-    return outcome
+    sent: Appended = wait_for(partial(queue_message, draft))
+    return sent

@@ -4,13 +4,15 @@ import uuid
 from dataclasses import dataclass
 from itertools import count
 
+from django.db.models import F
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user
 from contacts.services import add_contact
 from conversations.append import Appended, Draft
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Membership, Message
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message
 
@@ -79,3 +81,43 @@ def assert_gapless(conversation_id: int) -> None:
     assert places == [(n, n, n) for n in range(1, len(places) + 1)]
     conversation = Conversation.objects.get(id=conversation_id)
     assert (conversation.last_seq, conversation.message_count) == (len(places), len(places))
+
+
+def make_group(*users: User) -> int:
+    """A conversation of these people, who were there from its beginning: its id."""
+    group = Conversation.objects.create(kind="group")
+    Membership.objects.bulk_create(Membership(conversation=group, user=user) for user in users)
+    return group.id
+
+
+def join(conversation_id: int, user: User, *, visible_from: int | None = None) -> None:
+    """Let somebody in, or in again: everything so far is read, and seen from `visible_from`."""
+    group = Conversation.objects.get(id=conversation_id)
+    head = group.last_seq
+    Membership.objects.update_or_create(
+        conversation=group,
+        user=user,
+        defaults={
+            "left_seq": None,
+            "visible_from": visible_from or head + 1,
+            "joined_seq": head,
+            "read_seq": head,
+            "read_number": group.message_count,
+            "delivered_seq": head,
+        },
+    )
+
+
+def leave(conversation_id: int, user: User) -> None:
+    """Put somebody out at the log's present end."""
+    Membership.objects.filter(conversation_id=conversation_id, user=user).update(
+        left_seq=head(conversation_id)
+    )
+
+
+def delete_message(conversation_id: int, seq: int) -> None:
+    """Leave a tombstone, whose deletion takes a position of its own."""
+    Conversation.objects.filter(id=conversation_id).update(last_seq=F("last_seq") + 1)
+    Message.objects.filter(conversation_id=conversation_id, seq=seq).update(
+        text="", deleted_at=timezone.now(), changed_seq=head(conversation_id)
+    )

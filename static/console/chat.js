@@ -7,6 +7,7 @@ import { Refused } from "./rest.js";
 import { Socket } from "./socket.js";
 
 const PAGE = 50;
+const TYPING_AGAIN_MS = 3000;
 
 export class Chat {
   // Conversations by id as REST and the socket describe them, and their logs.
@@ -17,6 +18,10 @@ export class Chat {
   openId = null;
   state = "offline";
   detail = "";
+  // By conversation: who is typing until when, and how far somebody else has read.
+  #typists = new Map();
+  #readBy = new Map();
+  #typedAt = 0;
   #feedSeq;
   #reading = Promise.resolve();
   #rest;
@@ -91,6 +96,7 @@ export class Chat {
 
   say(text) {
     this.outbox.add(this.openId, text);
+    this.#typedAt = 0;
     this.#page.changed();
   }
 
@@ -104,6 +110,21 @@ export class Chat {
     conversation.read_seq = cursor;
     conversation.unread = 0;
     this.#page.changed();
+  }
+
+  // Tell the others that something is being typed into the open conversation.
+  type() {
+    if (this.state !== "live" || Date.now() - this.#typedAt < TYPING_AGAIN_MS) return;
+    this.#typedAt = Date.now();
+    this.socket.send({ type: "typing.start", ref: "typing", conversation_id: this.openId });
+  }
+
+  // What there is to say of the open conversation beside its messages.
+  sign() {
+    const typist = this.#typists.get(this.openId);
+    if (typist?.until > Date.now()) return `${this.nameOf(typist.userId)} is typing …`;
+    const seq = this.#readBy.get(this.openId);
+    return seq ? `Read up to #${seq}` : "";
   }
 
   // --- the socket ---------------------------------------------------------------------
@@ -145,6 +166,19 @@ export class Chat {
       case "range":
         if (!this.#log(frame.conversation_id).takeRange(frame)) this.#fetch(frame.conversation_id);
         break;
+      case "receipt.updated":
+        this.#takeReceipts(frame.conversation_id, frame.receipts ?? []);
+        break;
+      case "typing.started":
+        this.#typists.set(frame.conversation_id, {
+          userId: frame.user_id,
+          until: Date.now() + frame.expires_in * 1000,
+        });
+        setTimeout(() => this.#page.changed(), frame.expires_in * 1000);
+        break;
+      case "typing.stopped":
+        this.#typists.delete(frame.conversation_id);
+        break;
       case "pong":
         this.#compareHeads(frame.heads);
         break;
@@ -175,9 +209,22 @@ export class Chat {
   }
 
   #takeError(frame) {
-    if (this.outbox.answer(frame)) return;
+    if (this.outbox.answer(frame) || frame.ref === "typing") return;
     for (const log of this.logs.values()) log.fetching = false;
     this.#page.problem(`${frame.code}: ${frame.message}`);
+  }
+
+  #takeReceipts(id, receipts) {
+    const conversation = this.conversations.get(id);
+    for (const { user_id: userId, read_seq: seq } of receipts) {
+      if (userId !== this.user.id) {
+        this.#readBy.set(id, Math.max(seq ?? 0, this.#readBy.get(id) ?? 0));
+      } else if (conversation && seq > conversation.read_seq) {
+        // Another of one's devices has read.
+        conversation.read_seq = seq;
+        if (seq >= (this.logs.get(id)?.cursor ?? 0)) conversation.unread = 0;
+      }
+    }
   }
 
   #take(id, position, message) {

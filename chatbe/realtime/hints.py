@@ -1,0 +1,71 @@
+"""Hints: frames of a conversation that are in no log, such as who is typing.
+
+They go to the sockets that are live in the conversation at this moment, on every
+process; one that is lost is not sent again. A client never needs one: what it tells
+can be read another way, or is over soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from chatbe.realtime.hub import Hub
+
+# A socket with more than this unread is not sent what will be over soon.
+PASSING_BYTES = 64 * 1024
+
+
+class Hint(NamedTuple):
+    """One frame, and whom it is for.
+
+    `only` names the users who get it, None is everybody; `but` is a user who does not.
+    A process that has not come to position `after` of the log passes it over: it may
+    not know yet who has left. What is `passing` is not sent to slow sockets.
+    """
+
+    conversation_id: int
+    frame: bytes
+    only: list[int] | None = None
+    but: int | None = None
+    after: int = 0
+    passing: bool = False
+
+
+class _Outline(msgspec.Struct):
+    """What a hint's frame must say of itself, whoever wrote it."""
+
+    type: str
+    conversation_id: str
+
+
+_decode = msgspec.msgpack.Decoder(list[Hint]).decode
+_outline = msgspec.json.Decoder(_Outline).decode
+
+
+def decode_hints(content: bytes) -> list[Hint]:
+    """Hints from the bus. Raises MsgspecError or ValueError on anything else."""
+    hints = _decode(content)
+    for hint in hints:
+        if _outline(hint.frame).conversation_id != str(hint.conversation_id):
+            raise ValueError("a hint that speaks of another conversation")
+    return hints
+
+
+def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
+    """Queue the frames for the local sockets they are for. On the event loop only."""
+    for hint in hints:
+        room = hub.rooms.get(hint.conversation_id)
+        if room is None or room.head is None or room.head < hint.after:
+            continue
+        for connection in room.live:
+            if connection.user_id == hint.but:
+                continue
+            if hint.only is not None and connection.user_id not in hint.only:
+                continue
+            if hint.passing and connection.writer.buffered() > PASSING_BYTES:
+                continue
+            connection.push(hint.frame)

@@ -1,0 +1,138 @@
+"""The receipt buffer: moves of pointers of this process, written together.
+
+The first move after a quiet time is written at once; the following ones wait until
+RECEIPT_SECONDS have passed since, so that any number of them costs one statement in
+that time. A move is answered when it is written: until then it may be lost with the
+process, and the client says it again. Everything here runs on the event loop; the
+statements run in database threads and take no lock that a send waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+
+import structlog
+from django.conf import settings
+
+from chatbe.api.errors import describe
+from chatbe.core.database import in_database_thread
+from chatbe.core.errors import ChatError, NotFound, Unavailable, as_chat_error
+from chatbe.realtime import publish
+from chatbe.realtime.runtime import Runtime, runtime
+from conversations.pointers import Move, Moved, Pair, move_pointers
+from conversations.selectors.receipts import hints_of
+
+log = structlog.get_logger(__name__)
+
+BATCH_MAX = 2_000
+QUEUE_MAX = 50_000
+_RETRY_SECONDS = 0.1
+
+Outcome = Moved | ChatError
+Done = Callable[[Outcome], None]
+
+
+@dataclass(slots=True)
+class Pending:
+    """The furthest a pair is to be moved, and everybody who waits for it."""
+
+    read_to: int = 0
+    delivered_to: int = 0
+    done: list[Done] = field(default_factory=list)
+
+
+class ReceiptBuffer:
+    """All moves of one process. Use on the event loop's thread only."""
+
+    def __init__(self, home: Runtime) -> None:
+        self._loop = home.loop
+        self._waiting: dict[Pair, Pending] = {}
+        self._writing: asyncio.Task[None] | None = None
+        self._written_at = float("-inf")
+        self._stopping = asyncio.Event()
+        home.drains.append(self.stop)
+
+    def submit(self, move: Move, done: Done) -> None:
+        """Queue a move; `done` is called once it is written. Raises Unavailable."""
+        if len(self._waiting) >= QUEUE_MAX:
+            raise Unavailable("Too many receipts are waiting.", retry_after=1.0)
+        pending = self._waiting.setdefault((move.conversation_id, move.user_id), Pending())
+        pending.read_to = max(pending.read_to, move.read_to)
+        pending.delivered_to = max(pending.delivered_to, move.delivered_to)
+        pending.done.append(done)
+        if self._writing is None:
+            self._writing = self._loop.create_task(self._write_all())
+
+    async def stop(self) -> None:
+        """Write what waits, without waiting for more."""
+        self._stopping.set()
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            if len(self._waiting) < BATCH_MAX:
+                await self._pause(self._written_at + settings.RECEIPT_SECONDS - self._loop.time())
+            self._written_at = self._loop.time()
+            batch = {pair: self._waiting.pop(pair) for pair in [*islice(self._waiting, BATCH_MAX)]}
+            await self._write(batch)
+        self._writing = None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _write(self, batch: dict[Pair, Pending]) -> None:
+        moves = [Move(*pair, p.read_to, p.delivered_to) for pair, p in batch.items()]
+        moved = await self._move(moves)
+        for pair, pending in batch.items():
+            outcome = moved if isinstance(moved, ChatError) else moved.get(pair, NotFound())
+            for done in pending.done:
+                _tell(done, outcome)
+        if not isinstance(moved, ChatError):
+            try:
+                await in_database_thread(_announce, list(moved.values()))
+            except Exception as error:
+                # They are written and answered; who missed the news reads it.
+                log.warning("receipts_not_announced", error=type(error).__name__)
+
+    async def _move(self, moves: list[Move]) -> dict[Pair, Moved] | ChatError:
+        """Moving again what was moved is no harm, so an unknown outcome is tried again."""
+        deadline = self._loop.time() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
+        while True:
+            try:
+                return await in_database_thread(move_pointers, moves)
+            except Exception as error:
+                answer = as_chat_error(error)
+                if not isinstance(answer, Unavailable):
+                    log.error("receipts_failed", **describe(error))
+                    return answer
+                log.warning("receipts_retried", error=type(error).__name__, moves=len(moves))
+            if self._stopping.is_set() or self._loop.time() > deadline:
+                return Unavailable(retry_after=1.0)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _announce(moved: list[Moved]) -> None:
+    hints = hints_of(moved)
+    if hints:
+        publish.hints(hints)
+
+
+def _tell(done: Done, outcome: Outcome) -> None:
+    try:
+        done(outcome)
+    except Exception as error:
+        # One caller's trouble must not cost the others of the batch their answer.
+        log.error("answer_failed", **describe(error))
+
+
+def receipt_buffer() -> ReceiptBuffer:
+    """The buffer of this process's runtime. On the event loop only."""
+    return runtime().part(ReceiptBuffer)
