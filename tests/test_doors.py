@@ -22,7 +22,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
 PREFIX = "api/v1/"
 # Where one learns to say who one is.
 OPEN_ROUTES = {("post", f"{PREFIX}auth/{name}") for name in ("register", "login", "refresh")}
-OPEN_PLACES = {"", "healthz", "readyz", "admin/", "api/schema", "api/docs/"}
+OPEN_PLACES = {"", "healthz", "readyz", "metrics", "admin/", "api/schema", "api/docs/"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

@@ -36,7 +36,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 # What any operation may answer, and any that wants to know who is asking.
-_ALWAYS = (errors.InvalidInput, errors.Internal, errors.Unavailable)
+_ALWAYS = (errors.InvalidInput, errors.RateLimited, errors.Internal, errors.Unavailable)
 _AUTHENTICATED = (errors.Unauthenticated, errors.WrongCredentials, errors.SessionEnded)
 
 

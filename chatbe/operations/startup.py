@@ -13,6 +13,8 @@ from django.core.checks import Error, run_checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from chatbe.core.buckets import rule_problems
+
 SECRET_MIN = 50
 KEY_MIN_BYTES = 32
 
@@ -37,6 +39,7 @@ def setting_problems() -> list[str]:
 def _shape_problems(workers: int) -> Iterator[str]:
     if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    yield from rule_problems()
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:

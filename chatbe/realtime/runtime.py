@@ -13,11 +13,16 @@ import contextlib
 import os
 import secrets
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from django.conf import settings
 
+from chatbe.core import metrics
+from chatbe.core.leases import SocketLeases
+from chatbe.core.sharing import Sharing
 from chatbe.realtime.bus import make_bus
 from chatbe.realtime.hub import Hub
 from chatbe.realtime.resume import refresh_user
@@ -37,6 +42,8 @@ class Runtime:
         self.bus = make_bus()
         self.hub = Hub(self.bus, refresh_user)
         self.sweep = Sweep(self.hub)
+        self.sharing = Sharing(settings.REDIS_URL, self.origin)
+        self.leases = SocketLeases(self.sharing, self.origin)
         self.drains: list[Callable[[], Awaitable[None]]] = []
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_events = msgspec.msgpack.Decoder(list[Event]).decode
@@ -45,7 +52,10 @@ class Runtime:
         self._decode_ids = msgspec.msgpack.Decoder(list[int]).decode
         self.bus.join(SESSIONS_TOPIC)
         self.bus.start(self._receive, self.sweep.ask)
-        self._sweeping = self.loop.create_task(self.sweep.run())
+        self._tasks = [
+            self.loop.create_task(work)
+            for work in (self.sweep.run(), self.sharing.run(), self.leases.run())
+        ]
 
     # --- announcing ----------------------------------------------------------------------
 
@@ -88,6 +98,7 @@ class Runtime:
                 "origin": self.origin,
                 "ids": self._encode(ids),
                 "content": self._encode(content),
+                "at": time.time(),
             },
         )
 
@@ -99,6 +110,8 @@ class Runtime:
         if kind == "log":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
                 self.hub.deliver(self._decode_events(content))
+                late = time.time() - float(message["at"])
+                metrics.DELIVERY_SECONDS.observe(max(0.0, late))
         elif kind == "users":
             self.hub.users_changed(self._decode_users(content))
         elif kind == "sessions":
@@ -110,8 +123,11 @@ class Runtime:
         """Finish what was accepted, send the last hints, and end."""
         for drain in self.drains:
             await drain()
-        self._sweeping.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self.bus.stop()
+        await self.leases.stop()
+        await self.sharing.stop()
 
 
 _current: Runtime | None = None
