@@ -11,8 +11,9 @@ stay open either way.
 import asyncio
 import itertools
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from django.conf import settings
 
@@ -57,6 +58,9 @@ class Lease:
     name: str
 
 
+Said = tuple[Word, Lease, asyncio.Future[bool] | None]
+
+
 class SocketLeases:
     """The leases of this process's sockets. On one event loop."""
 
@@ -65,7 +69,7 @@ class SocketLeases:
         self._process = process
         self._numbers = itertools.count(1)
         self._held: dict[int, set[Lease]] = defaultdict(set)
-        self._queue: deque[tuple[Word, Lease, asyncio.Future[bool] | None]] = deque()
+        self._queue: deque[Said] = deque()
         self._queued = asyncio.Event()
         if sharing.redis is not None:
             self._speak = sharing.redis.register_script(_SPEAK)
@@ -125,10 +129,18 @@ class SocketLeases:
             count = min(len(self._queue), LEASES_PER_CALL)
             await self._send([self._queue.popleft() for _ in range(count)])
 
-    async def _send(self, words: list[tuple[Word, Lease, asyncio.Future[bool] | None]]) -> None:
+    async def _send(self, words: Sequence[Said]) -> None:
+        # Nobody waits for a dead Redis: what is not renewed or dropped runs out there.
+        answers = await self._ask(words) if self._sharing.is_up else None
+        for place, (_, _, answer) in enumerate(words):
+            if answer is not None and not answer.done():
+                # Without an answer this one gets in, and the next are counted strictly.
+                answer.set_result(answers is None or answers[place] == 1)
+
+    async def _ask(self, words: Sequence[Said]) -> list[int] | None:
         try:
-            async with asyncio.timeout(2 * REDIS_TIMEOUT_SECONDS):
-                answers: list[Any] = await self._speak(
+            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+                answers = await self._speak(
                     keys=[f"chat:sockets:{lease.user_id}" for _, lease, _ in words],
                     args=[
                         settings.SOCKETS_PER_USER,
@@ -136,13 +148,10 @@ class SocketLeases:
                         *(part for word, lease, _ in words for part in (word, lease.name)),
                     ],
                 )
-        except REDIS_ERRORS as error:
+            return [int(answers[place]) for place in range(len(words))]
+        except (*REDIS_ERRORS, IndexError) as error:
             self._sharing.lost(error)
-            # Nobody knows how many the others hold: those who come next are counted strictly.
-            answers = [1] * len(words)
-        for (_, _, answer), granted in zip(words, answers, strict=False):
-            if answer is not None and not answer.done():
-                answer.set_result(granted == 1)
+            return None
 
     def _say(self, word: Word, lease: Lease, answer: asyncio.Future[bool] | None = None) -> None:
         self._queue.append((word, lease, answer))

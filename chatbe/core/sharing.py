@@ -83,19 +83,13 @@ class Sharing:
     async def run(self) -> None:
         """Report until cancelled; returns at once where there is nobody to report to."""
         while self.redis is not None:
-            # Told or not, it is not told again: after an hour without Redis nobody owes
-            # an hour's messages.
-            due = take_due()
-            try:
-                for start in range(0, max(1, len(due)), BUCKETS_PER_CALL):
-                    await self._exchange(due[start : start + BUCKETS_PER_CALL])
-            except REDIS_ERRORS as error:
-                self.lost(error)
+            await self._report_due()
             await asyncio.sleep(REPORT_SECONDS)
 
     async def stop(self) -> None:
-        """Give the connections back."""
+        """Tell what was taken last, so that a restart resets nothing; after `run` has ended."""
         if self.redis is not None:
+            await self._report_due()
             with contextlib.suppress(*REDIS_ERRORS):
                 await self.redis.aclose()
 
@@ -113,11 +107,21 @@ class Sharing:
             self.processes = 1
             divide_limits_by(1)
 
+    async def _report_due(self) -> None:
+        # Told or not, it is not told again: after an hour without Redis nobody owes an
+        # hour's messages.
+        due = take_due()
+        try:
+            for start in range(0, max(1, len(due)), BUCKETS_PER_CALL):
+                await self._exchange(due[start : start + BUCKETS_PER_CALL])
+        except REDIS_ERRORS as error:
+            self.lost(error)
+
     async def _exchange(self, due: Sequence[tuple[Bucket, int]]) -> None:
         """Tell what was taken and take in what the others did. Raises one of REDIS_ERRORS."""
         keys = [f"{KEYS}:{bucket.limit.name}:{bucket.key}" for bucket, _ in due]
         costs = [round(bucket.limit.rule.interval * taken * 1000) for bucket, taken in due]
-        async with asyncio.timeout(2 * REDIS_TIMEOUT_SECONDS):
+        async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
             answer = await self._report(
                 keys=[f"{KEYS}:processes", *keys],
                 args=[self._process, PROCESS_SECONDS * 1000, round(REPORT_SECONDS * 1000), *costs],
