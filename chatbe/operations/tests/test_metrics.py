@@ -1,5 +1,6 @@
 """`/metrics`: who may read it, and that it is right, with one worker and with two."""
 
+import asyncio
 import json
 import os
 import re
@@ -118,7 +119,8 @@ async def test_hellos_that_fail_and_routes_that_are_not_there_are_counted(served
     lost = {"route": "none", "method": "other", "status": "404"}
     requests_ = value(address, "chat_http_requests_total", **lost)
     for path in "a", "b":
-        requests.request("BREW", f"http://{address}/{path}", timeout=20)
+        url = f"http://{address}/{path}"
+        await asyncio.to_thread(requests.request, "PROPFIND", url, timeout=20)
     assert value(address, "chat_http_requests_total", **lost) == requests_ + 2
 
 
