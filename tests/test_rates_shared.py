@@ -154,3 +154,29 @@ async def test_a_restart_is_no_new_allowance(world):
             answered += 1
             await asyncio.sleep(0.15)
         assert answered < USER_BURST // 2
+
+
+async def test_what_hints_did_and_did_not_tell_is_counted(world):
+    stage, other, redis = world
+    alice, bob, conversation_id = await stage.talking()
+    async with At(bob, other) as tablet, alice.live() as phone:
+        await tablet.send("sync", cursors={}, done=True)
+        await tablet.expect("live")
+        until(lambda: value(other.address, "chat_bus_up") == 1)
+        told = value(other.address, "chat_delivery_seconds_count")
+        await phone.send_text(conversation_id, "told")
+        await tablet.message("told")
+        until(lambda: value(other.address, "chat_delivery_seconds_count") > told)
+        redis.kill()
+        found = value(other.address, "chat_sweep_repairs_total", kind="conversations")
+        await phone.send_text(conversation_id, "found")
+        await tablet.message("found")
+        until(
+            lambda: value(other.address, "chat_sweep_repairs_total", kind="conversations") > found
+        )
+        until(lambda: value(other.address, "chat_bus_up") == 0)
+        assert value(other.address, "chat_bus_beat_age_seconds") > 1
+        redis.restart()
+        for server in stage.server, other:
+            until(lambda server=server: value(server.address, "chat_bus_up") == 1)
+            until(lambda server=server: value(server.address, "chat_limits_shared") == 1)

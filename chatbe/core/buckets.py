@@ -26,6 +26,7 @@ from chatbe.core.errors import RateLimited
 
 # The settings that hold such rules. A limit's name is its setting's, in small letters.
 RULE_SETTINGS = (
+    "HELLOS_PER_ADDRESS",
     "COMMANDS_PER_SOCKET",
     "COMMANDS_PER_USER",
     "COMMANDS_REFUSED_PER_SOCKET",

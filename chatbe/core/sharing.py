@@ -13,8 +13,9 @@ part of every limit, and at most half: together never more than with it.
 
 import asyncio
 import contextlib
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import structlog
@@ -91,6 +92,8 @@ class Sharing:
         if self.redis is not None:
             await self._report_due()
             with contextlib.suppress(*REDIS_ERRORS):
+                if self.is_up:
+                    await self.redis.zrem(f"{KEYS}:processes", self._process)
                 await self.redis.aclose()
 
     def lost(self, error: BaseException) -> None:
@@ -119,7 +122,7 @@ class Sharing:
 
     async def _exchange(self, due: Sequence[tuple[Bucket, int]]) -> None:
         """Tell what was taken and take in what the others did. Raises one of REDIS_ERRORS."""
-        keys = [f"{KEYS}:{bucket.limit.name}:{bucket.key}" for bucket, _ in due]
+        keys = [f"{KEYS}:{bucket.limit.name}:{_hash_of(bucket.key)}" for bucket, _ in due]
         costs = [round(bucket.limit.rule.interval * taken * 1000) for bucket, taken in due]
         async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
             answer = await self._report(
@@ -133,3 +136,8 @@ class Sharing:
             # What was taken while the question was on its way is not in the answer.
             since = bucket.taken * bucket.limit.cost
             bucket.until = max(bucket.until, now + milliseconds / 1000 + since)
+
+
+def _hash_of(key: Hashable) -> str:
+    # Addresses are personal, and of any form.
+    return hashlib.blake2b(str(key).encode(), digest_size=12).hexdigest()

@@ -15,8 +15,10 @@ import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
+from chatbe.api.addresses import address_key, scope_address
 from chatbe.api.errors import describe
 from chatbe.core import metrics
+from chatbe.core.buckets import limit
 from chatbe.core.errors import (
     BadFrame,
     ChatError,
@@ -58,6 +60,8 @@ class ChatConsumer(AsyncConsumer):
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._pace = Pace()
+        address = scope_address(scope)
+        self._address = None if address is None else address_key(address)
         direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         if direct is None:
             self._writer: FrameWriter = AsgiWriter(send)
@@ -137,6 +141,8 @@ class ChatConsumer(AsyncConsumer):
         if greeted is None:
             if not isinstance(command, Hello):
                 raise Unauthenticated
+            if self._address is not None:
+                limit("HELLOS_PER_ADDRESS").take(self._address)
             return self._greet(command)
         handler = COMMANDS.get(type(command))
         if handler is not None:

@@ -5,6 +5,7 @@ cannot work at all is always looked at.
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +41,11 @@ def _shape_problems(workers: int) -> Iterator[str]:
     if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
     yield from rule_problems()
+    for entry in settings.METRICS_ADDRESSES:
+        try:
+            ip_network(entry.strip(), strict=False)
+        except ValueError:
+            yield f"METRICS_ADDRESSES: {entry} is neither an address nor a network."
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:
@@ -88,6 +94,8 @@ def _exposure_problems() -> Iterator[str]:
                 yield f"{name} holds a wildcard: name the origins."
             elif not origin.startswith("https://"):
                 yield f"{name}: {origin} is not https."
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < KEY_MIN_BYTES:
+        yield f"METRICS_TOKEN is shorter than {KEY_MIN_BYTES} characters."
     if settings.FAILPOINTS:
         yield "FAILPOINTS is for tests of faults: unset it."
 

@@ -52,6 +52,7 @@ BAD = [
     ("CSRF_TRUSTED_ORIGINS", ["https://*.example.org"], "CSRF_TRUSTED_ORIGINS holds a wildcard"),
     ("CSRF_TRUSTED_ORIGINS", ["http://app.example.org"], "is not https"),
     ("REDIS_URL", "redis://redis.example.org:6379/0", "REDIS_URL has no password"),
+    ("METRICS_TOKEN", "short", "METRICS_TOKEN is shorter"),
     ("FAILPOINTS", ["writer.committed:0.5"], "FAILPOINTS is for tests"),
 ]
 
@@ -113,10 +114,18 @@ def test_what_is_unsafe_is_not_asked_of_a_first_try(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", ["LOG_TOPICS", "LOG_LANES"])
-def test_what_cannot_work_is_named_everywhere(settings, name):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOG_TOPICS", 0),
+        ("LOG_LANES", 0),
+        ("COMMANDS_PER_USER", "many"),
+        ("METRICS_ADDRESSES", ["127.0.0.1", "here"]),
+    ],
+)
+def test_what_cannot_work_is_named_everywhere(settings, name, value):
     settings.PRODUCTION = False
-    setattr(settings, name, 0)
+    setattr(settings, name, value)
     [problem] = startup_problems()
     assert name in problem
 
