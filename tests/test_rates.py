@@ -7,9 +7,9 @@ import pytest
 
 from tests.account import UnreachableError
 from tests.servers import fresh_database, running_redis
-from tests.stage import Stage
+from tests.stage import Stage, open_socket
 
-SOCKET_BURST, USER_BURST, CONVERSATION_BURST = 24, 40, 10
+SOCKET_BURST, USER_BURST, CONVERSATION_BURST, HELLO_BURST = 24, 40, 10, 30
 # How much may come back while a test uses a burst up on a busy machine.
 SLACK = 8
 
@@ -21,6 +21,9 @@ def slow():
         "COMMANDS_PER_SOCKET": f"{SOCKET_BURST}+1/second",
         "COMMANDS_REFUSED_PER_SOCKET": "150+1/second",
         "COMMANDS_PER_USER": f"{USER_BURST}+1/second",
+        "HELLOS_PER_ADDRESS": f"{HELLO_BURST}+1/second",
+        # Whoever says so in X-Forwarded-For comes from somewhere else.
+        "TRUSTED_PROXIES": "127.0.0.1",
         "MESSAGES_PER_CONVERSATION": f"{CONVERSATION_BURST}+1/second",
     }
     if os.environ.get("DATABASE_URL"):
@@ -134,5 +137,22 @@ async def test_a_socket_that_goes_on_regardless_is_closed(slow):
             await socket.send("ping")
         assert await socket.closed() == 4005
         assert socket.seen[-1]["code"] == "too_many_commands"
+    async with alice.greeted():
+        pass
+
+
+async def test_one_address_may_say_hello_so_often(slow):
+    codes = []
+    for number in range(3):
+        # The client's own part of the header is not believed.
+        forwarded = {"X-Forwarded-For": f"198.51.100.{number}, 203.0.113.5"}
+        async with open_socket(slow.address, additional_headers=forwarded) as socket:
+            for _ in range(15):
+                await socket.send("hello")
+                codes.append((await socket.expect("error"))["code"])
+    assert HELLO_BURST <= codes.count("invalid") <= HELLO_BURST + SLACK
+    assert set(codes) == {"invalid", "rate_limited"}
+    # Another address is not meant.
+    alice, _ = slow.friends()
     async with alice.greeted():
         pass

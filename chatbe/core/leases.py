@@ -19,7 +19,7 @@ from django.conf import settings
 
 from chatbe.core import metrics
 from chatbe.core.errors import TooManySockets
-from chatbe.core.sharing import REDIS_ERRORS, REDIS_TIMEOUT_SECONDS, Sharing
+from chatbe.core.sharing import REDIS_TIMEOUT_SECONDS, Sharing
 
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 20.0
@@ -149,7 +149,7 @@ class SocketLeases:
                     ],
                 )
             return [int(answers[place]) for place in range(len(words))]
-        except (*REDIS_ERRORS, IndexError) as error:
+        except Exception as error:
             self._sharing.lost(error)
             return None
 
