@@ -132,7 +132,11 @@ class Sharing:
         for (bucket, _), milliseconds in zip(due, waits, strict=True):
             # What was taken while the question was on its way is not in the answer.
             since = bucket.taken * bucket.limit.cost
-            bucket.until = max(bucket.until, now + milliseconds / 1000 + since)
+            # What is in Redis is untrusted, its clock too: nobody is shut out for long by it.
+            wait = min(
+                milliseconds / 1000, 2 * bucket.limit.rule.interval * bucket.limit.rule.burst
+            )
+            bucket.until = max(bucket.until, now + wait + since)
 
 
 def _hash_of(key: Hashable) -> str:
