@@ -21,6 +21,7 @@ from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
 from chatbe.gateway.routing import websocket_application
 from chatbe.operations.http import ThreadedHandler
+from chatbe.operations.metrics import keep_fresh
 from chatbe.operations.startup import setting_problems
 from chatbe.realtime.runtime import runtime, start_here
 
@@ -48,11 +49,13 @@ async def _lifespan(receive: Any, send: Any) -> None:
             while not ids.is_prepared():
                 await in_database_thread(ids.prepare)
                 await asyncio.sleep(0 if ids.is_prepared() else DATABASE_RETRY_SECONDS)
+            refreshing = asyncio.create_task(keep_fresh())
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()
             await send({"type": "lifespan.startup.complete"})
         else:
+            refreshing.cancel()
             await runtime().stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -79,8 +79,21 @@ env = environ.Env(
     TEXT_MAX_BYTES=(int, 32 * 1024),
     UNANSWERED_PER_SOCKET=(int, 64),
     SOCKETS_PER_USER=(int, 10),
+    HELLOS_PER_ADDRESS=(str, "2000+50/second"),
+    COMMANDS_PER_SOCKET=(str, "200+20/second"),
+    COMMANDS_REFUSED_PER_SOCKET=(str, "1000+10/second"),
+    COMMANDS_PER_USER=(str, "400+30/second"),
+    MESSAGES_PER_CONVERSATION=(str, "200+50/second"),
     SOCKET_STALL_BYTES=(int, 1024 * 1024),
     SOCKET_STALL_SECONDS=(float, 10.0),
+    # --- REST
+    REST_READS_PER_USER=(str, "600+20/second"),
+    REST_WRITES_PER_USER=(str, "200+10/second"),
+    REST_READS_PER_ADDRESS=(str, "6000+300/second"),
+    REST_WRITES_PER_ADDRESS=(str, "2000+100/second"),
+    # --- metrics
+    METRICS_TOKEN=(str, ""),
+    METRICS_ADDRESSES=(list, []),
     # --- tests of faults only
     FAILPOINTS=(list, []),
 )
@@ -134,10 +147,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "chatbe.operations.logging.RequestLogMiddleware",
+    "chatbe.operations.metrics.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "chatbe.api.throttles.AddressLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -292,18 +307,28 @@ TEXT_MAX_CHARACTERS = env("TEXT_MAX_CHARACTERS")
 TEXT_MAX_BYTES = env("TEXT_MAX_BYTES")
 UNANSWERED_PER_SOCKET = env("UNANSWERED_PER_SOCKET")
 SOCKETS_PER_USER = env("SOCKETS_PER_USER")
+HELLOS_PER_ADDRESS = env("HELLOS_PER_ADDRESS")
+COMMANDS_PER_SOCKET = env("COMMANDS_PER_SOCKET")
+COMMANDS_REFUSED_PER_SOCKET = env("COMMANDS_REFUSED_PER_SOCKET")
+COMMANDS_PER_USER = env("COMMANDS_PER_USER")
+MESSAGES_PER_CONVERSATION = env("MESSAGES_PER_CONVERSATION")
 SOCKET_STALL_BYTES = env("SOCKET_STALL_BYTES")
 SOCKET_STALL_SECONDS = env("SOCKET_STALL_SECONDS")
 FAILPOINTS: list[str] = env("FAILPOINTS")
 
 # --- REST -------------------------------------------------------------------------
 
+REST_READS_PER_USER = env("REST_READS_PER_USER")
+REST_WRITES_PER_USER = env("REST_WRITES_PER_USER")
+REST_READS_PER_ADDRESS = env("REST_READS_PER_ADDRESS")
+REST_WRITES_PER_ADDRESS = env("REST_WRITES_PER_ADDRESS")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatbe.api.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["chatbe.api.throttles.UserThrottle"],
     "EXCEPTION_HANDLER": "chatbe.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
@@ -386,8 +411,10 @@ UNFOLD = {
     ],
 }
 
-# --- logs -----------------------------------------------------------------------------
+# --- metrics and logs -----------------------------------------------------------------
 
+METRICS_TOKEN = env("METRICS_TOKEN")
+METRICS_ADDRESSES: list[str] = env("METRICS_ADDRESSES")
 LOG_LEVEL = env("LOG_LEVEL")
 LOG_FORMAT = env("LOG_FORMAT") or ("json" if PRODUCTION else "console")
 # chatbe.operations configures structlog when the apps are ready.

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import structlog
@@ -25,7 +25,8 @@ from django.db import InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
 from chatbe.api.errors import describe
-from chatbe.core import failpoints
+from chatbe.core import failpoints, metrics
+from chatbe.core.buckets import limit
 from chatbe.core.errors import Internal, Unavailable
 from chatbe.core.ids import new_id
 from chatbe.realtime.frames import message_created
@@ -51,6 +52,7 @@ class Pending:
 
     draft: Draft
     done: list[Done]
+    since: float = field(default_factory=time.monotonic)
 
 
 class LogWriter:
@@ -63,6 +65,11 @@ class LogWriter:
     def submit(self, draft: Draft, done: Done) -> None:
         """Queue a draft; `done` is called once its outcome is certain. Raises Unavailable."""
         self._lanes[log_shard(draft.conversation_id) % len(self._lanes)].submit(draft, done)
+
+    @property
+    def queued(self) -> int:
+        """How many drafts wait for a batch."""
+        return sum(lane.queued for lane in self._lanes)
 
     async def stop(self) -> None:
         """Wait until everything queued is answered, and give the connections back."""
@@ -78,6 +85,7 @@ class Lane:
         self._queue: dict[Place, Pending] = {}
         self._running: dict[Place, Pending] = {}
         self._queue_max: int = settings.LOG_QUEUE_MAX
+        self._limit = limit("MESSAGES_PER_CONVERSATION")
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -89,11 +97,19 @@ class Lane:
             return
         if len(self._queue) >= self._queue_max:
             raise Unavailable("Too many messages are waiting.", retry_after=1.0)
-        self._queue[place] = Pending(draft, [done])
+        pending = Pending(draft, [done])
+        wait = self._limit.bucket(draft.conversation_id).wait(pending.since)
+        if wait:
+            raise self._limit.refusal(wait)
+        self._queue[place] = pending
         if self.idle.is_set():
             self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
             self._runtime.loop.call_soon(self._start_batch)
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue)
 
     async def stop(self) -> None:
         await self.idle.wait()
@@ -140,15 +156,33 @@ class Lane:
             # Acks leave together with events; to die between them they must go first.
             self._runtime.hub.flush()
             failpoints.reach("writer.acknowledged")
+        now = time.monotonic()
         by_topic: dict[int, list[Event]] = defaultdict(list)
         for pending, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Appended) and outcome.fresh:
                 id = pending.draft.conversation_id
+                # What was stored counts, not what was tried: whoever may not write here
+                # cannot use up what those who may have.
+                self._limit.bucket(id).charge(now)
                 seq = outcome.message.seq
                 frame = message_created(outcome.json)
                 by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
         for events in by_topic.values():
             self._runtime.publish_events(events)
+        _measure(batch, outcomes, now)
+
+
+def _measure(batch: Sequence[Pending], outcomes: Sequence[Outcome], now: float) -> None:
+    metrics.BATCH_MESSAGES.observe(len(batch))
+    metrics.ACK_SECONDS.observe_all([now - pending.since for pending in batch])
+    for name, number in Counter(map(_name_of, outcomes)).items():
+        metrics.MESSAGES.labels(name).inc(number)
+
+
+def _name_of(outcome: Outcome) -> str:
+    if isinstance(outcome, Appended):
+        return "stored" if outcome.fresh else "known"
+    return outcome.code
 
 
 def _tell(done: Done, outcome: Outcome) -> None:
@@ -223,3 +257,9 @@ def _drop_broken_connection() -> None:
 def log_writer() -> LogWriter:
     """The writer of this process's runtime. On the event loop only."""
     return runtime().part(LogWriter)
+
+
+def queued_messages() -> int:
+    """How many drafts wait for a batch in this process."""
+    writer = runtime().made(LogWriter)
+    return writer.queued if writer is not None else 0

@@ -37,6 +37,17 @@ from scripts.services import Postgres, Redis
 PROJECT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse battery staple"
 NO_LIMIT = "1000000/minute"
+# Tests are quicker than people; the limits stay on, only further off.
+RAISED = {
+    "HELLOS_PER_ADDRESS": "100000+10000/second",
+    "COMMANDS_PER_SOCKET": "100000+10000/second",
+    "COMMANDS_PER_USER": "100000+10000/second",
+    "MESSAGES_PER_CONVERSATION": "100000+10000/second",
+    "REST_READS_PER_USER": "100000+10000/second",
+    "REST_WRITES_PER_USER": "100000+10000/second",
+    "REST_READS_PER_ADDRESS": "100000+10000/second",
+    "REST_WRITES_PER_ADDRESS": "100000+10000/second",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,10 @@ class Installation:
             # All our users come from one address.
             "LOGIN_ATTEMPTS_PER_ADDRESS": NO_LIMIT,
             "REGISTRATIONS_PER_ADDRESS": NO_LIMIT,
+            "CONTACT_REQUESTS_PER_USER": NO_LIMIT,
+            "USER_SEARCHES_PER_USER": NO_LIMIT,
+            "MAIL_REQUESTS_PER_ADDRESS": NO_LIMIT,
+            **RAISED,
             **settings,
         }
 
@@ -148,10 +163,14 @@ class Installation:
         return [Member(*made) for made in json.loads(self.run("-m", "tests.seed", text=layout))]
 
     def server(
-        self, *, kind: Literal["serve", "runserver"] = "serve", cpus: str | None = None
+        self,
+        *,
+        kind: Literal["serve", "runserver"] = "serve",
+        workers: int = 1,
+        cpus: str | None = None,
     ) -> ProductServer:
         """A server of this installation, not started yet."""
-        return ProductServer(self.environment, kind=kind, cpus=cpus)
+        return ProductServer(self.environment, kind=kind, workers=workers, cpus=cpus)
 
     def run(self, *arguments: str, text: str = "") -> str:
         """Run a program of the project to its end; its standard output."""

@@ -34,7 +34,7 @@ OPEN_ROUTES = {
         "password/reset/confirm",
     )
 }
-OPEN_PLACES = {"", "healthz", "readyz", "admin/", "api/schema", "api/docs/"}
+OPEN_PLACES = {"", "healthz", "readyz", "metrics", "admin/", "api/schema", "api/docs/"}
 OPEN_PLACES |= {"api/asyncapi.json", "api/socket-docs/"}
 METHODS = ("get", "post", "put", "patch", "delete")
 

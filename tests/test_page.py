@@ -356,6 +356,7 @@ def test_the_admin_works_under_its_own_policy(served, arrive):
     page.get_by_text("Filters").first.click()
     expect(page.get_by_text("in 7 days")).to_be_visible()
 
+
 @pytest.mark.parametrize("width", [360, 1_280])
 def test_the_socket_documentation_shows_everything_without_script_or_the_outside(
     served, arrive, width

@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as rest_errors
 from rest_framework.response import Response
 
-from chatbe.core import errors
+from chatbe.core import errors, metrics
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ _KINDS: tuple[tuple[type[Exception], type[errors.ChatError]], ...] = (
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's hook: the answer to any exception a view raised."""
     error = as_chat_error(exc)
+    metrics.ERRORS.labels("rest", error.code).inc()
     if error.status >= 500:
         view = context.get("view")
         log.error(
@@ -81,15 +82,17 @@ def describe(exc: BaseException) -> dict[str, str]:
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
     """The answer where no route is."""
-    return _json(errors.NotFound())
+    return error_response(errors.NotFound())
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """The answer to what failed outside of any REST view."""
-    return _json(errors.Internal())
+    return error_response(errors.Internal())
 
 
-def _json(error: errors.ChatError) -> JsonResponse:
+def error_response(error: errors.ChatError) -> JsonResponse:
+    """The answer with this error, from where DRF does not make one."""
+    metrics.ERRORS.labels("rest", error.code).inc()
     return JsonResponse(error.body(), status=error.status, headers=_headers(error))
 
 

@@ -58,7 +58,10 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
 
 
 # What any operation may answer, any that takes a body, and any that wants to know who asks.
-_ALWAYS = (errors.InvalidInput, errors.NotAcceptable, errors.Internal, errors.Unavailable)
+_ALWAYS = (
+    *(errors.InvalidInput, errors.NotAcceptable, errors.RateLimited),
+    *(errors.Internal, errors.Unavailable),
+)
 _WITH_BODY = (errors.TooLarge, errors.UnsupportedMedia)
 _AUTHENTICATED = (errors.Unauthenticated, errors.WrongCredentials, errors.SessionEnded)
 

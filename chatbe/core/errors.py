@@ -18,6 +18,7 @@
     ├── TooLarge            too_large            413
     ├── UnsupportedMedia    unsupported_media    415
     ├── TooManySockets      too_many_sockets     429   closes 4002
+    ├── TooManyCommands     too_many_commands    429   closes 4005
     ├── RateLimited         rate_limited         429
     ├── Internal            internal             500
     ├── GoingAway           going_away           503   closes 4003
@@ -183,6 +184,14 @@ class TooManySockets(ChatError):
     retry = True
     close_code = 4002
     message = "You have too many open sockets."
+
+
+class TooManyCommands(ChatError):
+    code = "too_many_commands"
+    status = 429
+    retry = True
+    close_code = 4005
+    message = "You went on sending far more than is allowed."
 
 
 class RateLimited(ChatError):

@@ -4,6 +4,9 @@ A rule is a text such as "10/15minutes" from the settings. Without Redis the win
 in this process's memory. When Redis fails, a twin in memory takes over with half the
 allowance: each process counts for itself then, and guessing must not get cheaper by
 hurting Redis.
+
+For guessing and the like, where every event counts; what happens all the time is counted
+by `chatbe.core.buckets`.
 """
 
 import hashlib
@@ -21,6 +24,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis.exceptions import RedisError
 
+from chatbe.core import metrics
 from chatbe.core.errors import RateLimited
 
 log = structlog.get_logger(__name__)
@@ -108,8 +112,11 @@ def _identifiers(key: tuple[str, ...]) -> tuple[str, str]:
 def hit(rule: str, *key: str) -> None:
     """Count one event under `key`; the first word says what is counted.
 
-    Raises RateLimited, without counting, when the rule's allowance is used up.
+    Raises RateLimited, without counting, when the rule's allowance is used up. An empty
+    rule, or "0", allows everything.
     """
+    if _is_off(rule):
+        return
     identifiers = _identifiers(key)
 
     def question(limiter: MovingWindowRateLimiter, item: RateLimitItem) -> float | None:
@@ -117,11 +124,13 @@ def hit(rule: str, *key: str) -> None:
             return None
         return _wait(limiter, item, identifiers)
 
-    _refuse_if(_windows().ask(_parse(rule), question))
+    _refuse_if(_windows().ask(_parse(rule), question), key[0])
 
 
 def check(rule: str, *key: str) -> None:
     """Raise RateLimited if one more event would be refused; counts nothing."""
+    if _is_off(rule):
+        return
     identifiers = _identifiers(key)
 
     def question(limiter: MovingWindowRateLimiter, item: RateLimitItem) -> float | None:
@@ -129,11 +138,13 @@ def check(rule: str, *key: str) -> None:
             return None
         return _wait(limiter, item, identifiers)
 
-    _refuse_if(_windows().ask(_parse(rule), question))
+    _refuse_if(_windows().ask(_parse(rule), question), key[0])
 
 
 def clear(rule: str, *key: str) -> None:
     """Forget what was counted under `key`."""
+    if _is_off(rule):
+        return
     identifiers = _identifiers(key)
 
     def question(limiter: MovingWindowRateLimiter, item: RateLimitItem) -> None:
@@ -144,6 +155,8 @@ def clear(rule: str, *key: str) -> None:
 
 def multiplied(rule: str, factor: int) -> str:
     """The same rule with `factor` times the allowance."""
+    if _is_off(rule):
+        return rule
     item = _parse(rule)
     return f"{item.amount * factor}/{item.multiples}{item.GRANULARITY.name}"
 
@@ -164,6 +177,11 @@ def _wait(
     return max(1, math.ceil(reset_time - time.time()))
 
 
-def _refuse_if(wait: float | None) -> None:
+def _is_off(rule: str) -> bool:
+    return rule.strip() in ("", "0")
+
+
+def _refuse_if(wait: float | None, name: str) -> None:
     if wait is not None:
+        metrics.LIMITS_HIT.labels(name).inc()
         raise RateLimited(retry_after=wait)

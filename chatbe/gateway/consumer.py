@@ -15,7 +15,10 @@ import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
+from chatbe.api.addresses import address_key, scope_address
 from chatbe.api.errors import describe
+from chatbe.core import metrics
+from chatbe.core.buckets import limit
 from chatbe.core.errors import (
     BadFrame,
     ChatError,
@@ -27,15 +30,18 @@ from chatbe.core.errors import (
     Unauthenticated,
     as_chat_error,
 )
-from chatbe.gateway.dispatch import COMMANDS, Refused, decode_command
+from chatbe.gateway.dispatch import COMMAND_TYPES, COMMANDS, Refused, decode_command
 from chatbe.gateway.hello import Greeted, Hello, Ping, Sync, greet, ping, sync
 from chatbe.gateway.origins import origin_is_allowed
+from chatbe.gateway.pace import Pace
 from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command
 
 log = structlog.get_logger(__name__)
+
+_NAMES = {kind: str(kind.__struct_config__.tag) for kind in COMMAND_TYPES}
 
 
 class ChatConsumer(AsyncConsumer):
@@ -53,6 +59,9 @@ class ChatConsumer(AsyncConsumer):
         await send({"type": "websocket.accept"})
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
+        self._pace = Pace()
+        address = scope_address(scope)
+        self._address = None if address is None else address_key(address)
         direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         if direct is None:
             self._writer: FrameWriter = AsgiWriter(send)
@@ -62,6 +71,7 @@ class ChatConsumer(AsyncConsumer):
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
         )
+        metrics.SOCKETS.inc()
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 waiting = self._take(event.get("text"))
@@ -69,13 +79,14 @@ class ChatConsumer(AsyncConsumer):
                     await waiting
         finally:
             self._ended = True
+            metrics.SOCKETS.dec()
             deadline.cancel()
             self._writer.ended()
             self._leave()
 
     def _leave(self) -> None:
         if self._greeted is not None:
-            self._greeted.connection.hub.remove(self._greeted.connection)
+            self._greeted.leave()
 
     def _close_ungreeted(self) -> None:
         if self._greeted is None:
@@ -92,20 +103,29 @@ class ChatConsumer(AsyncConsumer):
         try:
             command = self._decode(text)
         except Refused as refused:
-            self._fail(refused.error, refused.ref)
+            metrics.COMMANDS.count("invalid", "refused")
+            self._fail(self._pace.take() or refused.error, refused.ref)
             return None
         try:
+            too_fast = self._pace.take()
+            if too_fast is not None:
+                raise too_fast
             answering = self._obey(command)
         except Exception as error:
             self._fail_command(command, error)
             return None
-        return None if answering is None else self._wait_for(command, answering)
+        if answering is not None:
+            return self._wait_for(command, answering)
+        metrics.COMMANDS.count(_NAMES[type(command)], "taken")
+        return None
 
     async def _wait_for(self, command: Command, answering: Awaitable[None]) -> None:
         try:
             await answering
         except Exception as error:
             self._fail_command(command, error)
+        else:
+            metrics.COMMANDS.count(_NAMES[type(command)], "taken")
 
     def _decode(self, text: str | bytes | None) -> Command:
         if text is None:
@@ -121,6 +141,8 @@ class ChatConsumer(AsyncConsumer):
         if greeted is None:
             if not isinstance(command, Hello):
                 raise Unauthenticated
+            if self._address is not None:
+                limit("HELLOS_PER_ADDRESS").take(self._address)
             return self._greet(command)
         handler = COMMANDS.get(type(command))
         if handler is not None:
@@ -137,6 +159,8 @@ class ChatConsumer(AsyncConsumer):
     async def _greet(self, command: Hello) -> None:
         self._greeted = await greet(command, self._writer)
         self._frame_bytes = settings.FRAME_BYTES
+        self._pace.belongs_to(self._greeted.connection.user_id)
+        metrics.HELLOS.labels(command.kind, "welcome").inc()
         if self._ended:
             # The client did not wait for its welcome.
             self._leave()
@@ -151,6 +175,9 @@ class ChatConsumer(AsyncConsumer):
 
     def _fail_command(self, command: Command, error: Exception) -> None:
         answer = as_chat_error(error)
+        metrics.COMMANDS.count(_NAMES[type(command)], "refused")
+        if isinstance(command, Hello):
+            metrics.HELLOS.labels(command.kind, answer.code).inc()
         if isinstance(answer, Internal):
             log.error("command_failed", command=type(command).__name__, **describe(error))
         self._fail(answer, command.ref)
@@ -162,6 +189,7 @@ class ChatConsumer(AsyncConsumer):
         if self._greeted is not None:
             self._greeted.connection.fail(error, ref)
             return
+        metrics.ERRORS.labels("socket", error.code).inc()
         self._writer.write(encode_frame("error", ref=ref, **error.body()))
         if error.close_code is not None:
             self._closing = True

@@ -14,6 +14,7 @@ from accounts.services import authenticate_token, spend_ticket
 from chatbe.core.database import in_database_thread
 from chatbe.core.errors import InvalidInput, WrongCredentials
 from chatbe.core.ids import parse_id
+from chatbe.core.leases import Lease
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
 from chatbe.realtime.connection import Connection, FrameWriter
@@ -36,6 +37,11 @@ class Hello(Command, frozen=True, tag="hello"):
     epoch: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     feed_seq: Position | None = None
 
+    @property
+    def kind(self) -> str:
+        """Whether this client was here before: "first" or "again"."""
+        return "first" if self.epoch is None else "again"
+
 
 class Sync(Command, frozen=True, tag="sync"):
     """The client's cursors by conversation id; the last of several frames is `done`."""
@@ -53,8 +59,14 @@ class Greeted:
     """A socket after its hello, with the cursors it is about to sync."""
 
     connection: Connection
+    lease: Lease
     epoch_lost: bool
     cursors: dict[int, int] = field(default_factory=dict)
+
+    def leave(self) -> None:
+        """The socket is gone; safe to call twice."""
+        self.connection.hub.remove(self.connection)
+        runtime().leases.give_back(self.lease)
 
 
 async def greet(command: Hello, writer: FrameWriter) -> Greeted:
@@ -63,6 +75,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
         raise InvalidInput("Say either a ticket or a token.")
     session, epoch = await in_database_thread(_authenticate, command)
     hub = runtime().hub
+    lease = await runtime().leases.take(session.user_id)
     connection = Connection(
         hub,
         writer,
@@ -90,7 +103,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
             },
         )
     )
-    return Greeted(connection, epoch_lost=command.epoch not in (None, epoch))
+    return Greeted(connection, lease, epoch_lost=command.epoch not in (None, epoch))
 
 
 async def sync(greeted: Greeted, command: Sync) -> None:

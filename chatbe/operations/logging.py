@@ -22,7 +22,7 @@ from chatbe.api.addresses import request_address
 
 log = structlog.get_logger("chatbe.requests")
 
-_QUIET_PATHS = ("/healthz", "/readyz")
+_QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 
 
 def configure_logging() -> None:

@@ -5,6 +5,7 @@ cannot work at all is always looked at.
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.core.checks import Error, run_checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+
+from chatbe.core.buckets import rule_problems
 
 SECRET_MIN = 50
 KEY_MIN_BYTES = 32
@@ -42,6 +45,12 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
     if settings.ADMIN_PATH == "/":
         yield "ADMIN_PATH is empty: the page is there."
+    yield from rule_problems()
+    for entry in settings.METRICS_ADDRESSES:
+        try:
+            ip_network(entry.strip(), strict=False)
+        except ValueError:
+            yield f"METRICS_ADDRESSES: {entry} is neither an address nor a network."
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:
@@ -84,16 +93,22 @@ def _exposure_problems() -> Iterator[str]:
         yield "ALLOWED_HOSTS is not set."
     if any(host == "*" or host.startswith("*") for host in settings.ALLOWED_HOSTS):
         yield "ALLOWED_HOSTS holds a wildcard: name the hosts."
+    yield from _origin_problems()
+    if settings.PUBLIC_URL and not settings.PUBLIC_URL.startswith("https://"):
+        yield "PUBLIC_URL is not https: mails would send secrets there."
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < KEY_MIN_BYTES:
+        yield f"METRICS_TOKEN is shorter than {KEY_MIN_BYTES} characters."
+    if settings.FAILPOINTS:
+        yield "FAILPOINTS is for tests of faults: unset it."
+
+
+def _origin_problems() -> Iterator[str]:
     for name in ("CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS"):
         for origin in getattr(settings, name):
             if "*" in origin:
                 yield f"{name} holds a wildcard: name the origins."
             elif not origin.startswith("https://"):
                 yield f"{name}: {origin} is not https."
-    if settings.PUBLIC_URL and not settings.PUBLIC_URL.startswith("https://"):
-        yield "PUBLIC_URL is not https: mails would send secrets there."
-    if settings.FAILPOINTS:
-        yield "FAILPOINTS is for tests of faults: unset it."
 
 
 def _service_problems() -> Iterator[str]:

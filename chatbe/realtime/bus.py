@@ -35,6 +35,10 @@ class Bus(Protocol):
     # Whether there may be other processes to tell.
     shared: bool
 
+    @property
+    def beat_age(self) -> float:
+        """Seconds since this process last heard itself through the bus."""
+
     def start(self, receive: Receiver, came_back: Callable[[], None]) -> None:
         """Begin; `receive` gets messages, `came_back` is called when the bus is up again."""
 
@@ -67,6 +71,7 @@ class LocalBus:
 
     up = True
     shared = False
+    beat_age = 0.0
 
     def start(self, receive: Receiver, came_back: Callable[[], None]) -> None:
         pass
@@ -104,8 +109,12 @@ class LayerBus:
         self._all_sent.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
-        self._last_beat = 0.0
+        self._last_beat = asyncio.get_running_loop().time()
         self.up = False
+
+    @property
+    def beat_age(self) -> float:
+        return asyncio.get_running_loop().time() - self._last_beat
 
     def start(self, receive: Receiver, came_back: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

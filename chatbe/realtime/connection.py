@@ -12,6 +12,7 @@ import asyncio
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
+from chatbe.core import metrics
 from chatbe.core.errors import ChatError
 from chatbe.realtime.frames import encode_frame
 
@@ -104,6 +105,7 @@ class Connection:
 
     def fail(self, error: ChatError, ref: str | None = None) -> None:
         """Answer with an error, and close the socket if the table says so."""
+        metrics.ERRORS.labels("socket", error.code).inc()
         self.push(encode_frame("error", ref=ref, **error.body()))
         if error.close_code is not None:
             self.close(error)

@@ -15,8 +15,9 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from chatbe.core import metrics
 from chatbe.core.database import in_database_thread
-from chatbe.core.errors import SessionEnded, TooManySockets, TooSlow
+from chatbe.core.errors import SessionEnded, TooSlow
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
@@ -54,10 +55,7 @@ class Hub:
     # --- sockets coming and going -----------------------------------------------------
 
     def add(self, connection: Connection, feed_seq: int) -> None:
-        """Take a greeted socket in. Raises TooManySockets."""
-        sockets = self.users.get(connection.user_id, ())
-        if len(sockets) >= settings.SOCKETS_PER_USER:
-            raise TooManySockets
+        """Take a greeted socket in."""
         self.users[connection.user_id].add(connection)
         known = self.feed_seqs.get(connection.user_id, 0)
         self.feed_seqs[connection.user_id] = max(known, feed_seq)
@@ -183,6 +181,7 @@ class Hub:
         """Stop live delivery to a socket that does not read; it continues from its cursors."""
         for room in list(connection.rooms):
             self.detach(connection, room)
+        metrics.RESYNCS.inc()
         connection.state = State.STALLED
         connection.stalled_at = self._loop.time()
         connection.stalled_bytes = connection.writer.buffered()
@@ -197,6 +196,7 @@ class Hub:
                 connection.stalled_at = now
             elif now - connection.stalled_at > settings.SOCKET_STALL_SECONDS:
                 self.remove(connection)
+                metrics.SLOW_CLOSES.inc()
                 log.info("socket_too_slow", code=TooSlow.code, buffered=buffered)
                 connection.writer.abort()
             connection.stalled_bytes = buffered
@@ -213,6 +213,7 @@ class Hub:
         holes = [room for room in self._holes if room.pending]
         self._holes.clear()
         if holes:
+            metrics.HOLES_FILLED.inc(len(holes))
             self.spawn(self.fill(holes))
 
     async def fill(self, rooms: Collection[Room]) -> None:

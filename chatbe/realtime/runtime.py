@@ -13,12 +13,17 @@ import contextlib
 import os
 import secrets
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from django.conf import settings
 
+from chatbe.core import metrics
+from chatbe.core.leases import SocketLeases
+from chatbe.core.sharing import Sharing
 from chatbe.realtime.bus import make_bus
 from chatbe.realtime.hints import Hint, decode_hints, show_hints
 from chatbe.realtime.hub import Hub
@@ -41,6 +46,8 @@ class Runtime:
         self.bus = make_bus()
         self.hub = Hub(self.bus, refresh_user)
         self.sweep = Sweep(self.hub)
+        self.sharing = Sharing(settings.REDIS_URL, self.origin)
+        self.leases = SocketLeases(self.sharing, self.origin)
         self.drains: list[Callable[[], Awaitable[None]]] = []
         self._parts: dict[Callable[[Runtime], Any], Any] = {}
         self._encode = msgspec.msgpack.Encoder().encode
@@ -50,7 +57,10 @@ class Runtime:
         self._decode_ids = msgspec.msgpack.Decoder(list[int]).decode
         self.bus.join(SESSIONS_TOPIC)
         self.bus.start(self._receive, self.sweep.ask)
-        self._sweeping = self.loop.create_task(self.sweep.run())
+        self._tasks = [
+            self.loop.create_task(work)
+            for work in (self.sweep.run(), self.sharing.run(), self.leases.run())
+        ]
 
     def part(self, kind: Callable[[Runtime], P]) -> P:
         """What an app has once per process, made when first asked for. On the loop only."""
@@ -58,6 +68,10 @@ class Runtime:
             self._parts[kind] = kind(self)
         made: P = self._parts[kind]
         return made
+
+    def made(self, kind: Callable[[Runtime], P]) -> P | None:
+        """The part of that kind, if anybody has asked for it yet."""
+        return self._parts.get(kind)
 
     # --- announcing ----------------------------------------------------------------------
 
@@ -112,6 +126,7 @@ class Runtime:
                 "origin": self.origin,
                 "ids": self._encode(ids),
                 "content": self._encode(content),
+                "at": time.time(),
             },
         )
 
@@ -123,6 +138,8 @@ class Runtime:
         if kind == "log":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
                 self.hub.deliver(self._decode_events(content))
+                late = time.time() - float(message["at"])
+                metrics.DELIVERY_SECONDS.observe(max(0.0, late))
         elif kind == "hints":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
                 show_hints(self.hub, decode_hints(content))
@@ -137,8 +154,11 @@ class Runtime:
         """Finish what was accepted, send the last hints, and end."""
         for drain in self.drains:
             await drain()
-        self._sweeping.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self.bus.stop()
+        await self.leases.stop()
+        await self.sharing.stop()
 
 
 _current: Runtime | None = None

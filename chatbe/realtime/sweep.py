@@ -11,6 +11,7 @@ import random
 import structlog
 from django.conf import settings
 
+from chatbe.core import metrics
 from chatbe.core.database import in_database_thread
 from chatbe.realtime.hub import Hub
 from chatbe.realtime.sources import Sources
@@ -95,4 +96,5 @@ class Sweep:
             await hub.fill(missing)
 
     def _tell(self, number: int, what: str) -> None:
+        metrics.SWEEP_REPAIRS.labels(what).inc(number)
         log.info("sweep_repaired", what=what, number=number)

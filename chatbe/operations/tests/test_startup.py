@@ -57,6 +57,7 @@ BAD = [
     ("REDIS_URL", "redis://redis.example.org:6379/0", "REDIS_URL has no password"),
     ("EMAIL_URL", "", "EMAIL_URL is not set"),
     ("PUBLIC_URL", "http://app.example.org", "PUBLIC_URL is not https"),
+    ("METRICS_TOKEN", "short", "METRICS_TOKEN is shorter"),
     ("FAILPOINTS", ["writer.committed:0.5"], "FAILPOINTS is for tests"),
 ]
 
@@ -119,7 +120,14 @@ def test_what_is_unsafe_is_not_asked_of_a_first_try(settings):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    ("name", "value"), [("LOG_TOPICS", 0), ("LOG_LANES", 0), ("CONTACT_POLICY", "requests")]
+    ("name", "value"),
+    [
+        ("LOG_TOPICS", 0),
+        ("LOG_LANES", 0),
+        ("CONTACT_POLICY", "requests"),
+        ("COMMANDS_PER_USER", "many"),
+        ("METRICS_ADDRESSES", ["127.0.0.1", "here"]),
+    ],
 )
 def test_what_cannot_work_is_named_everywhere(settings, name, value):
     settings.PRODUCTION = False

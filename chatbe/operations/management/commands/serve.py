@@ -7,6 +7,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from chatbe.operations.metrics import metrics_directory
 from chatbe.operations.sole_process import DatabaseTaken, sole_process
 from chatbe.operations.startup import startup_problems
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
             lines = "\n".join(f"  - {problem}" for problem in problems)
             raise CommandError(f"Not started. {len(problems)} problem(s) to mend first:\n{lines}")
         try:
-            with sole_process():
+            with sole_process(), metrics_directory(options["workers"]):
                 self._serve(options)
         except DatabaseTaken:
             raise CommandError(

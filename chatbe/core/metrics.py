@@ -1,0 +1,174 @@
+"""All metrics there are; `docs/metrics.md` is the table of them.
+
+Names and units follow Prometheus' conventions, and every label has a bounded set of
+values: names from our own tables, never anything a client sends. What happens for every
+message is counted for a batch at once (`observe_all`, `inc(n)`) or in a plain dict that
+is emptied every second (`TalliedCounter`).
+
+With several workers each writes into files of a directory that `serve` prepares, and any
+of them can answer for all; gauges therefore say how the workers' values become one.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class BatchHistogram(Histogram):
+    """A histogram that takes many values at the price of a few."""
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Observe each of them."""
+        ordered = sorted(values)
+        below = 0
+        for bound, bucket in zip(self._upper_bounds, self._buckets, strict=True):
+            upto = bisect_right(ordered, bound)
+            if upto > below:
+                bucket.inc(upto - below)
+                if upto == len(ordered):
+                    break
+                below = upto
+        self._sum.inc(sum(ordered))
+
+
+class TalliedCounter:
+    """A counter with labels for what happens all the time: a dict in between costs a tenth.
+
+    Not for several threads.
+    """
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._tally: defaultdict[tuple[str, ...], int] = defaultdict(int)
+
+    def count(self, *labels: str) -> None:
+        """One more with these values of the labels."""
+        self._tally[labels] += 1
+
+    def flush(self) -> None:
+        """Hand over what was counted."""
+        tally, self._tally = self._tally, defaultdict(int)
+        for labels, number in tally.items():
+            self._counter.labels(*labels).inc(number)
+
+
+# --- the process ------------------------------------------------------------------------
+
+PROCESS_START = Gauge(
+    "chat_process_start_time_seconds",
+    "When the process started, in seconds since 1970; with several workers one for each pid.",
+    multiprocess_mode="liveall",
+)
+
+# --- sockets ----------------------------------------------------------------------------
+
+SOCKETS = Gauge("chat_sockets", "Open sockets, greeted or not.", multiprocess_mode="livesum")
+GREETED_USERS = Gauge(
+    "chat_greeted_users",
+    "Users with a greeted socket; one with sockets on two processes counts twice.",
+    multiprocess_mode="livesum",
+)
+HELLOS = Counter(
+    "chat_hellos_total",
+    "Hellos, by whether the client had been here before (it said an epoch: first or again)"
+    " and by outcome: welcome, or the code of the error.",
+    ["kind", "outcome"],
+)
+_COMMANDS = Counter(
+    "chat_commands_total",
+    "Socket commands, by type and by whether they were taken or refused at once. What the log"
+    " refuses later is in chat_messages_total.",
+    ["command", "outcome"],
+)
+COMMANDS = TalliedCounter(_COMMANDS)
+ERRORS = Counter(
+    "chat_errors_total", "Errors that were answered, by door and code.", ["door", "code"]
+)
+RESYNCS = Counter("chat_resyncs_total", "Sockets that read too slowly and were told to resync.")
+SLOW_CLOSES = Counter("chat_slow_closes_total", "Sockets that were cut off: they read nothing.")
+LIMITS_HIT = Counter("chat_limits_hit_total", "Refusals by a limit, by its name.", ["limit"])
+LIMITS_SHARED = Gauge(
+    "chat_limits_shared",
+    "1 while limits are counted together with the other processes, 0 while Redis is away.",
+    multiprocess_mode="livemin",
+)
+
+# --- the message log --------------------------------------------------------------------
+
+MESSAGES = Counter(
+    "chat_messages_total",
+    "Messages that were sent to the log, by outcome: stored, known (a retry of a stored one),"
+    " or the code of the error.",
+    ["outcome"],
+)
+BATCH_MESSAGES = Histogram(
+    "chat_batch_messages",
+    "Messages that were committed together.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+)
+ACK_SECONDS = BatchHistogram(
+    "chat_ack_seconds",
+    "From taking a message, over either door, to its answer after the commit.",
+    buckets=_SECONDS,
+)
+QUEUED_MESSAGES = Gauge(
+    "chat_queued_messages", "Messages that wait for a batch.", multiprocess_mode="livesum"
+)
+
+# --- delivery ---------------------------------------------------------------------------
+
+DELIVERY_SECONDS = Histogram(
+    "chat_delivery_seconds",
+    "From a batch's commit on one process to its events' delivery on another, by both clocks.",
+    buckets=_SECONDS,
+)
+HOLES_FILLED = Counter(
+    "chat_holes_filled_total", "Conversations whose missing events were read from the database."
+)
+SWEEP_REPAIRS = Counter(
+    "chat_sweep_repairs_total",
+    "What the sweep found that no hint had told: conversations, users, sessions.",
+    ["kind"],
+)
+BUS_UP = Gauge(
+    "chat_bus_up",
+    "1 while hints travel between the processes (always with one alone), else 0.",
+    multiprocess_mode="livemin",
+)
+BUS_BEAT_AGE = Gauge(
+    "chat_bus_beat_age_seconds",
+    "How long ago the process heard its own beat through Redis.",
+    multiprocess_mode="livemax",
+)
+
+# --- REST and the database --------------------------------------------------------------
+
+HTTP_REQUESTS = Counter(
+    "chat_http_requests_total",
+    "HTTP requests, by route template (none where there is no route), method and status.",
+    ["route", "method", "status"],
+)
+HTTP_SECONDS = Histogram(
+    "chat_http_request_seconds",
+    "How long answering HTTP requests took, by route template and method.",
+    ["route", "method"],
+    buckets=_SECONDS,
+)
+DATABASE_CONNECTIONS = Gauge(
+    "chat_database_connections_in_use",
+    "Connections of the PostgreSQL pools that are in use.",
+    multiprocess_mode="livesum",
+)
+DATABASE_WAITS = Gauge(
+    "chat_database_waiting", "Who waits for a connection.", multiprocess_mode="livesum"
+)
+
+
+def declared() -> list[MetricWrapperBase]:
+    """Every metric above, in its order."""
+    return [value for value in globals().values() if isinstance(value, MetricWrapperBase)]

@@ -1,0 +1,182 @@
+"""Limits of several processes: one allowance through Redis, less than it without (S16)."""
+
+import asyncio
+
+import pytest
+
+from scripts.services import Redis
+from tests.scraped import until, value
+from tests.servers import fresh_database
+from tests.stage import Stage, open_socket
+
+pytestmark = pytest.mark.postgres
+
+USER_BURST = 40
+SOCKETS = 4
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Two servers of one installation, and their Redis."""
+    with fresh_database() as database_url, Redis() as redis:
+        stage = Stage(
+            "serve",
+            database_url,
+            redis.url,
+            COMMANDS_PER_USER=f"{USER_BURST}+1/minute",
+            SOCKETS_PER_USER=str(SOCKETS),
+        )
+        with stage.server, stage.installation.server() as other:
+            yield stage, other, redis
+
+
+@pytest.fixture
+def without_redis(world):
+    """The servers once they have noticed that Redis is dead; afterwards it lives again."""
+    stage, other, redis = world
+    servers = (stage.server, other)
+    # Each has to know that there are two of them.
+    until(lambda: all(value(s.address, "chat_limits_shared") == 1 for s in servers))
+    redis.kill()
+    until(lambda: all(value(s.address, "chat_limits_shared") == 0 for s in servers))
+    yield stage, other
+    redis.restart()
+    until(lambda: all(value(s.address, "chat_limits_shared") == 1 for s in servers))
+
+
+class At:
+    """A socket of this person at this server, after what it was answered to its hello."""
+
+    def __init__(self, person, server):
+        self._person, self._server = person, server
+
+    async def __aenter__(self):
+        await self._person.be_logged_in()
+        self._opening = open_socket(self._server.address)
+        socket = await self._opening.__aenter__()
+        await socket.send("hello", ref="hello", token=self._person.token)
+        socket.greeting = await socket.expect(ref="hello")
+        return socket
+
+    async def __aexit__(self, *exception):
+        await self._opening.__aexit__(*exception)
+
+
+async def pongs(socket, count):
+    """How many of so many pings are answered before one is refused."""
+    for answered in range(count):
+        if (await socket.ask("ping"))["type"] == "error":
+            return answered
+    return count
+
+
+async def test_a_user_has_one_allowance_on_all_processes(world):
+    stage, other, _ = world
+    alice, _ = stage.friends()
+    async with At(alice, stage.server) as here, At(alice, other) as there:
+        assert await pongs(here, 2 * USER_BURST) <= USER_BURST
+        answered = 0
+        # What a process allows before it hears of the other: far less than a burst.
+        for _ in range(USER_BURST // 2):
+            await asyncio.sleep(0.15)
+            if await pongs(there, 1) == 0:
+                break
+            answered += 1
+        assert answered < USER_BURST // 2
+
+
+async def test_a_user_has_so_many_sockets_on_all_processes_together(world):
+    stage, other, _ = world
+    alice, _ = stage.friends()
+    async with (
+        At(alice, stage.server) as one,
+        At(alice, stage.server),
+        At(alice, other),
+        At(alice, other),
+    ):
+        for server in stage.server, other:
+            async with At(alice, server) as more:
+                assert more.greeting["code"] == "too_many_sockets"
+                assert await more.closed() == 4002
+        await one.close()
+        async with asyncio.timeout(10):
+            greeting = "error"
+            while greeting == "error":
+                async with At(alice, other) as again:
+                    greeting = again.greeting["type"]
+
+
+async def test_of_many_hellos_at_once_no_more_get_in_than_may(world):
+    stage, other, _ = world
+    alice, _ = stage.friends()
+    await alice.be_logged_in()
+    everyone = asyncio.Event()
+    greetings = []
+
+    async def come(server):
+        async with At(alice, server) as socket:
+            greetings.append(socket.greeting["type"])
+            await everyone.wait()
+
+    tasks = [
+        asyncio.create_task(come(server)) for _ in range(5) for server in (stage.server, other)
+    ]
+    async with asyncio.timeout(20):
+        while len(greetings) < len(tasks):
+            await asyncio.sleep(0.02)
+    everyone.set()
+    await asyncio.gather(*tasks)
+    assert greetings.count("welcome") == SOCKETS
+
+
+async def test_without_redis_each_process_allows_its_part(without_redis):
+    stage, other = without_redis
+    alice, bob = stage.friends()
+    for server in stage.server, other:
+        async with At(alice, server) as socket:
+            assert 0 < await pongs(socket, USER_BURST) <= USER_BURST // 2
+        async with At(bob, server) as one, At(bob, server) as two, At(bob, server) as three:
+            assert (one.greeting["type"], two.greeting["type"]) == ("welcome", "welcome")
+            assert three.greeting["code"] == "too_many_sockets"
+
+
+async def test_a_restart_is_no_new_allowance(world):
+    stage, other, _ = world
+    alice, _ = stage.friends()
+    async with At(alice, other) as socket:
+        await pongs(socket, 2 * USER_BURST)
+    other.restart()
+    async with At(alice, other) as socket:
+        answered = 0
+        for _ in range(USER_BURST // 2):
+            if await pongs(socket, 1) == 0:
+                break
+            answered += 1
+            await asyncio.sleep(0.15)
+        assert answered < USER_BURST // 2
+
+
+async def test_what_hints_did_and_did_not_tell_is_counted(world):
+    stage, other, redis = world
+    alice, bob, conversation_id = await stage.talking()
+    async with At(bob, other) as tablet, alice.live() as phone:
+        await tablet.send("sync", cursors={}, done=True)
+        await tablet.expect("live")
+        until(lambda: value(other.address, "chat_bus_up") == 1)
+        told = value(other.address, "chat_delivery_seconds_count")
+        await phone.send_text(conversation_id, "told")
+        await tablet.message("told")
+        until(lambda: value(other.address, "chat_delivery_seconds_count") > told)
+        redis.kill()
+        found = value(other.address, "chat_sweep_repairs_total", kind="conversations")
+        await phone.send_text(conversation_id, "found")
+        await tablet.message("found")
+        until(
+            lambda: value(other.address, "chat_sweep_repairs_total", kind="conversations") > found
+        )
+        until(lambda: value(other.address, "chat_bus_up") == 0)
+        assert value(other.address, "chat_bus_beat_age_seconds") > 1
+        redis.restart()
+        for server in stage.server, other:
+            until(lambda server=server: value(server.address, "chat_bus_up") == 1)
+            until(lambda server=server: value(server.address, "chat_limits_shared") == 1)
