@@ -20,6 +20,7 @@ from chatbe.core.errors import (
     BadFrame,
     ChatError,
     Conflict,
+    GoingAway,
     HelloTimeout,
     Internal,
     OriginRefused,
@@ -34,6 +35,7 @@ from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command
+from chatbe.realtime.runtime import runtime
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +44,19 @@ class ChatConsumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
     _greeted: Greeted | None = None
+    _greeting = False
+    _overdue = False
     _closing = False
     _ended = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
-            await _refuse_origin(scope, send)
+            await _refuse(OriginRefused(), scope, send)
+            return
+        hub = runtime().hub
+        if hub.stopping:
+            await _refuse(GoingAway(), scope, send)
             return
         await send({"type": "websocket.accept"})
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
@@ -59,6 +67,7 @@ class ChatConsumer(AsyncConsumer):
         else:
             self._writer = DirectWriter(direct, send)
             direct.read_with(self._take)
+        hub.ungreeted.add(self._turn_away)
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
         )
@@ -70,6 +79,7 @@ class ChatConsumer(AsyncConsumer):
         finally:
             self._ended = True
             deadline.cancel()
+            hub.ungreeted.discard(self._turn_away)
             self._writer.ended()
             self._leave()
 
@@ -77,8 +87,13 @@ class ChatConsumer(AsyncConsumer):
         if self._greeted is not None:
             self._greeted.connection.hub.remove(self._greeted.connection)
 
+    def _turn_away(self, error: ChatError) -> None:
+        self._fail(error, None)
+
     def _close_ungreeted(self) -> None:
-        if self._greeted is None:
+        if self._greeting:
+            self._overdue = True
+        elif self._greeted is None:
             self._fail(HelloTimeout(), None)
 
     def _take(self, text: str | bytes | None) -> Awaitable[None] | None:
@@ -135,7 +150,17 @@ class ChatConsumer(AsyncConsumer):
         raise Conflict("This socket has already said hello.")
 
     async def _greet(self, command: Hello) -> None:
-        self._greeted = await greet(command, self._writer)
+        self._greeting = True
+        try:
+            self._greeted = await greet(command, self._writer)
+        except Exception as error:
+            self._fail_command(command, error)
+            if self._overdue and not self._closing:
+                self._fail(HelloTimeout(), None)
+            return
+        finally:
+            self._greeting = False
+        runtime().hub.ungreeted.discard(self._turn_away)
         self._frame_bytes = settings.FRAME_BYTES
         if self._ended:
             # The client did not wait for its welcome.
@@ -156,7 +181,9 @@ class ChatConsumer(AsyncConsumer):
         self._fail(answer, command.ref)
 
     def _is_closed(self) -> bool:
-        return self._closing or (self._greeted is not None and self._greeted.connection.is_closed())
+        if self._greeted is None:
+            return self._closing
+        return not self._greeted.connection.takes_commands()
 
     def _fail(self, error: ChatError, ref: str | None) -> None:
         if self._greeted is not None:
@@ -168,11 +195,14 @@ class ChatConsumer(AsyncConsumer):
             self._writer.close(error.close_code, error.code)
 
 
-async def _refuse_origin(scope: Any, send: Any) -> None:
+async def _refuse(error: ChatError, scope: Any, send: Any) -> None:
+    """Refuse the handshake itself."""
     if "websocket.http.response" in scope.get("extensions", {}):
         headers = [(b"content-type", b"application/json")]
-        await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
-        body = encode_frame("error", **OriginRefused().body())
+        await send(
+            {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
+        )
+        body = encode_frame("error", **error.body())
         await send({"type": "websocket.http.response.body", "body": body})
     else:
-        await send({"type": "websocket.close", "code": OriginRefused.close_code})
+        await send({"type": "websocket.close", "code": error.close_code})

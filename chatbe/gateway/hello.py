@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,8 +12,7 @@ from django.conf import settings
 
 from accounts.models import Session
 from accounts.services import authenticate_token, spend_ticket
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import InvalidInput, WrongCredentials
+from chatbe.core.errors import InvalidInput, Unavailable, WrongCredentials
 from chatbe.core.ids import parse_id
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
@@ -58,11 +58,17 @@ class Greeted:
 
 
 async def greet(command: Hello, writer: FrameWriter) -> Greeted:
-    """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput."""
+    """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput,
+    GoingAway, and Unavailable when the database does not answer in HELLO_SECONDS."""
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
-    session, epoch = await in_database_thread(_authenticate, command)
     hub = runtime().hub
+    try:
+        async with asyncio.timeout(settings.HELLO_SECONDS):
+            session, epoch = await hub.read_for_newcomer(_authenticate, command)
+    except TimeoutError as error:
+        # The database is away, and others wait for it before this one.
+        raise Unavailable(retry_after=1.0) from error
     connection = Connection(
         hub,
         writer,

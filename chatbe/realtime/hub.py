@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from django.conf import settings
 
 from chatbe.core.database import in_database_thread
-from chatbe.core.errors import SessionEnded, TooManySockets, TooSlow
+from chatbe.core.errors import ChatError, GoingAway, SessionEnded, TooManySockets, TooSlow
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
@@ -27,6 +27,9 @@ from chatbe.realtime.topics import log_topic, user_topic
 HOLE_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Compares a user's memberships with the rooms of their sockets; see resume.py.
 RefreshUser = Callable[["Hub", int], Coroutine[Any, Any, None]]
@@ -41,6 +44,11 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.users: dict[int, set[Connection]] = defaultdict(set)
         self.feed_seqs: dict[int, int] = {}
+        # The process is about to end (drain.py).
+        self.stopping = False
+        # Open sockets without a valid hello: how to close each.
+        self.ungreeted: set[Callable[[ChatError], None]] = set()
+        self._newcomers = asyncio.Semaphore(max(1, settings.DATABASE_THREADS // 2))
         self._dirty: list[Connection] = []
         self._holes: set[Room] = set()
         # Users whose memberships are being read, and whether they changed again meanwhile.
@@ -52,7 +60,9 @@ class Hub:
     # --- sockets coming and going -----------------------------------------------------
 
     def add(self, connection: Connection, feed_seq: int) -> None:
-        """Take a greeted socket in. Raises TooManySockets."""
+        """Take a greeted socket in. Raises TooManySockets, GoingAway."""
+        if self.stopping:
+            raise GoingAway
         sockets = self.users.get(connection.user_id, ())
         if len(sockets) >= settings.SOCKETS_PER_USER:
             raise TooManySockets
@@ -75,6 +85,20 @@ class Hub:
             if not sockets:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
+
+    def connections(self) -> list[Connection]:
+        """All greeted sockets."""
+        return [connection for sockets in self.users.values() for connection in sockets]
+
+    async def read_for_newcomer(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Read the database for a socket that is being let in or brought up to date.
+
+        However many come at once, half of the database threads stay free for others.
+        """
+        async with self._newcomers:
+            return await in_database_thread(function, *args, **kwargs)
 
     def attach(self, connection: Connection, membership: Membership) -> Room:
         """Let a socket hold the events of a conversation until it is brought up to date."""
@@ -131,7 +155,7 @@ class Hub:
     def sessions_ended(self, session_ids: Collection[int]) -> None:
         """Close the local sockets of these sessions."""
         ended = set(session_ids)
-        for connection in [c for sockets in self.users.values() for c in sockets]:
+        for connection in self.connections():
             if connection.session_id in ended:
                 connection.fail(SessionEnded())
 
@@ -187,7 +211,7 @@ class Hub:
     def check_stalled(self) -> None:
         """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
         now = self._loop.time()
-        for connection in [c for sockets in self.users.values() for c in sockets]:
+        for connection in self.connections():
             buffered = connection.writer.buffered()
             if buffered < self._stall_bytes // 2 or buffered < connection.stalled_bytes:
                 connection.stalled_at = now
