@@ -215,6 +215,8 @@ class Client:
                 pinging.cancel()
                 self._connection = self.journal.live_since = None
                 self.live.clear()
+        if connection.close_code is not None:
+            self.journal.counts[f"closed with {connection.close_code}"] += 1
         if connection.close_code in DO_NOT_RECONNECT:
             self._end(f"closed with {connection.close_code}")
 

@@ -25,6 +25,8 @@ from chatbe.realtime.runtime import runtime
 # After the sockets: how long requests may take, and how long all of it.
 REQUEST_SECONDS = 8
 LAST_SECONDS = 20.0
+# After a second signal: what is being committed may end, nobody is waited for.
+HURRY_SECONDS = 3.0
 LOOK_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
@@ -38,11 +40,10 @@ class ChatServer(uvicorn.Server):
         if not self.started:
             # Nothing was accepted yet.
             raise SystemExit(0)
-        if self.should_exit:
-            self.force_exit = True
-            return
+        self.force_exit = self.should_exit
         self.should_exit = True
-        last = threading.Timer(settings.DRAIN_SECONDS + LAST_SECONDS, _end_now)
+        left = HURRY_SECONDS if self.force_exit else settings.DRAIN_SECONDS + LAST_SECONDS
+        last = threading.Timer(left, _end_now)
         last.daemon = True
         last.start()
 
