@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import Self
 
 
@@ -50,7 +51,12 @@ class Proxy:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            theirs, ours = await asyncio.open_connection("127.0.0.1", self._target)
+            line = socket.socket()
+            # Little room on the way, so that the server soon keeps what does not go through.
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            line.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", self._target))
+            theirs, ours = await asyncio.open_connection(sock=line)
             both = [
                 asyncio.ensure_future(self._pump(reader, ours)),
                 asyncio.ensure_future(self._pump(theirs, writer)),

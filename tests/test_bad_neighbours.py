@@ -117,7 +117,7 @@ async def test_a_socket_whose_line_went_dead_is_found_by_ping(impatient, with_ev
         if with_events:
             # What cannot be delivered any more must not keep the socket.
             async with alice.live() as phone:
-                for _ in range(100):
+                for _ in range(400):
                     await phone.send_text(conversation_id, "x" * 8_000)
         await welcome_in_time(bob, 2 * PING_SECONDS + MARGIN_SECONDS)
 
