@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,7 +11,7 @@ from django.conf import settings
 
 from accounts.models import Session
 from accounts.services import authenticate_token, spend_ticket
-from chatbe.core.errors import InvalidInput, Unavailable, WrongCredentials
+from chatbe.core.errors import InvalidInput, WrongCredentials
 from chatbe.core.ids import parse_id
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
@@ -59,16 +58,11 @@ class Greeted:
 
 async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput,
-    GoingAway, and Unavailable when the database does not answer in HELLO_SECONDS."""
+    GoingAway, and Unavailable when the database is."""
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
     hub = runtime().hub
-    try:
-        async with asyncio.timeout(settings.HELLO_SECONDS):
-            session, epoch = await hub.read_for_newcomer(_authenticate, command)
-    except TimeoutError as error:
-        # The database is away, and others wait for it before this one.
-        raise Unavailable(retry_after=1.0) from error
+    session, epoch = await hub.entrance.read(_authenticate, command)
     connection = Connection(
         hub,
         writer,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -19,6 +19,7 @@ from chatbe.core.database import in_database_thread
 from chatbe.core.errors import ChatError, GoingAway, SessionEnded, TooManySockets, TooSlow
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
+from chatbe.realtime.entrance import Entrance
 from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
 from chatbe.realtime.room import Event, Room
 from chatbe.realtime.sources import LogRange, Membership, RangeRequest, Sources
@@ -27,9 +28,6 @@ from chatbe.realtime.topics import log_topic, user_topic
 HOLE_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # Compares a user's memberships with the rooms of their sockets; see resume.py.
 RefreshUser = Callable[["Hub", int], Coroutine[Any, Any, None]]
@@ -48,7 +46,7 @@ class Hub:
         self.stopping = False
         # Open sockets without a valid hello: how to close each.
         self.ungreeted: set[Callable[[ChatError], None]] = set()
-        self._newcomers = asyncio.Semaphore(max(1, settings.DATABASE_THREADS // 2))
+        self.entrance = Entrance()
         self._dirty: list[Connection] = []
         self._holes: set[Room] = set()
         # Users whose memberships are being read, and whether they changed again meanwhile.
@@ -89,16 +87,6 @@ class Hub:
     def connections(self) -> list[Connection]:
         """All greeted sockets."""
         return [connection for sockets in self.users.values() for connection in sockets]
-
-    async def read_for_newcomer(
-        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Read the database for a socket that is being let in or brought up to date.
-
-        However many come at once, half of the database threads stay free for others.
-        """
-        async with self._newcomers:
-            return await in_database_thread(function, *args, **kwargs)
 
     def attach(self, connection: Connection, membership: Membership) -> Room:
         """Let a socket hold the events of a conversation until it is brought up to date."""

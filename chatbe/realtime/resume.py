@@ -34,7 +34,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     user_ids = [connection.user_id]
 
     # Register, so that from here on no event passes unseen ...
-    before = await hub.read_for_newcomer(Sources.log.memberships, user_ids)
+    before = await hub.entrance.read(Sources.log.memberships, user_ids)
     if connection.is_closed():
         return
     for membership in before:
@@ -42,7 +42,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    states, standings = await hub.read_for_newcomer(
+    states, standings = await hub.entrance.read(
         _second_look, connection.user_id, connection.session_id
     )
     if connection.is_closed():
@@ -128,7 +128,7 @@ async def _bring_up_to_date(
 async def _announce(
     connection: Connection, memberships: Sequence[Membership], cursors: Mapping[int, int]
 ) -> None:
-    bodies = await connection.hub.read_for_newcomer(Sources.log.announcements, memberships)
+    bodies = await connection.hub.entrance.read(Sources.log.announcements, memberships)
     for membership in memberships:
         found = bodies.get(membership.conversation_id)
         if found is not None:
@@ -143,7 +143,7 @@ async def _replay(
     """Send what lies between each cursor and the log's end; `shown` tells how far that got."""
     for chunk in _chunks(replays, shown):
         requests = [RangeRequest(room.conversation_id, cursor) for room, cursor in chunk.items()]
-        found = await connection.hub.read_for_newcomer(
+        found = await connection.hub.entrance.read(
             Sources.log.ranges, requests, [connection.user_id], settings.REPLAY_MAX
         )
         rooms = {room.conversation_id: room for room in chunk}
