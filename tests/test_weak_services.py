@@ -74,7 +74,7 @@ def is_ready(server) -> bool:
 
 async def send_until_stored(socket, conversation_id, client_id):
     """Send as a client does; the codes it was refused with on the way, and its place."""
-    codes = []
+    codes: list[str] = []
     async with asyncio.timeout(60):
         while True:
             answer = await socket.send_text(conversation_id, client_id, client_id=client_id)
