@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.storm import run
 
-SOCKETS = 300
+SOCKETS = 200
 # How long those who stayed may wait for an answer, on a machine that is busy with more than this.
 OTHERS_SECONDS = 8.0
 
