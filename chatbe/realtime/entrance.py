@@ -19,8 +19,7 @@ from chatbe.core.errors import Unavailable
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# After one has waited in vain, the others need not try for so long.
-SHUT_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 AWAY = (TimeoutError, OperationalError, InterfaceError, PoolTimeout)
 
 
@@ -29,17 +28,19 @@ class Entrance:
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(max(1, settings.DATABASE_THREADS // 2))
-        self._shut_until = 0.0
+        self._failed_at = 0.0
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` in a database thread; Unavailable when that takes HELLO_SECONDS."""
         clock = asyncio.get_running_loop().time
+        came_at = clock()
         async with self._free:
-            if clock() < self._shut_until:
-                raise Unavailable(retry_after=SHUT_SECONDS)
+            if came_at < self._failed_at:
+                # Somebody before us has just waited in vain.
+                raise Unavailable(retry_after=RETRY_SECONDS)
             try:
                 async with asyncio.timeout(settings.HELLO_SECONDS):
                     return await in_database_thread(function, *args, **kwargs)
             except AWAY as error:
-                self._shut_until = clock() + SHUT_SECONDS
-                raise Unavailable(retry_after=SHUT_SECONDS) from error
+                self._failed_at = clock()
+                raise Unavailable(retry_after=RETRY_SECONDS) from error
