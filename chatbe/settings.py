@@ -73,6 +73,8 @@ env = environ.Env(
     USER_SEARCHES_PER_USER=(str, "600/hour"),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
+    PING_SECONDS=(float, 20.0),
+    DRAIN_SECONDS=(float, 10.0),
     FRAME_BYTES_BEFORE_WELCOME=(int, 4 * 1024),
     FRAME_BYTES=(int, 128 * 1024),
     TEXT_MAX_CHARACTERS=(int, 8_000),
@@ -197,7 +199,7 @@ if env("DATABASE_URL"):
         "options": (
             f"-c lock_timeout={int(env('DATABASE_LOCK_TIMEOUT_SECONDS') * 1000)}"
             f" -c statement_timeout={int(env('DATABASE_STATEMENT_TIMEOUT_SECONDS') * 1000)}"
-            " -c idle_in_transaction_session_timeout=60000"
+            " -c idle_in_transaction_session_timeout=15000"
         ),
         "connect_timeout": 5,
     }
@@ -301,6 +303,8 @@ USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
 # --- sockets and messages -----------------------------------------------------------
 
 HELLO_SECONDS = env("HELLO_SECONDS")
+PING_SECONDS = env("PING_SECONDS")
+DRAIN_SECONDS = env("DRAIN_SECONDS")
 FRAME_BYTES_BEFORE_WELCOME = env("FRAME_BYTES_BEFORE_WELCOME")
 FRAME_BYTES = env("FRAME_BYTES")
 TEXT_MAX_CHARACTERS = env("TEXT_MAX_CHARACTERS")

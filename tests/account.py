@@ -73,6 +73,10 @@ class Account:
         self._refresh_token = ""
         self._renewing = asyncio.Lock()
 
+    @property
+    def access_token(self) -> str:
+        return self._access_token
+
     async def log_in(self, address: str) -> None:
         """Open a session (a new device)."""
         tokens = await call(

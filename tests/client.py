@@ -223,6 +223,8 @@ class Client:
                 pinging.cancel()
                 self._connection = self.journal.live_since = None
                 self.live.clear()
+        if connection.close_code is not None:
+            self.journal.counts[f"closed with {connection.close_code}"] += 1
         if connection.close_code in DO_NOT_RECONNECT:
             self._end(f"closed with {connection.close_code}")
 
@@ -285,12 +287,9 @@ class Client:
         self.feed_seq = frame["feed_seq"]
 
     def _on_bye(self, frame: Frame) -> None:
-        """Go on reading until then, because answers may still come."""
+        """Stay away until then; the server closes this socket once it has answered."""
         self.journal.counts["bye"] += 1
-        loop = asyncio.get_running_loop()
-        self._away_until = loop.time() + frame["reconnect_in"]
-        if self._connection is not None:
-            loop.call_at(self._away_until, self._connection.abort)
+        self._away_until = asyncio.get_running_loop().time() + frame["reconnect_in"]
 
     # --- inside
 

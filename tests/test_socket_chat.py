@@ -252,7 +252,8 @@ async def test_two_people_open_a_conversation_while_live(stage):
         for socket, peer in ((phone, bob), (tablet, alice)):
             added = await socket.expect("conversation.added")
             assert added["conversation"]["id"] == conversation_id
-            assert added["conversation"]["peer"] == {"id": peer.user_id, "username": peer.username}
+            told = added["conversation"]["peer"]
+            assert (told["id"], told["username"]) == (peer.user_id, peer.username)
             await socket.expect("user.changed")
         await phone.send_text(conversation_id, "first")
         await asyncio.gather(phone.message("first"), tablet.message("first"))

@@ -23,6 +23,7 @@ from chatbe.core.errors import (
     BadFrame,
     ChatError,
     Conflict,
+    GoingAway,
     HelloTimeout,
     Internal,
     OriginRefused,
@@ -38,6 +39,7 @@ from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command
+from chatbe.realtime.runtime import runtime
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +50,19 @@ class ChatConsumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
     _greeted: Greeted | None = None
+    _greeting = False
+    _overdue = False
     _closing = False
     _ended = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
-            await _refuse_origin(scope, send)
+            await _refuse(OriginRefused(), scope, send)
+            return
+        hub = runtime().hub
+        if hub.stopping:
+            await _refuse(GoingAway(), scope, send)
             return
         await send({"type": "websocket.accept"})
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
@@ -68,6 +76,7 @@ class ChatConsumer(AsyncConsumer):
         else:
             self._writer = DirectWriter(direct, send)
             direct.read_with(self._take)
+        hub.ungreeted.add(self._turn_away)
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
         )
@@ -81,6 +90,7 @@ class ChatConsumer(AsyncConsumer):
             self._ended = True
             metrics.SOCKETS.dec()
             deadline.cancel()
+            hub.ungreeted.discard(self._turn_away)
             self._writer.ended()
             self._leave()
 
@@ -88,8 +98,13 @@ class ChatConsumer(AsyncConsumer):
         if self._greeted is not None:
             self._greeted.leave()
 
+    def _turn_away(self, error: ChatError) -> None:
+        self._fail(error, None)
+
     def _close_ungreeted(self) -> None:
-        if self._greeted is None:
+        if self._greeting:
+            self._overdue = True
+        elif self._greeted is None:
             self._fail(HelloTimeout(), None)
 
     def _take(self, text: str | bytes | None) -> Awaitable[None] | None:
@@ -124,6 +139,8 @@ class ChatConsumer(AsyncConsumer):
             await answering
         except Exception as error:
             self._fail_command(command, error)
+            if self._overdue and self._greeted is None and not self._closing:
+                self._fail(HelloTimeout(), None)
         else:
             metrics.COMMANDS.count(_NAMES[type(command)], "taken")
 
@@ -157,7 +174,12 @@ class ChatConsumer(AsyncConsumer):
         raise Conflict("This socket has already said hello.")
 
     async def _greet(self, command: Hello) -> None:
-        self._greeted = await greet(command, self._writer)
+        self._greeting = True
+        try:
+            self._greeted = await greet(command, self._writer)
+        finally:
+            self._greeting = False
+        runtime().hub.ungreeted.discard(self._turn_away)
         self._frame_bytes = settings.FRAME_BYTES
         self._pace.belongs_to(self._greeted.connection.user_id)
         metrics.HELLOS.labels(command.kind, "welcome").inc()
@@ -183,7 +205,9 @@ class ChatConsumer(AsyncConsumer):
         self._fail(answer, command.ref)
 
     def _is_closed(self) -> bool:
-        return self._closing or (self._greeted is not None and self._greeted.connection.is_closed())
+        if self._greeted is None:
+            return self._closing
+        return not self._greeted.connection.takes_commands()
 
     def _fail(self, error: ChatError, ref: str | None) -> None:
         if self._greeted is not None:
@@ -196,11 +220,14 @@ class ChatConsumer(AsyncConsumer):
             self._writer.close(error.close_code, error.code)
 
 
-async def _refuse_origin(scope: Any, send: Any) -> None:
+async def _refuse(error: ChatError, scope: Any, send: Any) -> None:
+    """Refuse the handshake itself."""
     if "websocket.http.response" in scope.get("extensions", {}):
         headers = [(b"content-type", b"application/json")]
-        await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
-        body = encode_frame("error", **OriginRefused().body())
+        await send(
+            {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
+        )
+        body = encode_frame("error", **error.body())
         await send({"type": "websocket.http.response.body", "body": body})
     else:
-        await send({"type": "websocket.close", "code": OriginRefused.close_code})
+        await send({"type": "websocket.close", "code": error.close_code})

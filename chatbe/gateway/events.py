@@ -107,6 +107,12 @@ class Resync(Event, frozen=True, tag="resync"):
     """Live delivery stopped because you read too slowly: send `sync` with your cursors."""
 
 
+class Bye(Event, frozen=True, tag="bye"):
+    """This server is stopping: it closes this socket in so many seconds, connect again then."""
+
+    reconnect_in: float
+
+
 class Batch(Event, frozen=True, tag="batch"):
     """Several frames in one, none of them a batch; handle each in order."""
 
@@ -257,6 +263,7 @@ EVENTS: tuple[type[Event], ...] = (
     TypingStopped,
     Reset,
     Resync,
+    Bye,
     UserChanged,
     Batch,
 )

@@ -11,8 +11,7 @@ from django.conf import settings
 
 from accounts.models import Session
 from accounts.services import authenticate_token, spend_ticket
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import InvalidInput, WrongCredentials
+from chatbe.core.errors import GoingAway, InvalidInput, WrongCredentials
 from chatbe.core.ids import parse_id
 from chatbe.core.leases import Lease
 from chatbe.core.models import Installation
@@ -70,11 +69,12 @@ class Greeted:
 
 
 async def greet(command: Hello, writer: FrameWriter) -> Greeted:
-    """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput."""
+    """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput,
+    GoingAway, and Unavailable when the database is."""
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
-    session, epoch = await in_database_thread(_authenticate, command)
     hub = runtime().hub
+    session, epoch = await hub.entrance.read(_authenticate, command)
     lease = await runtime().leases.take(session.user_id)
     connection = Connection(
         hub,
@@ -83,7 +83,11 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
         username=session.user.username,
         session_id=session.id,
     )
-    hub.add(connection, session.user.feed_seq)
+    try:
+        hub.add(connection, session.user.feed_seq)
+    except GoingAway:
+        runtime().leases.give_back(lease)
+        raise
     connection.push(
         encode_frame(
             "welcome",

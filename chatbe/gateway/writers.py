@@ -11,6 +11,9 @@ from chatbe.realtime.frames import websocket_text
 # The name under which `serve` puts its protocol object into the scope's extensions.
 DIRECT_EXTENSION = "chatbe.frames"
 
+# A client that has not taken our close by then is dropped: it may not be there any more.
+CLOSE_SECONDS = 5.0
+
 
 class DirectProtocol(Protocol):
     """What our uvicorn protocol offers beyond ASGI (operations/websocket_protocol.py)."""
@@ -64,6 +67,7 @@ class DirectWriter:
 
     def close(self, code: int, reason: str) -> None:
         self._closing.close(code, reason)
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._protocol.abort)
 
     def abort(self) -> None:
         self._protocol.abort()

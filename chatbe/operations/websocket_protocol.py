@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
@@ -21,6 +22,10 @@ from chatbe.gateway.writers import DIRECT_EXTENSION
 
 # A client that is this many frames ahead of us is not read from for a while.
 BACKLOG_MAX = 16
+# A message in more pieces is somebody's attempt to keep us busy.
+FRAGMENTS_MAX = 1_000
+# How long the close of a connection that answers no ping may take.
+LINGER_SECONDS = 1.0
 
 _FIN, _MASKED, _OPCODE, _LENGTH = 0x80, 0x80, 0x0F, 0x7F
 _WHOLE_TEXT = 0x81
@@ -62,6 +67,11 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         """Drop the connection with whatever it has not read."""
         self.transport.abort()
 
+    def keepalive_timeout(self) -> None:
+        """Nobody answered a ping; perhaps nobody is there who could take the close either."""
+        super().keepalive_timeout()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
     # --- reading ---------------------------------------------------------------------------
 
     def read_with(self, take: Take) -> None:
@@ -70,7 +80,9 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         Call it right after accepting: what a client sent before that is not looked at.
         """
         self._take = take
-        self._partial = b""
+        # The frame that has not come whole yet, and how long it has to be to look at it again.
+        self._partial = bytearray()
+        self._wanted = 0
         self._in_fragments = False
         self._backlog: deque[bytes | None] = deque()
         self._busy: asyncio.Task[None] | None = None
@@ -80,8 +92,11 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             super().data_received(data)
             return
         if self._partial:
-            data = self._partial + data
-            self._partial = b""
+            self._partial += data
+            if len(self._partial) < self._wanted:
+                return
+            data = bytes(self._partial)
+            self._partial.clear()
         at, size = 0, len(data)
         while at < size:
             payload_at, end = frame_bounds(data, at)
@@ -91,7 +106,8 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 super().data_received(data[at:])
                 return
             if end > size:
-                self._partial = data[at:]
+                self._partial += data[at:]
+                self._wanted = end - at
                 return
             first = data[at]
             if first == _WHOLE_TEXT and data[at + 1] & _MASKED and not self._in_fragments:
@@ -101,7 +117,16 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 if first & _OPCODE <= _LAST_DATA_OPCODE:
                     self._in_fragments = not first & _FIN
                 super().data_received(data[at:end])
+                if self.close_sent:
+                    return
             at = end
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= FRAGMENTS_MAX:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
         if self._take is None:

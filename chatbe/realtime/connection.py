@@ -60,6 +60,7 @@ class Connection:
         "__weakref__",
         "_below_limit",
         "hub",
+        "leaving",
         "outbox",
         "rooms",
         "session_id",
@@ -82,6 +83,8 @@ class Connection:
         self.username = username
         self.session_id = session_id
         self.state = State.GREETED
+        # About to be closed by us: what was taken is answered, nothing more is taken.
+        self.leaving = False
         self.outbox: list[bytes] = []
         self.rooms: set[Room] = set()
         # The conversations something happened in since the last pong.
@@ -94,6 +97,10 @@ class Connection:
     def is_closed(self) -> bool:
         """Whether the socket is gone; look again after every wait."""
         return self.state is State.CLOSED
+
+    def takes_commands(self) -> bool:
+        """Whether what the client sends now is obeyed."""
+        return self.state is not State.CLOSED and not self.leaving
 
     def push(self, frame: bytes) -> None:
         """Queue a frame's JSON; it leaves in this round of the event loop."""

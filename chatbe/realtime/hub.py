@@ -17,9 +17,10 @@ from django.conf import settings
 
 from chatbe.core import metrics
 from chatbe.core.database import in_database_thread
-from chatbe.core.errors import SessionEnded, TooSlow
+from chatbe.core.errors import ChatError, GoingAway, SessionEnded, TooSlow
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
+from chatbe.realtime.entrance import Entrance
 from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
 from chatbe.realtime.room import Event, Room
 from chatbe.realtime.sources import LogRange, Membership, RangeRequest, Sources
@@ -44,6 +45,11 @@ class Hub:
         self.feed_seqs: dict[int, int] = {}
         # Told whenever a socket leaves a conversation, for whatever reason.
         self.leaving: list[Callable[[Connection, Room], None]] = []
+        # The process is about to end (drain.py).
+        self.stopping = False
+        # Open sockets without a valid hello: how to close each.
+        self.ungreeted: set[Callable[[ChatError], None]] = set()
+        self.entrance = Entrance()
         self._dirty: list[Connection] = []
         self._holes: set[Room] = set()
         # Users whose memberships are being read, and whether they changed again meanwhile.
@@ -55,7 +61,9 @@ class Hub:
     # --- sockets coming and going -----------------------------------------------------
 
     def add(self, connection: Connection, feed_seq: int) -> None:
-        """Take a greeted socket in."""
+        """Take a greeted socket in. Raises GoingAway."""
+        if self.stopping:
+            raise GoingAway
         self.users[connection.user_id].add(connection)
         known = self.feed_seqs.get(connection.user_id, 0)
         self.feed_seqs[connection.user_id] = max(known, feed_seq)
@@ -75,6 +83,10 @@ class Hub:
             if not sockets:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
+
+    def connections(self) -> list[Connection]:
+        """All greeted sockets."""
+        return [connection for sockets in self.users.values() for connection in sockets]
 
     def attach(self, connection: Connection, membership: Membership) -> Room:
         """Let a socket hold the events of a conversation until it is brought up to date."""
@@ -133,7 +145,7 @@ class Hub:
     def sessions_ended(self, session_ids: Collection[int]) -> None:
         """Close the local sockets of these sessions."""
         ended = set(session_ids)
-        for connection in [c for sockets in self.users.values() for c in sockets]:
+        for connection in self.connections():
             if connection.session_id in ended:
                 connection.fail(SessionEnded())
 
@@ -190,7 +202,7 @@ class Hub:
     def check_stalled(self) -> None:
         """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
         now = self._loop.time()
-        for connection in [c for sockets in self.users.values() for c in sockets]:
+        for connection in self.connections():
             buffered = connection.writer.buffered()
             if buffered < self._stall_bytes // 2 or buffered < connection.stalled_bytes:
                 connection.stalled_at = now

@@ -17,7 +17,7 @@ from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.frames import added_frame, encode_frame
 from chatbe.realtime.hub import Hub, visible_range
 from chatbe.realtime.room import Room
-from chatbe.realtime.sources import Membership, RangeRequest, Sources
+from chatbe.realtime.sources import Membership, RangeRequest, Sources, UserStates
 
 # Changes read at once: bounds the memory of a resume, whatever its size.
 READ_CHANGES = 2_000
@@ -34,7 +34,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     user_ids = [connection.user_id]
 
     # Register, so that from here on no event passes unseen ...
-    before = await in_database_thread(Sources.log.memberships, user_ids)
+    before = await hub.entrance.read(Sources.log.memberships, user_ids)
     if connection.is_closed():
         return
     for membership in before:
@@ -42,21 +42,23 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    states = await in_database_thread(Sources.users.states, user_ids, [connection.session_id])
-    memberships = await in_database_thread(Sources.log.memberships, user_ids)
+    states, standings = await hub.entrance.read(
+        _second_look, connection.user_id, connection.session_id
+    )
     if connection.is_closed():
         return
     if connection.session_id not in states.live_sessions:
         connection.fail(SessionEnded())
         return
-    current = {membership.conversation_id: membership for membership in memberships}
+    current = {membership.conversation_id: membership for membership, _ in standings}
+    heads = {membership.conversation_id: head for membership, head in standings}
     for conversation_id in cursors.keys() - current.keys():
         connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
     # A conversation joined between the two looks is told by the user feed.
     rooms = [room for room in connection.rooms if room.conversation_id in current]
     for room in connection.rooms - set(rooms):
         hub.detach(connection, room)
-    await _bring_up_to_date(hub, connection, rooms, current, cursors)
+    await _bring_up_to_date(connection, rooms, current, heads, cursors)
     if connection.state is State.RESUMING:
         connection.state = State.LIVE
         connection.push(encode_frame("live"))
@@ -65,6 +67,10 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
             # Told while only live sockets were looked at: this one was not.
             hub.refresh_memberships(connection.user_id)
         hub.users_changed(states.feed_seqs)
+
+
+def _second_look(user_id: int, session_id: int) -> tuple[UserStates, list[tuple[Membership, int]]]:
+    return Sources.users.states([user_id], [session_id]), Sources.log.standings(user_id)
 
 
 async def refresh_user(hub: Hub, user_id: int) -> None:
@@ -87,17 +93,17 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
             # Everything they may see is new to them: it is replayed, not merely told.
             start = {m.conversation_id: m.visible_from - 1 for m in found}
             await _announce(connection, found, start)
-            await _bring_up_to_date(hub, connection, rooms, current, start)
+            heads = await in_database_thread(Sources.log.heads, list(start))
+            await _bring_up_to_date(connection, rooms, current, heads, start)
 
 
 async def _bring_up_to_date(
-    hub: Hub,
     connection: Connection,
     rooms: Sequence[Room],
     memberships: Mapping[int, Membership],
+    heads: Mapping[int, int],
     cursors: Mapping[int, int],
 ) -> None:
-    heads = await in_database_thread(Sources.log.heads, [room.conversation_id for room in rooms])
     shown: dict[Room, int] = {}
     unknown: list[Membership] = []
     replays: dict[Room, int] = {}
@@ -119,13 +125,13 @@ async def _bring_up_to_date(
     if unknown:
         await _announce(connection, unknown, heads)
     await _replay(connection, replays, shown)
-    await _release(hub, connection, shown)
+    await _release(connection, shown)
 
 
 async def _announce(
     connection: Connection, memberships: Sequence[Membership], cursors: Mapping[int, int]
 ) -> None:
-    bodies = await in_database_thread(Sources.log.announcements, memberships)
+    bodies = await connection.hub.entrance.read(Sources.log.announcements, memberships)
     for membership in memberships:
         found = bodies.get(membership.conversation_id)
         if found is not None:
@@ -140,7 +146,7 @@ async def _replay(
     """Send what lies between each cursor and the log's end; `shown` tells how far that got."""
     for chunk in _chunks(replays, shown):
         requests = [RangeRequest(room.conversation_id, cursor) for room, cursor in chunk.items()]
-        found = await in_database_thread(
+        found = await connection.hub.entrance.read(
             Sources.log.ranges, requests, [connection.user_id], settings.REPLAY_MAX
         )
         rooms = {room.conversation_id: room for room in chunk}
@@ -153,7 +159,7 @@ async def _replay(
         await connection.writer.drained()
 
 
-async def _release(hub: Hub, connection: Connection, shown: dict[Room, int]) -> None:
+async def _release(connection: Connection, shown: dict[Room, int]) -> None:
     """Let the held events through, conversation by conversation, until all are live."""
     waiting = shown
     for _ in range(RELEASE_ROUNDS):
@@ -167,7 +173,7 @@ async def _release(hub: Hub, connection: Connection, shown: dict[Room, int]) -> 
         await _replay(connection, waiting, waiting)
     # It cannot keep up: let the client start again from its cursors.
     for room in waiting:
-        hub.detach(connection, room)
+        connection.hub.detach(connection, room)
     connection.state = State.STALLED
     connection.push(encode_frame("resync"))
 

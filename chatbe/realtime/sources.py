@@ -69,6 +69,9 @@ class LogSource(Protocol):
     def memberships(self, user_ids: Collection[int]) -> list[Membership]:
         """The current memberships of these users."""
 
+    def standings(self, user_id: int) -> list[tuple[Membership, int]]:
+        """The user's current memberships, each with its log's head of the same snapshot."""
+
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
         """`last_seq` of each of these conversations; absent ones are left out."""
 

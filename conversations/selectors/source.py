@@ -27,6 +27,15 @@ class DatabaseLogSource:
             )
         ]
 
+    def standings(self, user_id: int) -> list[tuple[Membership, int]]:
+        rows = MembershipRow.objects.filter(user_id=user_id, left_seq=None)
+        return [
+            (Membership(conversation_id, user_id, visible_from), head)
+            for conversation_id, visible_from, head in rows.values_list(
+                "conversation_id", "visible_from", "conversation__last_seq"
+            )
+        ]
+
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
         if not conversation_ids:
             return {}

@@ -229,7 +229,7 @@ async def test_a_conversation_made_while_a_socket_resumes_reaches_it(friends, sl
         hub.users_changed({friends.alice.id: moved})
         made.append(conversation_id)
 
-    slow_source.between["heads"] = carol_comes
+    slow_source.between["standings"] = carol_comes
     await resume(hub, phone, {})
     (conversation_id,) = made
     await phone.writer.until(

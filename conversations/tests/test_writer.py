@@ -14,7 +14,7 @@ from conversations.append import append_messages
 from conversations.models import Conversation, Message
 from conversations.services.sending import send_message
 from conversations.tests.people import assert_gapless, codes, draft, make_friends
-from conversations.writer import LogWriter
+from conversations.writer import LogWriter, commit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -198,3 +198,27 @@ async def test_an_answer_that_was_lost_after_the_commit_is_still_announced(write
     (outcome,) = await submit(writer, lost)
     assert outcome.fresh
     assert len(await stored()) == 1
+
+
+@pytest.mark.embedded_only
+def test_a_full_database_leaves_an_outcome_open_until_there_is_room(friends, settings, monkeypatch):
+    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 0.3
+
+    def pragma(name):
+        with connection.cursor() as cursor:
+            return cursor.execute(f"PRAGMA {name}").fetchone()[0]
+
+    room = pragma("freelist_count") * pragma("page_size")
+    text = "x" * 8_000
+    number = room // len(text) + 20
+    drafts = [draft(friends.alice, friends.conversation_id, text) for _ in range(number)]
+    options = connection.settings_dict["OPTIONS"]
+    with monkeypatch.context() as full:
+        # Every connection opens with it, also the one that a lane opens after an error.
+        limit = f" PRAGMA max_page_count={pragma('page_count')};"
+        full.setitem(options, "init_command", options["init_command"] + limit)
+        connection.close()
+        assert commit(drafts) is None
+    connection.close()
+    assert codes(commit(drafts)) == ["stored"] * number
+    assert_gapless(friends.conversation_id)

@@ -18,7 +18,7 @@ export class Socket {
   #socket = null;
   #wanted = false;
   #attempts = 0;
-  #retryAfterMs = null;
+  #comeBackAt = 0;
   #retryTimer = 0;
   #pingTimer = 0;
   #heardAt = 0;
@@ -94,7 +94,7 @@ export class Socket {
       return;
     }
     if (frame.type === "welcome") this.#epoch = frame.epoch;
-    if (frame.type === "bye") this.#retryAfterMs = frame.reconnect_in * 1000;
+    if (frame.type === "bye") this.#comeBackAt = Date.now() + frame.reconnect_in * 1000;
     if (frame.type === "live") {
       this.#attempts = 0;
       this.#client.status("live", "");
@@ -131,8 +131,8 @@ export class Socket {
     }
     this.#attempts += 1;
     const backoff = Math.min(RETRY_MAX_MS, 250 * 2 ** this.#attempts) * (0.5 + Math.random() / 2);
-    this.#retryTimer = setTimeout(() => this.#connect(), this.#retryAfterMs ?? backoff);
-    this.#retryAfterMs = null;
+    const wait = Math.max(0, this.#comeBackAt - Date.now());
+    this.#retryTimer = setTimeout(() => this.#connect(), wait + backoff);
     this.#client.status("waiting", detail);
   }
 }

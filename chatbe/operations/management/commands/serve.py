@@ -1,5 +1,6 @@
 """`manage.py serve`: the chat server, on uvicorn."""
 
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,11 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from chatbe.operations.metrics import metrics_directory
+from chatbe.operations.server import REQUEST_SECONDS, ChatServer
 from chatbe.operations.sole_process import DatabaseTaken, sole_process
 from chatbe.operations.startup import startup_problems
-
-PING_SECONDS = 20.0
-SHUTDOWN_SECONDS = 20
+from chatbe.operations.supervisor import Supervisor
 
 
 class Command(BaseCommand):
@@ -43,19 +43,19 @@ class Command(BaseCommand):
     def _serve(self, options: dict[str, Any]) -> None:
         self.stdout.write(f"Serving on http://{options['host']}:{options['port']}/")
         self.stdout.flush()
-        uvicorn.run(
+        config = uvicorn.Config(
             "chatbe.asgi:application",
             host=options["host"],
             port=options["port"],
             workers=options["workers"],
             loop="uvloop",
-            http="httptools",
+            http="chatbe.operations.http_protocol:ChatHttpProtocol",
             ws="chatbe.operations.websocket_protocol:ChatProtocol",
             # The server cuts a frame off at twice the limit; up to there the consumer
             # can still answer with a clear error.
             ws_max_size=2 * settings.FRAME_BYTES,
-            ws_ping_interval=PING_SECONDS,
-            ws_ping_timeout=PING_SECONDS,
+            ws_ping_interval=settings.PING_SECONDS,
+            ws_ping_timeout=settings.PING_SECONDS,
             ws_per_message_deflate=False,
             # Our own code reads forwarded headers, and only from trusted proxies.
             proxy_headers=False,
@@ -63,6 +63,10 @@ class Command(BaseCommand):
             access_log=False,
             log_config=None,
             lifespan="on",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            timeout_graceful_shutdown=REQUEST_SECONDS,
             backlog=4096,
         )
+        if config.workers == 1:
+            ChatServer(config).run()
+        else:
+            sys.exit(Supervisor(config).run())
