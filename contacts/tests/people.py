@@ -39,4 +39,6 @@ def pair(*users):
 
 def empty(user):
     """Delete an account, as its owner does."""
+    user.set_password(PASSWORD)
+    user.save(update_fields=["password"])
     delete_account(user=user, password=PASSWORD)
