@@ -1,10 +1,11 @@
-"""Runs the whole suite twice, as `make test`: embedded, then on PostgreSQL and Redis.
+"""Runs the whole suite twice, as `make test`: embedded, and on PostgreSQL and Redis.
 
 The embedded half has SQLite and the in-memory layer. The other takes DATABASE_URL and REDIS_URL
 where they are set, otherwise throw-away servers of its own; where there can be none it says so,
 loudly, and with CI=true that counts as a failure: a suite that passed by not running is a lie.
 
-Within a half, browser tests have a pytest of their own: Playwright keeps an event loop running in
+The halves run at the same time, for most of a test is waiting; what the second one prints is
+shown when the first is done. Within a half, browser tests have a pytest of their own: Playwright keeps an event loop running in
 the main thread until its session ends, and every async test after it would fail.
 
 Arguments go to pytest: `make test ARGS="-k resume -x"`. The last line sums up all of its runs.
@@ -24,9 +25,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from scripts import programs
 from scripts.programs import ServiceError
@@ -61,22 +63,34 @@ class Suite:
     markexpr: str
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def run(self, title: str, marks: Sequence[str], environment: Mapping[str, str]) -> None:
+    def run(
+        self,
+        title: str,
+        marks: Sequence[str],
+        environment: Mapping[str, str],
+        output: IO[str],
+    ) -> None:
         """One run of pytest, with a DATA_DIR that goes with it."""
-        banner(title)
+        banner(title, output)
         expression = " and ".join(f"({mark})" for mark in (*marks, self.markexpr) if mark)
         with tempfile.TemporaryDirectory(prefix="chatbe-tests-") as scratch:
             counts_file = Path(scratch) / "counts.json"
             command = [sys.executable, "-m", "pytest", "-p", "scripts.run_tests"]
-            status = run_to_the_end(
+            process = subprocess.Popen(
                 [*command, *self.arguments, "-m", expression],
-                {
+                cwd=PROJECT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={
                     **environment,
                     "DATA_DIR": str(Path(scratch) / "data"),
                     COUNTS_FILE: str(counts_file),
                 },
             )
+            self.running.append(process)
+            status = process.wait()
             counts = json.loads(counts_file.read_text()) if counts_file.exists() else {}
         self.counts.update(counts)
         if status not in {0, NO_TESTS_COLLECTED}:
@@ -102,33 +116,47 @@ class Suite:
         return bool(self.counts["failed"] or self.counts["error"]) or not sum(self.counts.values())
 
 
-def run_to_the_end(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Like `subprocess.call`, which on Ctrl-C would kill pytest before it has cleaned up."""
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # the terminal has told it, too
-        raise
-    except SystemExit:
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        raise
-
-
 def is_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
-def banner(text: str) -> None:
+def banner(text: str, output: IO[str] = sys.stdout) -> None:
     line = "#" * 80
-    print(f"\n{line}\n# {text}\n{line}", flush=True)
+    print(f"\n{line}\n# {text}\n{line}", file=output, flush=True)
 
 
-def run_half(suite: Suite, title: str, mark: str, environment: Mapping[str, str]) -> None:
-    suite.run(title, [mark, "not browser"], environment)
+def run_half(
+    suite: Suite, title: str, mark: str, environment: Mapping[str, str], output: IO[str]
+) -> None:
+    suite.run(title, [mark, "not browser"], environment, output)
     if "CHROMIUM" in environment:
-        suite.run(f"{title}, in the browser", [mark, "browser"], environment)
+        suite.run(f"{title}, in the browser", [mark, "browser"], environment, output)
+
+
+def run_on_servers(suite: Suite, environment: Mapping[str, str], output: IO[str]) -> None:
+    title = "Half 2 of 2: PostgreSQL and Redis"
+    try:
+        with database_and_redis() as urls:
+            run_half(suite, title, "not embedded_only", {**environment, **urls}, output)
+    except ServiceError as error:
+        suite.skip(title, error)
+
+
+def run_both(suite: Suite, environment: Mapping[str, str]) -> None:
+    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as other:
+        second = other.submit(run_on_servers, suite, environment, told)
+        try:
+            title = "Half 1 of 2: SQLite and the in-memory layer"
+            run_half(suite, title, "not postgres", environment, sys.stdout)
+            second.result()
+        finally:
+            # After a Ctrl-C: the terminal told only those in front of it, and both clean up.
+            for process in suite.running:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+            told.seek(0)
+            shutil.copyfileobj(told, sys.stdout)
 
 
 @contextlib.contextmanager
@@ -164,14 +192,7 @@ def main() -> int:
     except ServiceError as error:
         suite.skip("The README's curl conversation", error)
 
-    run_half(suite, "Half 1 of 2: SQLite and the in-memory layer", "not postgres", plain)
-    title = "Half 2 of 2: PostgreSQL and Redis"
-    try:
-        with database_and_redis() as urls:
-            run_half(suite, title, "not embedded_only", {**plain, **urls})
-    except ServiceError as error:
-        suite.skip(title, error)
-
+    run_both(suite, plain)
     for problem in suite.problems:
         banner(problem)
     print(f"\n{suite.closing_line(time.monotonic() - started)}", flush=True)
