@@ -54,7 +54,8 @@ export class Chat {
     if (userId === this.user.id) return this.user.username;
     const peers = [...this.conversations.values()].map((conversation) => conversation.peer);
     const known = [...peers, ...this.contacts.map((contact) => contact.user)];
-    return known.find((user) => user?.id === userId)?.username ?? userId;
+    const user = known.find((user) => user?.id === userId);
+    return user?.deleted ? "Deleted account" : (user?.username ?? userId);
   }
 
   // --- what the person does -----------------------------------------------------------

@@ -4,6 +4,9 @@ const PING_MS = 20_000;
 const SILENCE_MS = 40_000;
 const RETRY_MAX_MS = 15_000;
 const CURSORS_PER_SYNC = 1_000;
+const SYNC_REF = "sync";
+// Before a `sync` that may succeed later is sent again.
+const SYNC_AGAIN_MS = 1_000;
 // Close codes from here on say that the same attempt would be refused again.
 const DO_NOT_RECONNECT = 4500;
 
@@ -102,13 +105,25 @@ export class Socket {
     this.#client.receive(frame);
     // After `receive`, which may have dropped cursors.
     if (frame.type === "welcome" || frame.type === "resync") this.#sync();
+    if (frame.type === "error" && frame.ref === SYNC_REF && frame.retry) this.#syncLater(frame);
+  }
+
+  #syncLater({ retry_after: seconds }) {
+    const socket = this.#socket;
+    setTimeout(
+      () => {
+        if (this.#socket === socket) this.#sync();
+      },
+      seconds ? seconds * 1000 : SYNC_AGAIN_MS,
+    );
   }
 
   #sync() {
     const cursors = Object.entries(this.#client.cursors());
     do {
       const some = cursors.splice(0, CURSORS_PER_SYNC);
-      this.send({ type: "sync", cursors: Object.fromEntries(some), done: cursors.length === 0 });
+      const done = cursors.length === 0;
+      this.send({ type: "sync", ref: SYNC_REF, cursors: Object.fromEntries(some), done });
     } while (cursors.length);
   }
 
