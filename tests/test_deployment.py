@@ -24,14 +24,14 @@ from django.core.management import (
 from dockerfile_parse import DockerfileParser
 
 from chatbe import settings as product
-from chatbe.operations.management.commands.serve import PING_SECONDS
+from chatbe.operations.server import LAST_SECONDS
 from scripts import programs
 from scripts.processes import free_port
 from scripts.services import Postgres
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Design: a server ends within 30 seconds of being asked to.
-GOODBYE_SECONDS = 30
+GOODBYE_SECONDS = product.DRAIN_SECONDS + LAST_SECONDS
 SERVERS = ("app1", "app2")
 
 
@@ -272,7 +272,7 @@ def test_the_health_check_of_the_image_tells_a_server_from_none(dockerfile, serv
 def test_proxies_wait_longer_than_a_socket_is_silent_and_pass_bodies_of_our_size():
     nginx = (PROJECT / "deploy" / "nginx.conf").read_text()
     for name in ("proxy_read_timeout", "proxy_send_timeout"):
-        assert seconds(re.search(rf"{name} (\w+);", nginx).group(1)) > 2 * PING_SECONDS
+        assert seconds(re.search(rf"{name} (\w+);", nginx).group(1)) > 2 * product.PING_SECONDS
     assert int(re.search(r"client_max_body_size (\d+)k;", nginx).group(1)) * 1024 == size()
     caddy = (PROJECT / "deploy" / "Caddyfile").read_text()
     assert int(re.search(r"max_size (\d+)KiB", caddy).group(1)) * 1024 == size()
