@@ -18,7 +18,9 @@ from benchmarks.chaoslib.outcome import BEGIN, END, Outcome, rule_of_three, writ
 from benchmarks.chaoslib.schedule import KINDS, PLANS, draw, share
 from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation
+from chatbe.core.errors import Unavailable
 from chatbe.core.failpoints import POINTS
+from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.operations.websocket_protocol import frame_bounds
 from tests.account import Account
 from tests.client import Client
@@ -227,6 +229,9 @@ def test_an_unknown_plan_is_refused(capsys):
 # --- the client that the checker relies on
 
 
+MESSAGES = asyncapi_document()["components"]["messages"]
+
+
 class Ticketed(Account):
     """Somebody who needs no REST to get in."""
 
@@ -240,11 +245,11 @@ async def test_a_sync_that_was_to_be_sent_again_is_sent_again():
         async for data in socket:
             frame = json.loads(data)
             if frame["type"] == "hello":
-                said = {"type": "welcome", "epoch": "e", "feed_seq": 1}
+                said = MESSAGES["welcome"]["examples"][0]["payload"]
             elif refusals:
                 refusals -= 1
-                said = {"type": "error", "ref": frame["ref"], "code": "unavailable"}
-                said |= {"retry": True, "retry_after": 0.01}
+                said = {"type": "error", "ref": frame["ref"], **Unavailable().body()}
+                said |= {"retry_after": 0.01}
             else:
                 said = {"type": "live"}
             await socket.send(json.dumps(said))

@@ -134,7 +134,7 @@ def iter_until(process: subprocess.Popen[str], word: str) -> Iterator[str]:
 
 
 def wait_until_ready(port: int) -> None:
-    adapter = HTTPAdapter(max_retries=Retry(total=100, backoff_factor=0.1, backoff_max=0.2))
+    adapter = HTTPAdapter(max_retries=Retry(total=300, backoff_factor=0.1, backoff_max=0.2))
     with requests.Session() as session:
         session.mount("http://", adapter)
         assert session.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
