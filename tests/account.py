@@ -88,6 +88,11 @@ class Account:
         self.user_id = tokens["user"]["id"]
         self._keep(tokens)
 
+    async def go_on(self, address: str, user_id: str, refresh_token: str) -> None:
+        """Use a session that is there already."""
+        self.user_id, self._refresh_token = user_id, refresh_token
+        await self._renew(address, "")
+
     async def ticket(self, address: str) -> str:
         """A fresh one-time ticket for `hello`."""
         answer = await self.call(address, "POST", "auth/ticket")

@@ -1,7 +1,8 @@
 """Store many users at once: `python -m tests.seed`, with the server's environment.
 
-Reads {"users": count, "first": number, "contacts": [[place, place], …], "password": text}
-as JSON and prints [[username, user id], …]. One password hash serves all of them: hashing is made
+Reads {"users": count, "first": number, "contacts": [[place, place], …], "password": text,
+"sessions": whether each has a session} as JSON and prints [[username, user id, refresh token], …].
+One password hash serves all of them, and whoever has a session need not log in: hashing is made
 to be slow, and it is not what these users are for.
 """
 
@@ -22,6 +23,7 @@ def main() -> None:
 
     from accounts.models import User
     from accounts.names import email_key, username_key
+    from accounts.services import start_session
     from contacts.models import Contact
 
     layout = json.load(sys.stdin)
@@ -43,7 +45,17 @@ def main() -> None:
         for pair in layout["contacts"]
         for owner, user in (pair, reversed(pair))
     )
-    json.dump([[user.username, str(user.pk)] for user in users], sys.stdout)
+    json.dump(
+        [
+            [
+                user.username,
+                str(user.pk),
+                start_session(user=user).refresh_token if layout["sessions"] else "",
+            ]
+            for user in users
+        ],
+        sys.stdout,
+    )
 
 
 if __name__ == "__main__":

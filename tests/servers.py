@@ -56,6 +56,7 @@ class Member:
 
     username: str
     user_id: str
+    refresh_token: str
 
 
 class ProductServer(Server):
@@ -154,11 +155,22 @@ class Installation:
         self.run("manage.py", "migrate", "--verbosity", "0")
 
     def make_users(
-        self, count: int, contacts: Iterator[tuple[int, int]], *, first: int = 0
+        self,
+        count: int,
+        contacts: Iterator[tuple[int, int]],
+        *,
+        first: int = 0,
+        sessions: bool = False,
     ) -> list[Member]:
         """Store users user0, user1, … (from `first` on) and contacts between places among them."""
         layout = json.dumps(
-            {"users": count, "first": first, "contacts": list(contacts), "password": PASSWORD}
+            {
+                "users": count,
+                "first": first,
+                "contacts": list(contacts),
+                "password": PASSWORD,
+                "sessions": sessions,
+            }
         )
         return [Member(*made) for made in json.loads(self.run("-m", "tests.seed", text=layout))]
 

@@ -26,7 +26,7 @@ def test_pairs_on_different_processes_agree_on_every_acknowledged_message():
         installation = Installation(database_url, redis_url)
         installation.migrate()
         members = installation.make_users(
-            2 * PAIRS, ((place, place + 1) for place in range(0, 2 * PAIRS, 2))
+            2 * PAIRS, ((place, place + 1) for place in range(0, 2 * PAIRS, 2)), sessions=True
         )
         with installation.server() as one, installation.server() as two:
             addresses = [one.address, two.address]
@@ -60,7 +60,7 @@ async def chat(
         account = Account(member.username, PASSWORD)
         address = addresses[place % 2]
         async with logins:
-            await account.log_in(address)
+            await account.go_on(address, member.user_id, member.refresh_token)
         return Client(account, [address])
 
     clients = await asyncio.gather(*map(enter, range(len(members)), members))
