@@ -66,7 +66,7 @@ env: $(VENV)/runtime.stamp ## Write new secrets for docker-compose.yml to .env (
 
 # --- the checks ---------------------------------------------------------------------------------
 
-test: $(VENV)/dev.stamp ## Run all tests, embedded and then on PostgreSQL and Redis (ARGS=…)
+test: $(VENV)/dev.stamp ## Run all tests, embedded and on PostgreSQL and Redis (ARGS=…)
 	@$(BIN)/python -m scripts.run_tests $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## Send REST much that it allows and much that it does not (EXAMPLES=300)

@@ -1,8 +1,8 @@
-"""What accounts tells higher apps when an account is deleted.
+"""What accounts tells higher apps when somebody comes or goes: deleted, shut out, let in again.
 
-Whatever belongs to the account in a higher app goes in the same transaction. That
-takes the locks of other users too, and all users are locked together in the order of
-their ids: so it is asked first whom that will be.
+What follows from it in a higher app happens in the same transaction. That takes the locks
+of other users too, and all users are locked together in the order of their ids: so it is
+asked first whom that will be.
 """
 
 from django.dispatch import Signal
@@ -11,13 +11,19 @@ from django.dispatch import Signal
 # returns the ids of the users whose feeds it will move; it changes nothing.
 #
 #   sender   the model User
-#   user_id  int, the user who is about to be deleted
-user_deleting = Signal()
+#   user_id  int, the user who is about to come or go
+user_coming_or_going = Signal()
 
-# Sent inside the transaction, once the user's row is empty. The user's sessions, the user
-# and everybody named above are locked; a receiver deletes its rows, moves the feeds of
-# those users, and may take locks of conversations in the order of their ids. What it
-# raises undoes the deletion.
+# Sent inside the transaction, once the user's row says so. The user's sessions, the user
+# and everybody named above are locked; a receiver moves the feeds of those users, and may
+# take locks of conversations in the order of their ids. What it raises undoes it all.
+#
+#   sender     the model User
+#   user_id    int, the user who was shut out or let in again
+#   is_active  bool, which of the two
+user_active_changed = Signal()
+
+# Sent in the same way when the user's row is empty; a receiver also deletes its rows.
 #
 #   sender   the model User
 #   user_id  int, the user who is deleted

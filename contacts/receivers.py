@@ -1,4 +1,4 @@
-"""What becomes of contacts, requests and blocks when an account is deleted."""
+"""What becomes of contacts, requests and blocks when somebody comes or goes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from contacts.models import Block, Contact, ContactRequest
 
 
 def who_knows(*, user_id: int, **_: Any) -> set[int]:
-    """Receiver of `accounts.signals.user_deleting`: in whose lists the user is.
+    """Receiver of `accounts.signals.user_coming_or_going`: in whose lists the user is.
 
     Not whom the user has blocked: for them the user has been gone all along.
     """
@@ -21,6 +21,11 @@ def who_knows(*, user_id: int, **_: Any) -> set[int]:
         "receiver_id", flat=True
     )
     return {*contacts, *blockers, *asking, *asked}
+
+
+def tell_who_knows(*, user_id: int, **_: Any) -> None:
+    """Receiver of `accounts.signals.user_active_changed`: lists leave out who is shut out."""
+    bump_feeds(who_knows(user_id=user_id))
 
 
 def forget_user(*, user_id: int, **_: Any) -> None:

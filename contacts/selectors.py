@@ -67,6 +67,11 @@ def may_talk(user_id: int, other_id: int) -> bool:
     ).exists()
 
 
+def contacts_who_are_here(user_id: int) -> set[int]:
+    """Ids of the user's contacts, without those who are no longer here."""
+    return set(list_contacts(user_id).values_list("user_id", flat=True))
+
+
 def has_blocked(blocker_id: int, blocked_id: int) -> bool:
     return Block.objects.filter(blocker_id=blocker_id, blocked_id=blocked_id).exists()
 

@@ -1,17 +1,15 @@
 """Deleting an account: emptied at once and for good. The row stays, messages point at it."""
 
-from typing import Any
-
 import structlog
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import EndReason, MailCode, Notice, Session, Ticket, User
-from accounts.services.locks import Overtaken, again_if_overtaken, lock_account
+from accounts.services.locks import again_if_overtaken, lock_account_and_others
 from accounts.services.login import prove_password, wrong_password
 from accounts.services.sessions import end_locked
-from accounts.signals import user_deleted, user_deleting
+from accounts.signals import user_deleted
 
 log = structlog.get_logger(__name__)
 
@@ -28,24 +26,15 @@ def delete_account(*, user: User, password: str, address: str | None = None) -> 
 @again_if_overtaken
 @transaction.atomic
 def _delete(user_id: int, *, proved: str) -> None:
-    concerned = _concerned(user_id)
-    user, sessions = lock_account(user_id, also=concerned)
+    user, sessions = lock_account_and_others(user_id)
     if user.deleted:
         return
     if user.password != proved:
         raise wrong_password()
-    if not _concerned(user_id) <= concerned:
-        raise Overtaken
     _empty(user)
     end_locked(sessions, EndReason.DELETED)
     user_deleted.send(sender=User, user_id=user_id)
     log.info("user_deleted", user_id=str(user_id))
-
-
-def _concerned(user_id: int) -> set[int]:
-    """The other users whose feeds the deletion will move."""
-    answers: list[tuple[Any, Any]] = user_deleting.send(sender=User, user_id=user_id)
-    return {id for _, ids in answers for id in ids}
 
 
 def _empty(user: User) -> None:

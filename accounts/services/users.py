@@ -8,9 +8,10 @@ from accounts.feed import bump_feeds
 from accounts.models import EndReason, User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.emails import mail_confirmation
-from accounts.services.locks import again_if_overtaken, lock_account
+from accounts.services.locks import again_if_overtaken, lock_account_and_others
 from accounts.services.passwords import check_password_policy
 from accounts.services.sessions import end_locked
+from accounts.signals import user_active_changed
 from chatbe.api.addresses import address_key
 from chatbe.core import limits
 from chatbe.core.errors import Conflict, NotFound
@@ -60,11 +61,14 @@ def _refuse_taken(username: str, email: str | None) -> None:
 @transaction.atomic
 def set_user_active(*, user_id: int, is_active: bool) -> None:
     """Let a user in or shut them out; shut out, their sessions end at once. NotFound."""
-    user, sessions = lock_account(user_id)
+    user, sessions = lock_account_and_others(user_id)
     if user.deleted:
         raise NotFound
+    if user.is_active == is_active:
+        return
     if not is_active:
         end_locked(sessions, EndReason.DEACTIVATED)
     User.objects.filter(id=user_id).update(is_active=is_active)
     bump_feeds([user_id])
+    user_active_changed.send(sender=User, user_id=user_id, is_active=is_active)
     log.info("user_active_changed", user_id=str(user_id), is_active=is_active)

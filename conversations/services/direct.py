@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from accounts.feed import bump_feeds, lock_users
 from chatbe.core.errors import InvalidInput, NotFound
-from contacts.selectors import may_talk
+from contacts.selectors import contacts_who_are_here, may_talk
 from conversations.models import Conversation, Membership
 
 
@@ -68,7 +68,7 @@ def _set_may_send(conversation_ids: Collection[int], *, may_send: bool) -> None:
 
 
 def direct_peers(*, user_id: int, **_: Any) -> set[int]:
-    """Receiver of `accounts.signals.user_deleting`: whom the user has conversations with."""
+    """Receiver of `accounts.signals.user_coming_or_going`: whom the user has conversations with."""
     pairs = _directs_of(user_id).values_list("low_user_id", "high_user_id")
     return {id for pair in pairs for id in pair if id is not None} - {user_id}
 
@@ -79,9 +79,28 @@ def close_directs(*, user_id: int, **_: Any) -> None:
     What was written stays readable. Takes the locks of all the user's conversations, as
     `follow_pair` takes that of one.
     """
-    locked = _directs_of(user_id).order_by("id").select_for_update(no_key=True)
-    _set_may_send(list(locked.values_list("id", flat=True)), may_send=False)
+    _set_may_send(_lock_directs(user_id), may_send=False)
     bump_feeds(direct_peers(user_id=user_id))
+
+
+def follow_user(*, user_id: int, is_active: bool, **_: Any) -> None:
+    """Receiver of `accounts.signals.user_active_changed`: nobody writes to who is shut out.
+
+    Back again, the user and those who are still their contacts write as before.
+    """
+    directs = _lock_directs(user_id)
+    if is_active:
+        friends = contacts_who_are_here(user_id)
+        directs = {id: peer for id, peer in directs.items() if peer in friends}
+    _set_may_send(directs, may_send=is_active)
+    bump_feeds(direct_peers(user_id=user_id))
+
+
+def _lock_directs(user_id: int) -> dict[int, int | None]:
+    """The user's direct conversations, locked, each with the id of the other person."""
+    locked = _directs_of(user_id).order_by("id").select_for_update(no_key=True)
+    pairs = locked.values_list("id", "low_user_id", "high_user_id")
+    return {id: high if low == user_id else low for id, low, high in pairs}
 
 
 def _directs_of(user_id: int) -> QuerySet[Conversation]:
