@@ -101,6 +101,13 @@ def _append_with_failpoints(drafts: Sequence[Draft]) -> list[Outcome]:
     return outcomes
 
 
+def unlocked_conversations(ids: Iterable[int]) -> set[int]:
+    """Those of the conversations that nobody has locked at this moment."""
+    rows = Conversation.objects.filter(id__in=list(ids)).values_list("id", flat=True)
+    with transaction.atomic():
+        return set(rows.select_for_update(no_key=True, skip_locked=True))
+
+
 def _append_in_postgres(drafts: Sequence[Draft]) -> list[Outcome]:
     now = datetime.now(UTC)
     with connection.cursor() as cursor:

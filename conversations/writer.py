@@ -7,6 +7,10 @@ database connection. Everything else here runs on the event loop.
 Order holds within a conversation: it belongs to one lane, a lane has one batch under
 way, and when a send must be answered `unavailable` everything queued behind it in
 the lane is answered so too.
+
+Conversations whose rows somebody else has locked for long move to a lane aside, with all
+that waits for them, so that the others need not wait with them. They come back when that
+lane is empty.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -22,6 +26,7 @@ from itertools import islice
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from psycopg.errors import LockNotAvailable
 from psycopg_pool import PoolTimeout
 
 from chatbe.api.errors import describe
@@ -33,7 +38,7 @@ from chatbe.realtime.frames import message_created
 from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import Runtime, runtime
 from chatbe.realtime.topics import log_shard
-from conversations.append import Appended, Draft, Outcome, append_messages
+from conversations.append import Appended, Draft, Outcome, append_messages, unlocked_conversations
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +47,8 @@ _RETRY_SECONDS = 0.1
 _PASSING = (OperationalError, InterfaceError, PoolTimeout)
 
 Done = Callable[[Outcome], None]
+# None for a draft that was not tried: somebody else has locked its conversation.
+Outcomes = Sequence[Outcome | None]
 Key = tuple[int, int, str]
 Place = tuple[int, int, str, bytes]  # a draft's key and digest
 
@@ -59,29 +66,55 @@ class LogWriter:
     """All lanes of one process. Use on the event loop's thread only."""
 
     def __init__(self, home: Runtime) -> None:
-        self._lanes = [Lane(home, number) for number in range(settings.LOG_LANES)]
+        self._locked: set[int] = set()
+        self._lanes = [Lane(home, str(n), self._put_aside) for n in range(settings.LOG_LANES)]
+        self._aside = Lane(home, "aside", emptied=self._locked.clear)
         home.drains.append(self.stop)
 
     def submit(self, draft: Draft, done: Done) -> None:
         """Queue a draft; `done` is called once its outcome is certain. Raises Unavailable."""
-        self._lanes[log_shard(draft.conversation_id) % len(self._lanes)].submit(draft, done)
+        id = draft.conversation_id
+        lane = self._aside if self.is_aside(id) else self._lanes[log_shard(id) % len(self._lanes)]
+        lane.submit(draft, done)
+
+    def is_aside(self, conversation_id: int) -> bool:
+        """Whether a conversation's sends wait for somebody else's lock, apart from the others."""
+        return conversation_id in self._locked
+
+    def _put_aside(self, batch: Sequence[Pending]) -> None:
+        log.warning("conversations_locked", drafts=len(batch))
+        self._locked |= {pending.draft.conversation_id for pending in batch}
+        self._aside.take_over(batch)
 
     @property
     def queued(self) -> int:
         """How many drafts wait for a batch."""
-        return sum(lane.queued for lane in self._lanes)
+        return sum(lane.queued for lane in (*self._lanes, self._aside))
 
     async def stop(self) -> None:
         """Wait until everything queued is answered, and give the connections back."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        await self._aside.stop()
 
 
 class Lane:
-    """One queue, one thread, one batch at a time."""
+    """One queue, one thread, one batch at a time.
 
-    def __init__(self, home: Runtime, number: int) -> None:
+    With `put_aside` it does not wait long for locked conversations, but hands over what is
+    for them. `emptied` is called whenever all is answered.
+    """
+
+    def __init__(
+        self,
+        home: Runtime,
+        name: str,
+        put_aside: Callable[[Sequence[Pending]], None] | None = None,
+        emptied: Callable[[], None] = lambda: None,
+    ) -> None:
         self._runtime = home
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log-lane-{number}")
+        self._put_aside = put_aside
+        self._emptied = emptied
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log-lane-{name}")
         self._queue: dict[Place, Pending] = {}
         self._running: dict[Place, Pending] = {}
         self._queue_max: int = settings.LOG_QUEUE_MAX
@@ -102,6 +135,14 @@ class Lane:
         if wait:
             raise self._limit.refusal(wait)
         self._queue[place] = pending
+        self._wake()
+
+    def take_over(self, batch: Iterable[Pending]) -> None:
+        """Queue what another lane has accepted; nobody waits here for these conversations yet."""
+        self._queue |= {(*p.draft.key, p.draft.digest): p for p in batch}
+        self._wake()
+
+    def _wake(self) -> None:
         if self.idle.is_set():
             self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
@@ -125,17 +166,21 @@ class Lane:
             places.setdefault(place[:3], place)
         self._running = {place: self._queue.pop(place) for place in places.values()}
         drafts = [pending.draft for pending in self._running.values()]
-        committing = self._runtime.loop.run_in_executor(self._thread, commit, drafts)
+        work = commit if self._put_aside is None else commit_unlocked
+        committing = self._runtime.loop.run_in_executor(self._thread, work, drafts)
         committing.add_done_callback(self._finish_batch)
 
-    def _finish_batch(self, committing: asyncio.Future[list[Outcome] | None]) -> None:
+    def _finish_batch(self, committing: asyncio.Future[Outcomes | None]) -> None:
         batch, self._running = list(self._running.values()), {}
-        outcomes = committing.result()
-        if outcomes is None:
+        found = committing.result()
+        if found is None:
             # Nothing is known of this batch, so nothing behind it may overtake it.
             batch += self._queue.values()
             self._queue = {}
-            outcomes = [Unavailable(retry_after=1.0)] * len(batch)
+            found = [Unavailable(retry_after=1.0)] * len(batch)
+        self._hand_over([p for p, outcome in zip(batch, found, strict=True) if outcome is None])
+        batch = [p for p, outcome in zip(batch, found, strict=True) if outcome is not None]
+        outcomes = [outcome for outcome in found if outcome is not None]
         try:
             self._answer(batch, outcomes)
         except Exception as error:
@@ -146,6 +191,17 @@ class Lane:
                 self._start_batch()
             else:
                 self.idle.set()
+                self._emptied()
+
+    def _hand_over(self, locked: list[Pending]) -> None:
+        """Give what was not tried away, and what is queued behind it."""
+        if not locked or self._put_aside is None:
+            return
+        ids = {pending.draft.conversation_id for pending in locked}
+        behind = {place: p for place, p in self._queue.items() if p.draft.conversation_id in ids}
+        for place in behind:
+            del self._queue[place]
+        self._put_aside([*locked, *behind.values()])
 
     def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
         failpoints.reach("writer.committed")
@@ -204,10 +260,31 @@ def _second(done: Done) -> Done:
     return answer
 
 
-def commit(drafts: Sequence[Draft]) -> list[Outcome] | None:
+def commit_unlocked(drafts: Sequence[Draft]) -> Outcomes | None:
+    """Commit a batch, but for the conversations that somebody else has locked for long."""
+    try:
+        return commit(drafts, patient=False)
+    except OperationalError:
+        free = _unlocked(drafts)
+    outcomes = commit([d for d in drafts if d.conversation_id in free]) if free else []
+    if outcomes is None:
+        return None
+    committed = iter(outcomes)
+    return [next(committed) if draft.conversation_id in free else None for draft in drafts]
+
+
+def _unlocked(drafts: Sequence[Draft]) -> set[int]:
+    try:
+        return unlocked_conversations({draft.conversation_id for draft in drafts})
+    except _PASSING:
+        # The whole table is locked, or away by now.
+        return set()
+
+
+def commit(drafts: Sequence[Draft], *, patient: bool = True) -> list[Outcome] | None:
     """Commit a batch in a lane's thread. None when its outcome could not be found out.
 
-    A connection that breaks in COMMIT leaves the outcome unknown; running the same
+    Without patience it raises when a lock is not had in time. A connection that breaks in COMMIT leaves the outcome unknown; running the same
     drafts again answers it, for what was stored is recognised by its client_id.
     """
     deadline = time.monotonic() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
@@ -217,6 +294,8 @@ def commit(drafts: Sequence[Draft]) -> list[Outcome] | None:
         except _PASSING as error:
             log.warning("append_retried", error=type(error).__name__, drafts=len(drafts))
             _drop_broken_connection()
+            if not patient and isinstance(error.__cause__, LockNotAvailable):
+                raise
             if time.monotonic() > deadline:
                 return None
             time.sleep(_RETRY_SECONDS)

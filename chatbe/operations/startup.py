@@ -57,7 +57,7 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "Several workers need Redis to reach each other: set REDIS_URL."
     if connection.vendor == "postgresql":
         pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-        needed = settings.DATABASE_THREADS + settings.LOG_LANES + 2
+        needed = settings.DATABASE_THREADS + settings.LOG_LANES + 3
         if pool < needed:
             yield (
                 f"DATABASE_POOL_SIZE must be at least {needed}: DATABASE_THREADS and LOG_LANES"

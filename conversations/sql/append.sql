@@ -11,6 +11,8 @@ CREATE OR REPLACE FUNCTION conversations_append(
     p_created_at timestamptz
 ) RETURNS TABLE (draft bigint, outcome text, id bigint, seq bigint, number bigint)
 LANGUAGE plpgsql VOLATILE
+-- Whoever waits longer is put aside, so that others need not wait with them (writer.py).
+SET lock_timeout = '1s'
 -- A plan made while the table was small would scan it for ever after.
 SET enable_seqscan = off
 SET enable_hashjoin = off

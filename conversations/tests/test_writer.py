@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Event
 
 import pytest
@@ -157,32 +158,74 @@ def test_sending_inside_a_transaction_raises_instead_of_waiting_for_itself(frien
     assert not Message.objects.exists()
 
 
-@pytest.mark.postgres
-async def test_what_stands_behind_an_unknown_outcome_is_answered_retry_and_is_stored_once_later(
-    writer, friends, settings
-):
-    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 0.1
+@contextmanager
+def locked_elsewhere(conversation_id):
+    """Somebody else's transaction holds the conversation meanwhile."""
     locked, done = Event(), Event()
 
-    def hold_the_conversation():
+    def hold():
         try:
             with transaction.atomic():
-                Conversation.objects.select_for_update().get(id=friends.conversation_id)
+                Conversation.objects.select_for_update().get(id=conversation_id)
                 locked.set()
                 done.wait(60)
         finally:
             connection.close()
 
-    drafts = [draft(friends.alice, friends.conversation_id, f"{n}") for n in range(5)]
     with ThreadPoolExecutor(1) as thread:
-        holding = thread.submit(hold_the_conversation)
-        await asyncio.get_running_loop().run_in_executor(None, locked.wait)
+        holding = thread.submit(hold)
+        locked.wait(60)
+        try:
+            yield
+        finally:
+            done.set()
+            holding.result()
+
+
+@pytest.mark.postgres
+async def test_a_locked_conversation_holds_up_nobody_but_its_own_sends(writer, friends):
+    others = await in_database_thread(make_friends)
+    texts = [f"{n}" for n in range(12)]
+    drafts = [draft(friends.alice, friends.conversation_id, text) for text in texts]
+    with locked_elsewhere(friends.conversation_id):
+        waiting = [submit(writer, *drafts[:3], draft(others.alice, others.conversation_id))]
+        async with asyncio.timeout(30):
+            while not writer.is_aside(friends.conversation_id):
+                await asyncio.sleep(0.01)
+            waiting.append(submit(writer, *drafts[3:6]))
+            # Nobody releases the lock before these are answered.
+            for _ in range(5):
+                outcomes = await submit(writer, draft(others.alice, others.conversation_id))
+                assert codes(outcomes) == ["stored"]
+            waiting.append(submit(writer, *drafts[6:9]))
+    answered = [outcome for each in waiting for outcome in await each]
+    assert codes(answered) == ["stored"] * 10
+    while writer.is_aside(friends.conversation_id):
+        await asyncio.sleep(0.01)
+    assert codes(await submit(writer, *drafts[9:])) == ["stored"] * 3
+    log = await in_database_thread(
+        lambda: list(
+            Message.objects.filter(conversation_id=friends.conversation_id)
+            .order_by("seq")
+            .values_list("text", flat=True)
+        )
+    )
+    assert log == texts
+    for each in (friends, others):
+        await in_database_thread(assert_gapless, each.conversation_id)
+
+
+@pytest.mark.postgres
+async def test_what_stands_behind_an_unknown_outcome_is_answered_retry_and_is_stored_once_later(
+    writer, friends, settings
+):
+    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 0.1
+    drafts = [draft(friends.alice, friends.conversation_id, f"{n}") for n in range(5)]
+    with locked_elsewhere(friends.conversation_id):
         first = submit(writer, *drafts[:2])
         await asyncio.sleep(0)
         behind = submit(writer, *drafts[2:])
         refused = [*await first, *await behind]
-        done.set()
-        holding.result()
     assert codes(refused) == ["unavailable"] * 5
     assert all(error.retry for error in refused)
     again = await submit(writer, *drafts)
