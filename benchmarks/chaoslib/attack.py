@@ -111,7 +111,8 @@ class Attack:
             # The answer to a renewal was lost with its server, and the session with that.
             with contextlib.suppress(UnreachableError):
                 await account.log_in(server.address)
-        except (OSError, ServiceError, UnreachableError, WebSocketException):
+        except (OSError, RuntimeError, ServiceError, UnreachableError, WebSocketException):
+            # (RuntimeError: asyncio's, for writing to a line that the other side just closed.)
             # Nobody there: it was ended, or cannot reach its database.
             await asyncio.sleep(REST_SECONDS)
 

@@ -89,7 +89,6 @@ PLANS = {
         },
         acks=240_000,
         frames=100_000,
-        pause=0.2,
     ),
 }
 

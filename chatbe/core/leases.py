@@ -1,7 +1,8 @@
 """How many sockets a user has open, on all processes together.
 
 Each socket holds a lease: a place in the user's sorted set in Redis, which runs out by
-itself unless its process renews it, so that a process that dies gives its places back.
+itself unless its process renews it, so that a process that dies gives its places back:
+sooner when they are needed, once the other processes have not heard of it for a while.
 What processes have to say of leases they collect and say in one call; a hello waits for
 one round trip at most. Where there is no Redis the process counts for itself; while Redis
 does not answer, it allows its own part (`chatbe.core.sharing`). Sockets that are open
@@ -19,7 +20,7 @@ from django.conf import settings
 
 from chatbe.core import metrics
 from chatbe.core.errors import TooManySockets
-from chatbe.core.sharing import REDIS_TIMEOUT_SECONDS, Sharing
+from chatbe.core.sharing import PROCESSES, REDIS_TIMEOUT_SECONDS, Sharing
 
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 20.0
@@ -29,13 +30,25 @@ _SPEAK = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local answer = {}
-for place, key in ipairs(KEYS) do
+local processes = KEYS[1]
+local function forget_the_dead(key)
+  for _, lease in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    if not redis.call('ZSCORE', processes, string.match(lease, '^[^.]*')) then
+      redis.call('ZREM', key, lease)
+    end
+  end
+end
+for place = 1, #KEYS - 1 do
+  local key = KEYS[place + 1]
   local word, lease = ARGV[2 * place + 1], ARGV[2 * place + 2]
   answer[place] = 1
   if word == 'drop' then
     redis.call('ZREM', key, lease)
   else
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    if word == 'take' and redis.call('ZCARD', key) >= tonumber(ARGV[1]) then
+      forget_the_dead(key)
+    end
     if word == 'renew' or redis.call('ZCARD', key) < tonumber(ARGV[1]) then
       redis.call('ZADD', key, now + ARGV[2], lease)
       redis.call('PEXPIRE', key, ARGV[2])
@@ -141,7 +154,7 @@ class SocketLeases:
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                 answers = await self._speak(
-                    keys=[f"chat:sockets:{lease.user_id}" for _, lease, _ in words],
+                    keys=[PROCESSES, *(f"chat:sockets:{lease.user_id}" for _, lease, _ in words)],
                     args=[
                         settings.SOCKETS_PER_USER,
                         round(LEASE_SECONDS * 1000),

@@ -32,6 +32,8 @@ PROCESS_SECONDS = 10
 # As many as a script should hold Redis up for: about a millisecond.
 BUCKETS_PER_CALL = 500
 KEYS = "chat:rates"
+# Which processes there are, each by when it last reported.
+PROCESSES = f"{KEYS}:processes"
 
 # What was taken may have been taken at any moment since the last report: counted from
 # its beginning, so that a steady sender is not held to less than the rule.
@@ -90,7 +92,7 @@ class Sharing:
             await self._report_due()
             with contextlib.suppress(Exception):
                 if self.is_up:
-                    await self.redis.zrem(f"{KEYS}:processes", self._process)
+                    await self.redis.zrem(PROCESSES, self._process)
                 await self.redis.aclose()
 
     def lost(self, error: BaseException) -> None:
@@ -123,7 +125,7 @@ class Sharing:
         costs = [round(bucket.limit.rule.interval * taken * 1000) for bucket, taken in due]
         async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
             answer = await self._report(
-                keys=[f"{KEYS}:processes", *keys],
+                keys=[PROCESSES, *keys],
                 args=[self._process, PROCESS_SECONDS * 1000, round(REPORT_SECONDS * 1000), *costs],
             )
         processes, *waits = (int(number) for number in answer)
