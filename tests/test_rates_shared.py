@@ -1,9 +1,11 @@
 """Limits of several processes: one allowance through Redis, less than it without (S16)."""
 
 import asyncio
+import contextlib
 
 import pytest
 
+from chatbe.core.leases import LEASE_SECONDS
 from scripts.services import Redis
 from tests.scraped import until, value
 from tests.servers import fresh_database
@@ -104,6 +106,24 @@ async def test_a_user_has_so_many_sockets_on_all_processes_together(world):
             while greeting == "error":
                 async with At(alice, other) as again:
                     greeting = again.greeting["type"]
+
+
+async def test_the_places_of_a_process_that_died_are_free_before_they_run_out(world):
+    stage, other, _ = world
+    alice, _ = stage.friends()
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(SOCKETS):
+            await stack.enter_async_context(At(alice, other))
+        other.kill()
+        try:
+            async with asyncio.timeout(LEASE_SECONDS / 2):
+                greeting = "error"
+                while greeting == "error":
+                    async with At(alice, stage.server) as again:
+                        greeting = again.greeting["type"]
+                    await asyncio.sleep(0.1)
+        finally:
+            other.restart()
 
 
 async def test_of_many_hellos_at_once_no_more_get_in_than_may(world):
