@@ -93,7 +93,8 @@ def make(tmp_path):
         return subprocess.Popen(
             ["make", "--no-print-directory", f"VENV={tmp_path}/venv", *arguments],
             cwd=PROJECT,
-            env={**os.environ, "DATA_DIR": str(tmp_path / "data")},
+            # `make test` starts us: its own arguments are not those of this make.
+            env={**os.environ, "DATA_DIR": str(tmp_path / "data"), "MAKEFLAGS": ""},
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
