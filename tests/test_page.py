@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -140,7 +141,8 @@ def test_who_is_typing_and_what_was_read_is_shown(served, arrive):
     his.page.get_by_label("Message", exact=True).press_sequentially("h")
     expect(hers.page.locator("#sign")).to_have_text(f"{bob.username} is typing …")
     his.say("hi")
-    expect(hers.page.locator("#sign")).to_have_text("Read up to #1")
+    # Sooner or later he has read his own as well.
+    expect(hers.page.locator("#sign")).to_have_text(re.compile(r"^Read up to #[12]$"))
 
 
 def test_somebody_who_is_added_by_name_is_there_for_both(served, arrive):
