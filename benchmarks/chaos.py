@@ -82,7 +82,10 @@ async def run(options: Options, plan: Plan) -> Outcome:
             await world.start()
             await Run(options, plan, installation, world, outcome).complete()
         except BaseException:
+            # Broken off (Ctrl-C) it still has something to tell.
             print(outcome.summary())
+            if options.report is not None:
+                write_report(options.report, outcome)
             raise
         finally:
             _keep_logs(options, world)

@@ -99,10 +99,15 @@ class Outcome:
     def _bound(self, trials: int) -> str:
         return rule_of_three(trials) if not self.violations else "none: see below"
 
+    def _rounds(self) -> str:
+        if self.rounds < self.plan.rounds:
+            return f"broken off after {self.rounds} of {self.plan.rounds} rounds"
+        return f"{self.rounds} rounds"
+
     def _figures(self) -> list[tuple[str, str]]:
         memory = self.memory_of_last or [0.0]
         return [
-            ("duration", f"{self.seconds / 60:.1f} minutes, {self.rounds} rounds"),
+            ("duration", f"{self.seconds / 60:.1f} minutes, {self._rounds()}"),
             ("server processes started", f"{self.lives:,}"),
             ("acknowledged messages", f"{self.acks:,}; a loss per ack: {self._bound(self.acks)}"),
             ("of them looked up the moment the ack was here", f"{self.witnessed:,}"),
