@@ -80,7 +80,7 @@ class TokenSerializer(StrictSerializer):
     token = serializers.CharField(max_length=200, trim_whitespace=False)
 
 
-class GroupSerializer(serializers.Serializer[Any]):
+class GroupDetailsSerializer(serializers.Serializer[Any]):
     """A group as one of its members may govern it; what they read is its conversation."""
 
     conversation_id = IdField(source="conversation.id")

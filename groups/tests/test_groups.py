@@ -13,6 +13,8 @@ from groups.permissions import Permission
 from groups.tests.people import GROUPS, befriend, told
 
 pytestmark = pytest.mark.django_db
+# Messages are stored by the log writer, whose transactions are its own.
+sending = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -26,6 +28,7 @@ def ids(*users):
     return [str(user.id) for user in users]
 
 
+@sending
 def test_whoever_makes_a_group_owns_it_and_its_members_are_there_at_once(people):
     ann, ben, cat = people
     phone, tablet = device_of(ann), device_of(ben)
@@ -164,6 +167,7 @@ def test_an_empty_description_is_none_and_an_empty_change_changes_nothing(circle
 # --- the end
 
 
+@sending
 def test_a_closed_group_is_read_and_left_and_nothing_else(circle):
     phone, tablet = circle.device("owner"), circle.device("member")
     assert post(tablet, circle.id).status_code == 201

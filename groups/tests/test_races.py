@@ -89,9 +89,10 @@ def test_an_admin_who_loses_the_role_removes_somebody_before_it_or_not_at_all():
 def test_an_owner_who_leaves_while_passing_on_leaves_an_owner_behind():
     for _ in range(ROUNDS):
         circle = make_circle()
+        phone, laptop = circle.device("owner"), circle.device("owner")
         left, passed = statuses(
-            lambda d=circle.device("owner"), c=circle: leave(d, c),
-            lambda d=circle.device("owner"), c=circle: transfer(d, c, c.member),
+            lambda d=phone, c=circle: leave(d, c),
+            lambda d=laptop, c=circle: transfer(d, c, c.member),
         )
         assert (left, passed) in {(409, 204), (204, 204)}
         assert roles(circle)[circle.member.id] == "owner"
@@ -102,9 +103,10 @@ def test_an_owner_who_leaves_while_passing_on_leaves_an_owner_behind():
 def test_an_heir_who_leaves_meanwhile_is_none():
     for _ in range(ROUNDS):
         circle = make_circle()
+        owner, admin = circle.device("owner"), circle.device("admin")
         passed, left = statuses(
-            lambda d=circle.device("owner"), c=circle: transfer(d, c, c.admin),
-            lambda d=circle.device("admin"), c=circle: leave(d, c),
+            lambda d=owner, c=circle: transfer(d, c, c.admin),
+            lambda d=admin, c=circle: leave(d, c),
         )
         # Either the owner may not leave any more, or who has left is no heir.
         assert (passed, left) in {(204, 409), (404, 204)}
@@ -117,7 +119,7 @@ def test_of_many_who_come_by_a_link_for_some_so_many_get_in():
     for _ in range(ROUNDS // 3):
         token = invite(owner, circle, max_uses=3)
         devices = [device_of(make_user()) for _ in range(8)]
-        codes = statuses(*(lambda d=device: join(d, token) for device in devices))
+        codes = statuses(*(lambda d=device, t=token: join(d, t) for device in devices))
         assert Counter(codes) == {201: 3, 404: 5}
         assert Invitation.objects.latest("id").uses == 3
         assert_sound(circle)
@@ -238,9 +240,7 @@ def test_a_request_is_approved_or_declined():
         device = device_of(make_user())
         assert join(device, invite(owner, circle, needs_approval=True)).status_code == 202
         url = f"{circle.url}/join-requests/{device.tokens.session.user_id}"
-        codes = statuses(
-            lambda u=url: owner.post(f"{u}/approve"), lambda u=url: admin.delete(u)
-        )
+        codes = statuses(lambda u=url: owner.post(f"{u}/approve"), lambda u=url: admin.delete(u))
         assert sorted(codes) == [204, 404]
         assert (device.get(circle.url).status_code == 200) is (codes[0] == 204)
         assert_sound(circle)

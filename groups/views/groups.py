@@ -24,13 +24,13 @@ def group_body(user_id: int, conversation_id: int) -> Any:
     access = access_group(
         user_id=user_id, conversation_id=conversation_id, permission=Permission.READ
     )
-    return shapes.GroupSerializer(access).data
+    return shapes.GroupDetailsSerializer(access).data
 
 
 class GroupsView(APIView):
     @operation(
         request=shapes.CreateGroupSerializer,
-        answers={200: shapes.GroupSerializer, 201: shapes.GroupSerializer},
+        answers={200: shapes.GroupDetailsSerializer, 201: shapes.GroupDetailsSerializer},
         refusals=[NotFound, Conflict],
     )
     def post(self, request: Request) -> Response:
@@ -46,14 +46,14 @@ class GroupsView(APIView):
 
 
 class GroupView(APIView):
-    @operation(answers={200: shapes.GroupSerializer}, refusals=[NotFound])
+    @operation(answers={200: shapes.GroupDetailsSerializer}, refusals=[NotFound])
     def get(self, request: Request, conversation_id: str) -> Response:
         """A group: how it is governed, and what one may do in it."""
         return Response(group_body(session_of(request).user_id, path_id(conversation_id)))
 
     @operation(
         request=shapes.UpdateGroupSerializer,
-        answers={200: shapes.GroupSerializer},
+        answers={200: shapes.GroupDetailsSerializer},
         refusals=[NotFound, Forbidden, Conflict],
     )
     def patch(self, request: Request, conversation_id: str) -> Response:

@@ -44,8 +44,8 @@ class JoinView(APIView):
     @operation(
         request=shapes.TokenSerializer,
         answers={
-            200: shapes.GroupSerializer,
-            201: shapes.GroupSerializer,
+            200: shapes.GroupDetailsSerializer,
+            201: shapes.GroupDetailsSerializer,
             202: shapes.WaitingSerializer,
         },
         refusals=[NotFound, Forbidden, Conflict, RateLimited],
