@@ -36,13 +36,13 @@ def test_an_owners_group_passes_to_the_admin_who_has_been_there_longest(circle):
     Contact.objects.all().delete()
     before = feed(circle.admin)
     empty(circle.owner)
+    assert feed(circle.admin) == before + 1
     roles = members_of(circle.device("admin"), circle)
     assert roles == {
         circle.admin.id: "owner",
         circle.friend.id: "admin",
         circle.member.id: "member",
     }
-    assert feed(circle.admin) == before + 1
     assert told(circle.id)[-2:] == [
         ("role.changed", circle.owner.id, [circle.admin.id], "owner"),
         ("member.left", circle.owner.id, [circle.owner.id], ""),
