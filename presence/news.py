@@ -46,7 +46,7 @@ class News:
 
     def gone(self, gone: Iterable[Gone]) -> None:
         """These users went offline, and this process was the one to find it."""
-        self._add({user_id: seen_at for user_id, seen_at in gone}, "offline")
+        self._add(dict(gone), "offline")
 
     def _add(self, changes: Mapping[int, Change], to: str) -> None:
         if not changes:

@@ -153,9 +153,7 @@ class RedisStore:
         )
 
     async def saved(self, gone: Sequence[Gone]) -> None:
-        said = [
-            part for user_id, at in gone for part in (user_id, round(at.timestamp() * 1000))
-        ]
+        said = [part for user_id, at in gone for part in (user_id, round(at.timestamp() * 1000))]
         await self._ask(lambda _: None, self._saved, keys=[self._unsaved], args=said)
 
     async def end(self) -> None:
@@ -182,5 +180,7 @@ def _gone(user: Any, milliseconds: Any) -> Gone:
 def _known(ids: Sequence[int], clock: tuple[int, int], since: Any, *found: Sequence[Any]) -> Known:
     ends = (end for some in found for end in some)
     online = {id for id, end in zip(ids, ends, strict=True) if end is not None}
-    age = clock[0] - int(since) / 1000 if since is not None else 0.0
+    if since is None:
+        return Known(online, complete=False)
+    age = clock[0] + clock[1] / 1e6 - int(since) / 1000
     return Known(online, complete=age >= settled_seconds())

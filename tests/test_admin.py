@@ -19,6 +19,7 @@ from contacts.models import Block, Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import make_friends
+from presence.models import LastSeen
 
 SECRET = "we meet at the old mill"
 LOOKED_AT = [m for m, a in admin.site._registry.items() if not isinstance(a, GroupAdmin)]
@@ -70,6 +71,7 @@ def _rows(db):
     message_of(friends.alice, friends.conversation_id).save(force_insert=True)
     block_user(user=friends.bob, other_id=make_user().id)
     Group.objects.create(name="helpers")
+    LastSeen.objects.create(user_id=friends.bob.id, at=timezone.now())
 
 
 @pytest.fixture

@@ -55,6 +55,8 @@ _LEFT_OUT = {"Hello": {"token"}, "Failure": {"fields"}}
 _OF_SCHEMA: dict[str, Json] = {
     "ConversationBody": {"id": _ID, "kind": "direct"},
     "OwnUser": {"id": "81604370001"},
+    "LastSeenBody": {"last_seen": "2026-11-23T18:00:00.123Z"},
+    "PresenceChanged": {"online": False, "last_seen": "2026-11-23T18:00:00.123Z"},
     "UserSummary": {"id": "81604370002", "username": "bob", "display_name": "Bob"},
     "Failure": {
         "code": "rate_limited",

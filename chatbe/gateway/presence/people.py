@@ -50,7 +50,10 @@ class People:
     def circles(self, user_ids: Collection[int]) -> Mapping[int, Circle]:
         """The circle of each of these users, in two statements."""
         showing = set(
-            _people().filter(id__in=user_ids).exclude(last_seen_for=_NOBODY).values_list("id", flat=True)
+            _people()
+            .filter(id__in=user_ids)
+            .exclude(last_seen_for=_NOBODY)
+            .values_list("id", flat=True)
         )
         seen = LastSeen.objects.filter(user_id=OuterRef("user_id")).values("at")
         rows = (
@@ -115,9 +118,7 @@ def list_standings(*, viewer: User, after: int | None, limit: int) -> StandingPa
     page = [id for id in contacts if id > (after or 0)]
     seen = last_seen_of(shown.intersection(page[:limit]) - known.online)
     return StandingPage(
-        standings=[
-            Standing(id, _is_online(id, shown, known), seen.get(id)) for id in page[:limit]
-        ],
+        standings=[Standing(id, _is_online(id, shown, known), seen.get(id)) for id in page[:limit]],
         next=page[limit - 1] if len(page) > limit else None,
         online_count=len(known.online),
         contacts_count=len(contacts),

@@ -18,9 +18,7 @@ class PresencesView(APIView):
     def get(self, request: Request) -> Response:
         """Who of one's contacts is online, and when the others were last here, by user id."""
         page = read_page(request)
-        found = list_standings(
-            viewer=session_of(request).user, after=page.after, limit=page.limit
-        )
+        found = list_standings(viewer=session_of(request).user, after=page.after, limit=page.limit)
         return Response(
             {
                 "results": PresenceSerializer(found.standings, many=True).data,
