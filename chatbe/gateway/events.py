@@ -4,8 +4,8 @@ The frames themselves are built by hand, for speed (`chatbe.realtime.frames`). T
 Structs hold them to their word: the reference client of the tests reads every frame
 with `decode_event`, which refuses a field too many, too few or of another kind.
 
-A new event gets its Struct beside its kin (`words.py`, `conversation_events.py`) and its
-place in EVENTS; a new command its answer in ANSWERS.
+A new event gets its Struct beside its kin (`words.py`, `conversation_events.py`,
+`presence/events.py`) and its place in EVENTS; a new command its answer in ANSWERS.
 """
 
 from collections import defaultdict
@@ -29,6 +29,7 @@ from chatbe.gateway.conversation_events import (
     TypingStopped,
 )
 from chatbe.gateway.hello import Hello, Ping, Sync
+from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.gateway.words import (
     Batch,
     Bye,
@@ -43,36 +44,6 @@ from chatbe.gateway.words import (
 )
 from chatbe.realtime.protocol import Command
 from conversations import handlers
-
-# --- presence -----------------------------------------------------------------------------
-
-
-class LastSeenBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When a contact who is offline was last here."""
-
-    user_id: IdText
-    last_seen: TimeText
-
-
-class PresenceSnapshot(Event, frozen=True, tag="presence.snapshot"):
-    """Who of your contacts is online; it replaces what you knew. Sent after `live`.
-
-    The lists are cut at 1,000, the newest `last_seen` first; the counts are not.
-    """
-
-    online: list[IdText]
-    online_count: int
-    contacts_count: int
-    last_seen: list[LastSeenBody]
-
-
-class PresenceChanged(Event, frozen=True, tag="presence.changed"):
-    """A contact came online or went offline; `last_seen` where they show it."""
-
-    user_id: IdText
-    online: bool
-    last_seen: TimeText | UnsetType = UNSET
-
 
 # Several Structs may be a `reply`: which one it is, its other field says.
 EVENTS: tuple[type[Event], ...] = (
