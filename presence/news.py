@@ -85,10 +85,13 @@ class News:
         hints = {}
         for user_id, audience in audiences.items():
             ids = [viewer for viewer in audience.viewers if viewer in online]
+            change = changes[user_id]
+            if not audience.is_shown:
+                # Hidden a moment ago: that they went is told, not when they were here.
+                if change is ONLINE:
+                    continue
+                change = None
             if ids:
-                change = changes[user_id]
-                if change is not ONLINE and not audience.shows_last_seen:
-                    change = None
                 hints[user_id] = UserHint(ids, changed_frame(user_id, change))
         return hints
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
+from chatbe.core.errors import Unavailable
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.runtime import Runtime, runtime
 from presence.attendance import Attendance
@@ -73,9 +74,12 @@ def presence() -> Presence:
 
 
 def online_among(user_ids: Collection[int]) -> Known:
-    """Who of these is online, from a thread."""
+    """Who of these is online, from a thread. Unavailable in a process that is ending."""
 
     async def ask() -> Known:
         return await presence().online(user_ids)
 
-    return asyncio.run_coroutine_threadsafe(ask(), runtime().loop).result(WAIT_SECONDS)
+    try:
+        return asyncio.run_coroutine_threadsafe(ask(), runtime().loop).result(WAIT_SECONDS)
+    except TimeoutError:
+        raise Unavailable from None

@@ -27,10 +27,10 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who sees a user come and go, and whether they may know when the user was last here."""
+    """Who sees a user come and go, and whether the user (still) shows it."""
 
     viewers: Sequence[int]
-    shows_last_seen: bool
+    is_shown: bool
 
 
 class PeopleSource(Protocol):

@@ -98,7 +98,7 @@ async def test_whoever_comes_back_in_time_was_never_gone(open_store):
 async def test_a_lease_runs_out_by_itself(open_store):
     async with open_store() as store:
         await store.put([Term(lease(1), 0.05), Term(lease(2), LONG)])
-        gone = []
+        gone: list[Gone] = []
         async with asyncio.timeout(10):
             while not gone:
                 gone, online = await store.sweep()
