@@ -8,6 +8,7 @@ others find what it did not tell (`presence.watch`).
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
@@ -25,6 +26,8 @@ from presence.sources import Sources
 from presence.store import Away, Gone, Store
 
 log = structlog.get_logger(__name__)
+
+TOLD_AT_ONCE = 1_000
 
 # Who came, or when who went was last here (None where nobody knows).
 Change = Literal[True] | datetime | None
@@ -62,7 +65,10 @@ class News:
 
     async def _tell_all(self) -> None:
         while True:
-            changes, self._changes = self._changes, {}
+            changes = {
+                user_id: self._changes.pop(user_id)
+                for user_id in list(itertools.islice(self._changes, TOLD_AT_ONCE))
+            }
             try:
                 await self._save()
                 if changes:

@@ -9,13 +9,14 @@ again as leases are renewed; `since` says since when they have been.
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
 
 from chatbe.core.sharing import REDIS_TIMEOUT_SECONDS, Sharing
 from presence.lengths import renew_seconds, settled_seconds
-from presence.store import Away, Gone, Known, Swept, Term, moment
+from presence.store import SAVED_AT_ONCE, Away, Gone, Known, Swept, Term, moment
 
 TERMS_PER_CALL = 500
 USERS_PER_SWEEP = 500
@@ -87,6 +88,8 @@ class RedisStore:
     def __init__(self, sharing: Sharing) -> None:
         self._sharing = sharing
         self._redis = sharing.redis
+        # The limits speak through the same few connections.
+        self._turns = asyncio.Semaphore(2)
         # Redis may serve several installations: each hears of its own people only.
         mark = hashlib.blake2b(settings.CONTENT_HASH_KEY.encode(), digest_size=6).hexdigest()
         self._keys = f"chat:presence:{mark}"
@@ -137,18 +140,24 @@ class RedisStore:
 
     async def online(self, user_ids: Collection[int]) -> Known:
         ids = list(user_ids)
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.time()
-        pipe.get(self._since)
+        online: set[int] = set()
+        complete = True
         for start in range(0, len(ids), USERS_PER_READ):
-            pipe.zmscore(self._users, ids[start : start + USERS_PER_READ])
-        return await self._ask(lambda answer: _known(ids, *answer), pipe.execute)
+            some = ids[start : start + USERS_PER_READ]
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.time()
+            pipe.get(self._since)
+            pipe.zmscore(self._users, some)
+            known = await self._ask(partial(_known, some), pipe.execute)
+            online |= known.online
+            complete = complete and known.complete
+        return Known(online, complete)
 
     async def unsaved(self) -> list[Gone]:
         return await self._ask(
             lambda rows: [_gone(user, at) for user, at in rows],
             self._redis.zrange,
-            *(self._unsaved, 0, USERS_PER_SWEEP - 1),
+            *(self._unsaved, 0, SAVED_AT_ONCE - 1),
             withscores=True,
         )
 
@@ -162,23 +171,24 @@ class RedisStore:
     async def _ask(
         self, read: Callable[[Any], T], ask: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> T:
-        # Nobody waits for a Redis that is known to be dead, nor for one that speaks nonsense.
-        if not self._sharing.is_up:
-            raise Away
-        try:
-            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
-                return read(await ask(*args, **kwargs))
-        except Exception as error:
-            self._sharing.lost(error)
-            raise Away from error
+        async with self._turns:
+            # Nobody waits for a Redis that is known to be dead, nor for one that speaks nonsense.
+            if not self._sharing.is_up:
+                raise Away
+            try:
+                async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+                    return read(await ask(*args, **kwargs))
+            except Exception as error:
+                self._sharing.lost(error)
+                raise Away from error
 
 
 def _gone(user: Any, milliseconds: Any) -> Gone:
     return Gone(int(user), moment(float(milliseconds) / 1000))
 
 
-def _known(ids: Sequence[int], clock: tuple[int, int], since: Any, *found: Sequence[Any]) -> Known:
-    ends = (end for some in found for end in some)
+def _known(ids: Sequence[int], answer: Sequence[Any]) -> Known:
+    clock, since, ends = answer
     online = {id for id, end in zip(ids, ends, strict=True) if end is not None}
     if since is None:
         return Known(online, complete=False)

@@ -9,10 +9,14 @@ The store is in memory where a process is alone (`MemoryStore`) and in Redis whe
 may be others (`presence.redis_store`); one suite of tests holds both to this contract.
 """
 
+import itertools
 import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
+
+# `Store.unsaved` answers with no more.
+SAVED_AT_ONCE = 500
 
 
 class Away(Exception):
@@ -116,7 +120,8 @@ class MemoryStore:
         return Known({id for id in user_ids if id in self._leases}, complete=True)
 
     async def unsaved(self) -> list[Gone]:
-        return [Gone(user_id, moment(seen)) for user_id, seen in self._unsaved.items()]
+        some = itertools.islice(self._unsaved.items(), SAVED_AT_ONCE)
+        return [Gone(user_id, moment(seen)) for user_id, seen in some]
 
     async def saved(self, gone: Sequence[Gone]) -> None:
         for user_id, seen_at in gone:

@@ -12,7 +12,7 @@ import asyncio
 import random
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -146,16 +146,16 @@ class Watch:
                 self._attendance.hide(user_id)
         watched = {id for circle in circles.values() for id in circle.last_seen}
         try:
-            online = (await self._store.online(watched)).online
+            known = await self._store.online(watched)
         except Away:
-            # Of the others nothing is known: what was told of them stays.
-            told = {id for viewer in viewers.values() for id in viewer.online}
-            online = self._attendance.here(watched) | (watched & told)
+            known = Known(self._attendance.here(watched), complete=False)
         for user_id, circle in circles.items():
             if self._viewers.get(user_id) is viewers[user_id]:
-                self._tell(user_id, viewers[user_id], circle, online)
+                self._tell(user_id, viewers[user_id], circle, known)
 
-    def _tell(self, user_id: int, viewer: Viewer, circle: Circle, found: set[int]) -> None:
+    def _tell(self, user_id: int, viewer: Viewer, circle: Circle, known: Known) -> None:
+        # Of whom nothing is known what was told stays.
+        found = known.online if known.complete else known.online | viewer.online
         online = found & circle.last_seen.keys()
         for other, is_online in (viewer.meanwhile or {}).items():
             if is_online and other in circle.last_seen:
@@ -214,7 +214,10 @@ class Watch:
     # --- the check -----------------------------------------------------------------------
 
     async def _repair(self) -> None:
-        suspects = self._differences(await self._store.online(await self._watched()))
+        watched: set[int] = set()
+        async for _, viewer in self._in_turns():
+            watched.update(viewer.contacts)
+        suspects = await self._differences(await self._store.online(watched))
         if not suspects:
             return
         await asyncio.sleep(PATIENCE_SECONDS)
@@ -237,22 +240,21 @@ class Watch:
             if told:
                 metrics.PRESENCE_REPAIRS.inc(len(told))
                 show_user_hints(self._hub, [UserHint(list(told), hint.frame)])
-            for viewer in viewers - told:
+            for user_id in viewers - told:
                 # No contact any more, perhaps.
-                self._look_again(viewer)
+                self._look_again(user_id)
 
-    async def _watched(self) -> set[int]:
-        watched: set[int] = set()
-        for place, viewer in enumerate(list(self._viewers.values()), start=1):
-            watched.update(viewer.contacts)
+    async def _in_turns(self) -> AsyncIterator[tuple[int, Viewer]]:
+        """All viewers, a few at a time: others have something to do as well."""
+        for place, found in enumerate(list(self._viewers.items()), start=1):
+            yield found
             if place % VIEWERS_PER_TURN == 0:
                 await asyncio.sleep(0)
-        return watched
 
-    def _differences(self, known: Known) -> dict[int, set[int]]:
+    async def _differences(self, known: Known) -> dict[int, set[int]]:
         """By user, whose viewers were told otherwise."""
         found: dict[int, set[int]] = defaultdict(set)
-        for user_id, viewer in self._viewers.items():
+        async for user_id, viewer in self._in_turns():
             online = known.online.intersection(viewer.contacts)
             for about in online ^ viewer.online if known.complete else online - viewer.online:
                 found[about].add(user_id)
