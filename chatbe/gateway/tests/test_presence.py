@@ -22,6 +22,7 @@ from conversations.tests.people import make_group
 from conversations.tests.test_queries import statements
 from presence.models import LastSeen
 from presence.process import presence
+from presence.services import save_last_seen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -239,3 +240,34 @@ def test_connecting_costs_the_same_however_many_contacts_there_are(monkeypatch, 
         # Those for the circle, and for whom to tell that she is here.
         costs.append(sum("contacts_contact" in sql or "last_seen_for" in sql for sql in found))
     assert len(set(costs)) == 1, costs
+
+
+def test_who_reads_slowly_is_told_once_they_have_read(open_socket):
+    alice, bob = make_user(), make_user()
+    befriend(alice, bob)
+    tablet = on_loop(open_socket(device_of(bob), bob))
+    tablet.stuck = 100_000
+    on_loop(open_socket(device_of(alice), alice))
+    while not device_of(bob).get(card(alice)).json()["online"]:
+        pass
+    on_loop(quiet())
+    assert tablet.of("presence.changed") == []
+    tablet.stuck = 0
+
+    async def look():
+        presence()._attendance.back.set()
+
+    on_loop(look())
+    on_loop(told(tablet, alice))
+
+
+def test_last_seen_only_moves_forward_and_is_kept_of_those_who_are_here():
+    alice, deleted = make_user(), make_user()
+    empty(deleted)
+    now = timezone.now()
+    for ago in (2, 1, 3):
+        at = now - timedelta(minutes=ago)
+        save_last_seen({alice.id: at, deleted.id: at})
+    assert list(LastSeen.objects.values_list("user_id", "at")) == [
+        (alice.id, now - timedelta(minutes=1))
+    ]
