@@ -14,6 +14,7 @@ from chatbe.core.text import clean_line, clean_text
 from conversations.changes import append_system
 from conversations.models import NAME_MAX, Conversation
 from conversations.services import members
+from conversations.services.sending import check_client_id
 from groups.models import DESCRIPTION_MAX, Group, History, InvitePolicy, JoinRequest
 from groups.permissions import Permission, Role
 from groups.selectors import Access, access_group
@@ -41,6 +42,8 @@ def create_group(
     who is no contact; Conflict above the limit of members.
     """
     name, description = _clean_name(name), _clean_description(description)
+    if client_id:
+        check_client_id(client_id)
     others = set(member_ids) - {user_id}
     refuse_full(1 + len(others))
     # Contacts change under these locks too, and nobody of them can be deleted meanwhile.
