@@ -70,7 +70,8 @@ def message_of(sender, conversation_id):
 def make_groups(owners):
     """A group of each of these, with an invitation and a request to join."""
     for owner in owners:
-        id, _ = create_group(user_id=owner.id, name="Mill")
+        access, _ = create_group(user_id=owner.id, name="Mill")
+        id = access.conversation.id
         invitation, _ = create_invitation(user_id=owner.id, conversation_id=id)
         JoinRequest.objects.create(
             group_id=id, user=owner, invitation=invitation, created_at=timezone.now()
