@@ -17,14 +17,16 @@ from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.events import ANSWERS, EVENTS, OwnReceipt, tag_of
 from chatbe.gateway.examples import example_of
+from chatbot.serializers import AnswerSerializer
+from chatbot.wire import AnswerBody
 from conversations import serializers as shapes
 from conversations import wire
 from tests.answers import assert_documented, rest_document
 from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
-# Two commands are answered with the same: one line less, and it is still told.
-TOLD_TWICE = {"reply.receipt", "reply.typing"}
+# Pairs of commands are answered with the same: one line less, and it is still told.
+TOLD_TWICE = {"reply.receipt", "reply.typing", "reply.answers"}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -111,6 +113,7 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
         (wire.ReceiptBody, shapes.MemberReceiptSerializer),
         (UserSummary, shapes.UserSerializer),
         (OwnReceipt, shapes.ReceiptSerializer),
+        (AnswerBody, AnswerSerializer),
     ],
 )
 def test_answers_have_the_fields_that_are_documented(struct, serializer):

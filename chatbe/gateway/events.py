@@ -20,6 +20,8 @@ from chatbe.core.ids import IdText
 from chatbe.core.times import TimeText
 from chatbe.gateway.hello import Hello, Ping, Sync
 from chatbe.realtime.protocol import Command, Position, Ref
+from chatbot import handlers as bot_handlers
+from chatbot.wire import AnswerBody
 from conversations import handlers
 from conversations.wire import ConversationBody, MessageBody, ReceiptBody
 
@@ -234,6 +236,37 @@ class TypingStopped(Event, frozen=True, tag="typing.stopped"):
     user_id: IdText
 
 
+# --- bots -------------------------------------------------------------------------------
+
+
+class BotAnswersReply(Answer, frozen=True, tag="reply"):
+    """What becomes of the question: one answer of each bot that was asked."""
+
+    answers: list[AnswerBody]
+
+
+class BotStreamed(Event, frozen=True, tag="bot.streamed"):
+    """A piece of an answer that is still being given, from this character on.
+
+    Where pieces are missing, `bot.resume` has all there is. The message ends it.
+    """
+
+    conversation_id: IdText
+    question_seq: Position
+    bot_id: IdText
+    offset: int
+    text: str
+
+
+class BotFinished(Event, frozen=True, tag="bot.finished"):
+    """Nothing more comes of this answer but its message, which may be here already."""
+
+    conversation_id: IdText
+    question_seq: Position
+    bot_id: IdText
+    status: str
+
+
 # --- what concerns one user ---------------------------------------------------------------
 
 
@@ -251,6 +284,7 @@ EVENTS: tuple[type[Event], ...] = (
     MessageReply,
     ReceiptReply,
     TypingReply,
+    BotAnswersReply,
     Failure,
     Range,
     MessageCreated,
@@ -261,6 +295,8 @@ EVENTS: tuple[type[Event], ...] = (
     ReceiptUpdated,
     TypingStarted,
     TypingStopped,
+    BotStreamed,
+    BotFinished,
     Reset,
     Resync,
     Bye,
@@ -279,6 +315,8 @@ ANSWERS: dict[type[Command], type[Event]] = {
     handlers.ReceiptMarkDelivered: ReceiptReply,
     handlers.TypingStart: TypingReply,
     handlers.TypingStop: TypingReply,
+    bot_handlers.BotResume: BotAnswersReply,
+    bot_handlers.BotCancel: BotAnswersReply,
 }
 
 

@@ -43,6 +43,10 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
     if settings.CONTACT_POLICY not in CONTACT_POLICIES:
         yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
+    if settings.CHATBOT_BASE_URL and not settings.CHATBOT_MODEL:
+        yield "CHATBOT_MODEL is not set, and CHATBOT_BASE_URL needs one."
+    if urlsplit(settings.CHATBOT_BASE_URL).scheme not in {"", "http", "https"}:
+        yield "CHATBOT_BASE_URL is no http or https address."
     if settings.ADMIN_PATH == "/":
         yield "ADMIN_PATH is empty: the page is there."
     yield from rule_problems()
@@ -118,6 +122,8 @@ def _service_problems() -> Iterator[str]:
         address = urlsplit(settings.REDIS_URL)
         if not address.password and address.scheme != "unix":
             yield "REDIS_URL has no password."
+    if settings.CHATBOT_API_KEY and not settings.CHATBOT_BASE_URL.startswith("https://"):
+        yield "CHATBOT_BASE_URL is not https: CHATBOT_API_KEY would be readable on its way."
     if settings.EMAIL_CONFIRMATION and not settings.EMAIL_URL:
         yield "EMAIL_URL is not set, and EMAIL_CONFIRMATION needs mails."
 
