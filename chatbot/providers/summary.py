@@ -12,12 +12,13 @@ _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 _WORD = re.compile(r"\w{2,}")
 # Words that say nothing of what a text is about.
 _EMPTY = frozenset(
-    """
-        "a about all also am an and any are as at be been but by can could did do does for from get
-    go had has have he her him his how i if in into is it its just like me my no not now of off
-    ok okay on one or our out she so some than that the their them then there they this to up
-    us was we were what when where which who will with would yes you your
-    """.split()
+    re.split(
+        r"\s+",
+        """a about all also am an and any are as at be been but by can could did do does for from
+        get go had has have he her him his how i if in into is it its just like me my no not now
+        of off ok okay on one or our out she so some than that the their them then there they
+        this to up us was we were what when where which who will with would yes you your""",
+    )
 )
 
 
