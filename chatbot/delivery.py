@@ -111,5 +111,14 @@ def show_end(answer: Answer, head: int) -> None:
 
 
 def _show(answer: Answer, frame: bytes, head: int, *, passing: bool = False) -> None:
-    place = {"after": head, "seq": answer.question_seq}
-    publish.hints([Hint(answer.conversation_id, frame, passing=passing, **place)])
+    publish.hints(
+        [
+            Hint(
+                answer.conversation_id,
+                frame,
+                after=head,
+                passing=passing,
+                seq=answer.question_seq,
+            )
+        ]
+    )

@@ -20,8 +20,8 @@ ROUND_MAX = 200
 
 def list_bots(*, viewer_id: int) -> QuerySet[User]:
     """The users of the bots that answer, by name."""
-    here = users_here_for(viewer_id, bot_users().values("id"))
-    return here.order_by("username_key")
+    ids = bot_users().values_list("id", flat=True)
+    return users_here_for(viewer_id, ids).order_by("username_key")
 
 
 def access_answers(*, user_id: int, conversation_id: int, seq: int) -> list[AnswerBody]:

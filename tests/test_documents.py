@@ -14,8 +14,9 @@ from accounts.summaries import UserSummary
 from chatbe.core import failpoints
 from chatbe.core.errors import ClientIdReused, Conflict, error_table
 from chatbe.gateway.asyncapi import asyncapi_document
+from chatbe.gateway.conversation_events import OwnReceipt
 from chatbe.gateway.dispatch import COMMAND_TYPES
-from chatbe.gateway.events import ANSWERS, EVENTS, OwnReceipt, tag_of
+from chatbe.gateway.events import ANSWERS, EVENTS, tag_of
 from chatbe.gateway.examples import example_of
 from chatbot.serializers import AnswerSerializer
 from chatbot.wire import AnswerBody
@@ -25,8 +26,8 @@ from tests.answers import assert_documented, rest_document
 from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
-# Pairs of commands are answered with the same: one line less, and it is still told.
-TOLD_TWICE = {"reply.receipt", "reply.typing", "reply.answers"}
+# Several commands are answered with the same: one line less, and it is still told.
+TOLD_TWICE = {"reply.answers", "reply.message", "reply.receipt", "reply.typing"}
 
 
 @pytest.mark.parametrize("name", KINDS)

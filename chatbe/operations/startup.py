@@ -43,13 +43,10 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
     if settings.CONTACT_POLICY not in CONTACT_POLICIES:
         yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
-    if settings.CHATBOT_BASE_URL and not settings.CHATBOT_MODEL:
-        yield "CHATBOT_MODEL is not set, and CHATBOT_BASE_URL needs one."
-    if urlsplit(settings.CHATBOT_BASE_URL).scheme not in {"", "http", "https"}:
-        yield "CHATBOT_BASE_URL is no http or https address."
     if settings.ADMIN_PATH == "/":
         yield "ADMIN_PATH is empty: the page is there."
     yield from rule_problems()
+    yield from _chatbot_problems()
     for entry in settings.METRICS_ADDRESSES:
         try:
             ip_network(entry.strip(), strict=False)
@@ -67,6 +64,15 @@ def _shape_problems(workers: int) -> Iterator[str]:
                 f"DATABASE_POOL_SIZE must be at least {needed}: DATABASE_THREADS and LOG_LANES"
                 " hold a connection each, and requests need some too."
             )
+
+
+def _chatbot_problems() -> Iterator[str]:
+    if not settings.CHATBOT_BASE_URL:
+        return
+    if urlsplit(settings.CHATBOT_BASE_URL).scheme not in {"http", "https"}:
+        yield "CHATBOT_BASE_URL is no http or https address."
+    if not settings.CHATBOT_MODEL:
+        yield "CHATBOT_MODEL is not set, and CHATBOT_BASE_URL needs one."
 
 
 def _secret_problems() -> Iterator[str]:

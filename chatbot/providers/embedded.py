@@ -150,5 +150,5 @@ COMMANDS: tuple[tuple[re.Pattern[str], Callable[[Prompt, re.Match[str]], str]], 
     (_pattern(r"(search|find)( for)?\b(?P<words>.*)"), _search),
     (_pattern(r"(roll|dice|throw)\b( a)?\s*(?P<count>\d{1,4})?\s*(d(?P<sides>\d{1,5}))?"), _roll),
     (_pattern(r"remind( me)?\b(?P<rest>.*)"), _remind),
-    (_pattern(r"(what(’s|'s| is) the )?(time|date)\b|what time is it\b"), _time),
+    (_pattern(r"(what('s| is) the )?(time|date)\b|what time is it\b"), _time),
 )

@@ -1,5 +1,6 @@
 """Summing up by extraction: the sentences that say most of what was said, unchanged."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -47,4 +48,4 @@ def _weight(sentence: str, counts: Counter[str]) -> float:
     words = set(_words(sentence))
     if not words:
         return 0.0
-    return float(sum(counts[word] for word in words)) / len(words) ** 0.5
+    return sum(counts[word] for word in words) / math.sqrt(len(words))

@@ -95,7 +95,8 @@ class Worker:
     def _patience(self) -> float:
         sweep_at = self._swept_at + settings.SWEEP_SECONDS
         keep_at = self._kept_at + settings.CHATBOT_LEASE_SECONDS / KEEPS_PER_LEASE
-        return max(0.0, min(sweep_at, keep_at) - time.monotonic())
+        soonest: float = min(sweep_at, keep_at)
+        return max(0.0, soonest - time.monotonic())
 
     def _look(self) -> None:
         now = time.monotonic()
