@@ -114,8 +114,8 @@ class OpenAIProvider:
             on=lambda error: isinstance(error, ProviderFault) and error.again,
             attempts=TRIES,
             timeout=settings.CHATBOT_FIRST_BYTE_SECONDS,
-            wait_initial=0.3,
-            wait_max=5.0,
+            wait_initial=0.2,
+            wait_jitter=0.2,
         ):
             with attempt:
                 return self._ask_once(session, prompt)
