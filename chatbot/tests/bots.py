@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from typing import Any
 
@@ -16,10 +17,15 @@ class Chats(Stage):
 
     def __init__(self, *arguments: Any, **settings: str) -> None:
         super().__init__(*arguments, **settings)
-        self.installation.run("-m", "chatbot.tests.seed", text="\n".join(MODELS))
+        self.seed("bots", models=MODELS)
         made = self.rows("SELECT username, id FROM accounts_user WHERE is_bot")
         # By their models; the default one has that of the settings.
         self.bots = {name.removesuffix("-bot"): str(id) for name, id in made}
+
+    def seed(self, do: str, **wish: Any) -> Any:
+        """Have something made that no outer door makes (seed.py)."""
+        text = json.dumps({"do": do, **wish})
+        return json.loads(self.installation.run("-m", "chatbot.tests.seed", text=text))
 
     async def asking(self, model: str = "assistant") -> tuple[Person, str]:
         """Somebody, and their conversation with the bot of this model."""
