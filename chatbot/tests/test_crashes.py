@@ -11,7 +11,7 @@ from chatbot.tests.conftest import started
 
 @pytest.mark.embedded_only
 async def test_a_server_killed_in_mid_answer_says_what_it_had_and_asks_nobody_again(provider):
-    with started(provider) as chats:
+    with started(provider, CHATBOT_TOTAL_SECONDS="60") as chats:
         question = f"count {uuid.uuid4().hex}"
         alice, conversation_id = await chats.asking("slow")
         async with alice.live() as phone:
@@ -35,7 +35,8 @@ async def test_a_server_killed_in_mid_answer_says_what_it_had_and_asks_nobody_ag
 
 @pytest.mark.postgres
 async def test_a_worker_killed_in_mid_answer_leaves_it_to_another(provider):
-    with started(provider, CHATBOT_WORKER_IN_SERVER="false") as chats:
+    settings = {"CHATBOT_WORKER_IN_SERVER": "false", "CHATBOT_TOTAL_SECONDS": "60"}
+    with started(provider, **settings) as chats:
         question = f"count {uuid.uuid4().hex}"
         alice, conversation_id = await chats.asking("slow")
         worker, other = (WorkerProcess(chats.installation.environment) for _ in range(2))
@@ -45,8 +46,8 @@ async def test_a_worker_killed_in_mid_answer_leaves_it_to_another(provider):
                 seq = await ask(phone, conversation_id, question)
                 worker.start()
                 seen = [await phone.expect("bot.streamed", question_seq=seq) for _ in range(2)]
-                other.start()
                 worker.kill()
+                other.start()
                 message = await answer_to(phone, seq)
                 assert_interrupted(message, seen)
                 assert len(provider.about(question)) == 1

@@ -19,6 +19,7 @@ async def test_an_answer_streams_to_who_sees_the_question_until_its_asker_stops_
     bot = chats.bots["slow"]
     group = chats.seed("group", members=[alice.user_id, bob.user_id, carol.user_id, bot])
     async with alice.live() as phone, bob.live() as tablet:
+        await carol.be_logged_in()
         seq = await ask(phone, group, "@slow-bot count")
         seen = await pieces(phone, seq, 2)
         assert seen.startswith("word0 word1 ")
@@ -76,7 +77,8 @@ async def test_a_question_is_cancelled_before_it_was_asked(chats, provider):
 
 
 async def test_a_provider_that_hangs_keeps_nobody_else_waiting(chats, provider):
-    people = [await chats.asking("hanging") for _ in range(6)]
+    # One more than may be answered at a time; more faults would open the circuit for other tests.
+    people = [await chats.asking("hanging") for _ in range(3)]
     bob, calm = await chats.asking("assistant")
     stuck = []
     for person, conversation_id in people:
