@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.admin import GroupAdmin
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.ids import first_id_at
+from chatbe.core.ids import first_id_at, new_id
+from chatbot.models import Answer, Bot, Reminder
 from contacts.models import Block, Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership, Message
@@ -78,6 +79,13 @@ def make_groups(owners):
         )
 
 
+def remind(asker, conversation_id):
+    """A question to the default bot, and the reminder it was about."""
+    place = {"conversation_id": conversation_id, "question_seq": new_id(), "asker": asker}
+    answer = Answer.objects.create(bot=Bot.objects.earliest("id"), text=SECRET, **place)
+    Reminder.objects.create(answer=answer, due_at=timezone.now(), text=SECRET)
+
+
 @pytest.fixture
 def _rows(db):
     """One row of everything the admin shows."""
@@ -85,6 +93,7 @@ def _rows(db):
     message_of(friends.alice, friends.conversation_id).save(force_insert=True)
     block_user(user=friends.bob, other_id=make_user().id)
     make_groups([friends.alice])
+    remind(friends.alice, friends.conversation_id)
     Group.objects.create(name="helpers")
     LastSeen.objects.create(user_id=friends.bob.id, at=timezone.now())
 
@@ -327,6 +336,9 @@ def many_of_everything(count):
     Membership.objects.bulk_create(
         Membership(conversation=talk, user=a) for talk, (a, _) in zip(talks, pairs, strict=True)
     )
+    Bot.objects.bulk_create(Bot(user=user) for user in users)
+    for talk, (a, _) in zip(talks, pairs, strict=True):
+        remind(a, talk.id)
     Message.objects.bulk_create(
         message_of(a, talk.id) for talk, (a, _) in zip(talks, pairs, strict=True)
     )
