@@ -113,8 +113,15 @@ SECRET_KEY = env("SECRET_KEY") or (
 )
 SIGNING_KEYS: list[str] = env("SIGNING_KEYS")
 CONTENT_HASH_KEY = env("CONTENT_HASH_KEY")
+# Where the signing keys are if the environment has none.
+SIGNING_KEYS_FILE = None if SIGNING_KEYS or PRODUCTION else DATA_DIR / "signing_key"
+if SIGNING_KEYS_FILE is not None:
+    # One a line; the first that was ever made has no name.
+    SIGNING_KEYS = [
+        key if ":" in key else "local:" + key
+        for key in read_or_create(DATA_DIR, SIGNING_KEYS_FILE.name).split()
+    ]
 if not PRODUCTION:
-    SIGNING_KEYS = SIGNING_KEYS or ["local:" + read_or_create(DATA_DIR, "signing_key")]
     CONTENT_HASH_KEY = CONTENT_HASH_KEY or read_or_create(DATA_DIR, "content_hash_key")
 
 ALLOWED_HOSTS: list[str] = env("ALLOWED_HOSTS") or (

@@ -1,0 +1,14 @@
+"""What the apps have to offer to commands that are about all of them. A new app adds its line."""
+
+import accounts.belongings
+import accounts.purge
+import contacts.belongings
+import contacts.purge
+import conversations.belongings
+
+EXPIRED = (*accounts.purge.EXPIRED, *contacts.purge.EXPIRED)
+BELONGINGS = (
+    *accounts.belongings.BELONGINGS,
+    *contacts.belongings.BELONGINGS,
+    *conversations.belongings.BELONGINGS,
+)
