@@ -49,6 +49,8 @@ env = environ.Env(
     RECEIPT_SECONDS=(float, 1.0),
     SWEEP_SECONDS=(float, 5.0),
     REPLAY_MAX=(int, 500),
+    RETENTION_DIRECT_DAYS=(int, 0),
+    RETENTION_GROUP_DAYS=(int, 0),
     # --- accounts
     ACCESS_TOKEN_SECONDS=(int, 600),
     SESSION_DAYS=(int, 60),
@@ -265,6 +267,8 @@ LOG_UNKNOWN_OUTCOME_SECONDS = env("LOG_UNKNOWN_OUTCOME_SECONDS")
 RECEIPT_SECONDS = env("RECEIPT_SECONDS")
 SWEEP_SECONDS = env("SWEEP_SECONDS")
 REPLAY_MAX = env("REPLAY_MAX")
+RETENTION_DIRECT_DAYS = env("RETENTION_DIRECT_DAYS")
+RETENTION_GROUP_DAYS = env("RETENTION_GROUP_DAYS")
 
 # --- accounts ---------------------------------------------------------------------
 

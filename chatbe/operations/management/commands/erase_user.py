@@ -21,11 +21,10 @@ class Command(OperatorCommand):
     report goes on with that user, also when the name is somebody else's by then.
     """
 
-    help = (
-        "Erase a user: the account and all that belongs to it, and if wanted their messages."
-        " It does not reach backups, logs, exports, what clients have stored, and what others"
-        " have quoted."
-    )
+    help = """Erase a user: the account and all that belongs to it, and if wanted their messages.
+
+    It does not reach backups, the server's logs, exports that were made, and what clients
+    have stored or others have copied."""
     example = "erase_user alice --messages empty --report alice.json"
     is_long = True
 
@@ -56,7 +55,7 @@ class Command(OperatorCommand):
         report["messages"] = options["messages"]
         _write(path, report)
         batches = erase_user(user_id, empty_messages=options["messages"] == "empty")
-        report["emptied"] += self.follow(batches, "messages, emptied")
+        self.follow(batches, "messages, emptied")
         report |= {"after": what_is_kept(user_id), "finished_at": _now()}
         _write(path, report)
         self.stdout.write(f"User {user_id} is erased; {path} says what that was.")
@@ -75,7 +74,6 @@ class Command(OperatorCommand):
             "begun_at": _now(),
             "finished_at": None,
             "messages": "",
-            "emptied": 0,
             "before": what_is_kept(user.id),
             "after": None,
         }
