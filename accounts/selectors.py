@@ -38,8 +38,8 @@ def access_user(name: str) -> User:
 
 
 def people_here() -> QuerySet[User]:
-    """Everybody with an account that is in use."""
-    return User.objects.filter(is_active=True)
+    """Everybody with an account that is in use, but bots."""
+    return User.objects.filter(is_active=True, is_bot=False)
 
 
 def live_sessions() -> QuerySet[Session]:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 
 from accounts.models import MailCode, Notice, Session, Ticket, User
+from accounts.names import username_key
 from chatbe.core.ids import first_id_at
 from contacts.models import Contact, ContactRequest
 from conversations.models import Conversation, Membership, Message
@@ -49,7 +50,7 @@ def write_crowd(now: datetime) -> Crowd:
     users = [
         User(
             username=f"crowd{number}",
-            username_key=f"crowd{number}",
+            username_key=username_key(f"crowd{number}"),
             email=f"crowd{number}@example.org",
             email_key=f"crowd{number}@example.org",
             password="!",
@@ -62,7 +63,7 @@ def write_crowd(now: datetime) -> Crowd:
     pairs = [(ids[place], ids[place + 1]) for place in range(0, PEOPLE, 2)]
     directs = [_direct(pair) for pair in pairs]
     group = _group(ids)
-    _write_messages(_messages(group, directs, pairs, ids, start, now))
+    _write_messages(_messages(group, directs, ids, start, now))
     _write_what_may_go(ids, pairs, now)
     return Crowd(ids, group.id, [conversation.id for conversation in directs])
 
@@ -89,7 +90,11 @@ def _direct(pair: tuple[int, int]) -> Conversation:
     )
     Membership.objects.bulk_create(
         Membership(
-            conversation=conversation, user_id=id, read_seq=read, read_number=read, delivered_seq=300
+            conversation=conversation,
+            user_id=id,
+            read_seq=read,
+            read_number=read,
+            delivered_seq=300,
         )
         for id, read in zip(pair, (100, 300), strict=True)
     )
@@ -123,14 +128,15 @@ def _group(ids: Sequence[int]) -> Conversation:
 def _messages(
     group: Conversation,
     directs: Sequence[Conversation],
-    pairs: Sequence[tuple[int, int]],
     ids: Sequence[int],
     start: datetime,
     now: datetime,
 ) -> Iterable[tuple[Any, ...]]:
     length = group.message_count
     step = timedelta(days=DAYS) / (length + 1)
-    created = json.dumps({"action": "group.created", "user_ids": [str(ids[0])], "value": "Everybody"})
+    created = json.dumps(
+        {"action": "group.created", "user_ids": [str(ids[0])], "value": "Everybody"}
+    )
     yield _row(group.id, 1, 0, ids[0], start, kind="system", text=created)
     for number in range(1, length + 1):
         seq, at = number + 1, start + step * number
@@ -142,7 +148,8 @@ def _messages(
             changes = {"changed_seq": length + 4, "deleted_at": now, "text": ""}
         sender = ids[number % len(ids)] if number % 3 else ids[0]
         yield _row(group.id, seq, number, sender, at, **changes)
-    for place, (conversation, pair) in enumerate(zip(directs, pairs, strict=True)):
+    for place, conversation in enumerate(directs):
+        pair = (conversation.low_user_id or 0, conversation.high_user_id or 0)
         for seq in range(1, IN_DIRECTS + 1):
             at = start + timedelta(days=seq - 1, seconds=place)
             yield _row(conversation.id, seq, seq, pair[seq % 2], at, reply_to=seq - 1 or None)
@@ -179,7 +186,7 @@ def _write_messages(rows: Iterable[tuple[Any, ...]]) -> None:
         places = ", ".join(["%s"] * len(COLUMNS))
         cursor.executemany(
             f"INSERT INTO {table} ({columns}) VALUES ({places})",  # noqa: S608 - our own names
-            (tuple(map(_as_stored, row)) for row in rows),
+            [tuple(map(_as_stored, row)) for row in rows],
         )
 
 
@@ -189,11 +196,13 @@ def _as_stored(value: Any) -> Any:
     return value
 
 
-def _write_what_may_go(
-    ids: Sequence[int], pairs: Sequence[tuple[int, int]], now: datetime
-) -> None:
+def _write_what_may_go(ids: Sequence[int], pairs: Sequence[tuple[int, int]], now: datetime) -> None:
     """Of each sort one that is over for long, one that was just now, one that goes on."""
-    long_ago, just_now, later = now - timedelta(days=200), now - timedelta(minutes=5), now + timedelta(days=9)
+    long_ago, just_now, later = (
+        now - timedelta(days=200),
+        now - timedelta(minutes=5),
+        now + timedelta(days=9),
+    )
     sessions = [
         Session(
             user_id=id,
@@ -215,7 +224,9 @@ def _write_what_may_go(
         for place, session in enumerate(sessions)
     )
     MailCode.objects.bulk_create(
-        MailCode(hash=f"{id}.{place}", kind="confirm_email", user_id=id, address="a@b.c", expires_at=at)
+        MailCode(
+            hash=f"{id}.{place}", kind="confirm_email", user_id=id, address="a@b.c", expires_at=at
+        )
         for id in ids
         for place, at in enumerate(expiries)
     )

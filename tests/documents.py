@@ -172,13 +172,16 @@ def done_targets() -> list[str]:
 
 
 def told_management(text: str) -> list[str]:
-    return [f"{name}: {help}" for name, help in re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE)]
+    return [
+        f"{name}: {told}"
+        for name, told in re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    ]
 
 
 def done_management() -> list[str]:
     ours = {name: app for name, app in get_commands().items() if app.startswith(SERVED)}
     helps = {name: load_command_class(app, name).help for name, app in ours.items()}
-    return [f"{name}: {help.splitlines()[0]}" for name, help in helps.items()]
+    return [f"{name}: {told.splitlines()[0]}" for name, told in helps.items()]
 
 
 _PROTOCOL = PROJECT / "docs" / "protocol.md"
@@ -189,8 +192,6 @@ KINDS = {
     "errors": Kind(_PROTOCOL, told_errors, done_errors),
     "close codes": Kind(_PROTOCOL, told_close_codes, done_close_codes),
     "settings": Kind(PROJECT / "docs" / "settings.md", told_settings, done_settings),
-    "management commands": Kind(
-        PROJECT / "docs" / "commands.md", told_management, done_management
-    ),
+    "management commands": Kind(PROJECT / "docs" / "commands.md", told_management, done_management),
     "targets of make": Kind(PROJECT / "README.md", told_targets, done_targets),
 }

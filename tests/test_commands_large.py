@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.utils import timezone
+from time_machine import travel
 
 from accounts.models import Notice, Session, User
 from accounts.tests.rest import device_of
@@ -147,18 +148,24 @@ DAMAGE = {
         ["9 replies to nothing before it"],
     ),
     "a tombstone that still says it": (
-        "UPDATE conversations_message SET deleted_at = created_at"
-        " WHERE conversation_id = {id} AND seq = 9",
+        (
+            "UPDATE conversations_message SET deleted_at = created_at"
+            " WHERE conversation_id = {id} AND seq = 9"
+        ),
         ["9 is deleted, but has a text or no change"],
     ),
     "a pointer beyond the end": (
-        "UPDATE conversations_membership SET delivered_seq = 401"
-        " WHERE conversation_id = {id} AND user_id = {user}",
+        (
+            "UPDATE conversations_membership SET delivered_seq = 401"
+            " WHERE conversation_id = {id} AND user_id = {user}"
+        ),
         ["user {user}: read_seq is 100 and delivered_seq 401, the log ends at 400"],
     ),
     "somebody left a direct conversation": (
-        "UPDATE conversations_membership SET left_seq = 9"
-        " WHERE conversation_id = {id} AND user_id = {user}",
+        (
+            "UPDATE conversations_membership SET left_seq = 9"
+            " WHERE conversation_id = {id} AND user_id = {user}"
+        ),
         ["is direct, but not between the two it names", "member_count is 2, not 1"],
     ),
     "a direct conversation of nobody": (
@@ -178,10 +185,10 @@ def test_what_is_wrong_is_found(crowd, damage):
     assert set(found) >= {line.format(**names) for line in told}
 
 
-def test_a_gap_that_changes_cannot_have_left_is_found_beside_one_that_they_have(crowd):
-    """In the group two changes were superseded; nothing explains a third hole."""
+def test_a_gap_that_edits_cannot_have_left_is_found_beside_one_that_they_have(crowd):
+    """A message that was edited again leaves the place of its edit; nothing else does."""
     end = Conversation.objects.get(id=crowd.group).last_seq
-    Message.objects.filter(conversation_id=crowd.group, seq=20).update(changed_seq=end + 2)
+    Message.objects.filter(conversation_id=crowd.group, seq=10).update(changed_seq=end + 2)
     Conversation.objects.filter(id=crowd.group).update(last_seq=end + 2)
     assert "all is well" in run("check_log", "--conversation", crowd.group)
     Conversation.objects.filter(id=crowd.group).update(last_seq=end + 3)
@@ -207,9 +214,9 @@ def test_counters_are_repaired_and_nothing_else(crowd):
     assert len(findings("--conversation", crowd.group)) == 3
     assert "repaired all 3 findings" in run("check_log", "--repair")
     assert "all is well" in run("check_log")
-    Message.objects.filter(conversation_id=crowd.group, seq=30).delete()
+    Message.objects.filter(conversation_id=crowd.directs[3], seq=30).delete()
     Conversation.objects.filter(id=crowd.group).update(member_count=7)
-    with pytest.raises(CommandError, match="5 findings, 3 of them repaired"):
+    with pytest.raises(CommandError, match="4 findings, 2 of them repaired"):
         run("check_log", "--repair")
 
 
@@ -230,14 +237,13 @@ def test_what_is_over_is_purged_and_what_is_not_stays(crowd):
 def test_retention_empties_what_is_older_and_tells_it_in_the_log(crowd, now):
     before = now - timedelta(days=390)
     due = Message.objects.filter(kind="text", deleted_at=None, id__lt=first_id_at(before))
-    told = {
-        kind: due.filter(conversation__kind=kind).count() for kind in ("direct", "group")
-    }
-    assert told["direct"] > 1_000
+    told = {kind: due.filter(conversation__kind=kind).count() for kind in ("direct", "group")}
+    assert told["direct"] >= 1_000
     days = ("--direct-days", 390, "--group-days", 390)
-    assert run("apply_retention", *days) == "".join(
-        f"{kind}: emptied {count} messages.\n" for kind, count in told.items()
-    )
+    with travel(now, tick=False):
+        assert run("apply_retention", *days) == "".join(
+            f"{kind}: emptied {count} messages.\n" for kind, count in told.items()
+        )
     assert due.count() == 0
     direct = Conversation.objects.get(id=crowd.directs[0])
     emptied = Message.objects.filter(conversation=direct).exclude(deleted_at=None)
@@ -246,7 +252,8 @@ def test_retention_empties_what_is_older_and_tells_it_in_the_log(crowd, now):
     assert set(emptied.values_list("text", flat=True)) == {""}
     assert Message.objects.filter(kind="system").exclude(text="").count() == 1
     assert "all is well" in run("check_log")
-    assert "direct: emptied 0" in run("apply_retention", *days)
+    with travel(now, tick=False):
+        assert "direct: emptied 0" in run("apply_retention", *days)
     assert "stay for ever" in run("apply_retention")
 
 
@@ -295,7 +302,7 @@ def test_an_erased_user_leaves_places_and_a_report(crowd, tmp_path):
     assert (written["before"]["texts"], written["after"]["texts"]) == (told, 0)
     assert [written["after"][name] for name in ("notices", "contacts", "mail_codes")] == [0] * 3
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
-    assert "crowd0" not in {User.objects.get(id=crowd.talker).username}
+    assert User.objects.get(id=crowd.talker).username != "crowd0"
     assert not Message.objects.filter(text__startswith=f"What {crowd.talker} says").exists()
     assert "all is well" in run("check_log")
     # The same once more goes on with the same user, whoever has the name by then.

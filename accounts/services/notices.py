@@ -63,9 +63,7 @@ def who_hears(broadcast: str, username: str | None = None) -> QuerySet[User]:
     users = selectors.people_here()
     if username is not None:
         users = users.filter(id=selectors.access_user(username).id)
-    return users.filter(
-        ~Exists(Notice.objects.filter(user_id=OuterRef("id"), broadcast=broadcast))
-    )
+    return users.filter(~Exists(Notice.objects.filter(user_id=OuterRef("id"), broadcast=broadcast)))
 
 
 def broadcast_notice(*, text: str, broadcast: str, username: str | None = None) -> Iterator[int]:

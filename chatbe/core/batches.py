@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 PAGE = 1_000
 
@@ -54,11 +54,7 @@ def purge(expired: Expired, days: int, *, size: int = PAGE) -> Iterator[int]:
             # In the order of their keys, and never waiting for somebody who uses one.
             own = rows.filter(pk__in=[row["pk"] for row in page]).order_by("pk")
             locked = own.select_for_update(skip_locked=True).values_list("pk", flat=True)
-            deleted = _delete(rows.model, list(locked))
-        yield deleted
-
-
-def _delete(model: type[Model], keys: list[Any]) -> int:
-    # What hangs on a row goes with it, and is not what was counted.
-    model._default_manager.filter(pk__in=keys).delete()
-    return len(keys)
+            keys = list(locked)
+            # What hangs on a row goes with it, and is not what was counted.
+            rows.model.objects.filter(pk__in=keys).delete()
+        yield len(keys)

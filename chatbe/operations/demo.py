@@ -19,7 +19,7 @@ from contacts.selectors import may_talk
 from contacts.services import add_contact
 from conversations.append import append_messages
 from conversations.drafts import Appended
-from conversations.models import Conversation, Membership
+from conversations.models import Conversation, Membership, Message
 from conversations.services.members import add_members, create_group, lock_group
 from conversations.services.sending import draft_message
 
@@ -108,8 +108,9 @@ def make_group(people: Sequence[User]) -> int:
 
 
 def say(group_id: int, people: Sequence[User], count: int) -> Iterator[int]:
-    """Let them say so many things in turn; yields how many of each batch are new."""
-    for first in range(0, count, BATCH):
+    """Let them say so many things in turn, in all; yields how many of each batch are new."""
+    said = Message.objects.filter(conversation_id=group_id, client_id__startswith="demo-")
+    for first in range(said.count(), count, BATCH):
         outcomes = append_messages(
             [
                 draft_message(

@@ -79,5 +79,6 @@ def _empty_batch(conversation_id: int, seqs: Collection[int]) -> int:
     messages = list(rows.order_by("seq"))
     for message in messages:
         bury(message)
-    append_changes(conversation, messages)
+    if messages:
+        append_changes(conversation, messages)
     return len(messages)

@@ -1,7 +1,7 @@
 """Counting anew what is derived from the log and its memberships."""
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from chatbe.core.errors import NotFound
@@ -10,7 +10,9 @@ from conversations.models import Conversation, Membership, Message
 
 def recount(conversation_id: int) -> None:
     """Set a conversation's counters, and its members' read numbers, to what they should be. NotFound."""
-    head = Conversation.objects.values_list("last_seq", flat=True).filter(id=conversation_id).first()
+    head = (
+        Conversation.objects.values_list("last_seq", flat=True).filter(id=conversation_id).first()
+    )
     if head is None:
         raise NotFound
     texts = Message.objects.filter(conversation_id=conversation_id, kind=Message.Kind.TEXT)

@@ -19,7 +19,9 @@ class Command(OperatorCommand):
         super().add_arguments(parser)
         parser.add_argument("user", help="a username or an id")
         parser.add_argument(
-            "--sessions", action="store_true", help="end all sessions too: every device logs in anew"
+            "--sessions",
+            action="store_true",
+            help="end all sessions too: every device logs in anew",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -36,7 +36,9 @@ class Command(OperatorCommand):
             "step", choices=STEPS, help="a new key is added, then it signs, then the old one goes"
         )
         parser.add_argument(
-            "--now", action="store_true", help="drop without waiting: tokens of old keys are refused"
+            "--now",
+            action="store_true",
+            help="drop without waiting: tokens of old keys are refused",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
