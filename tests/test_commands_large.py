@@ -22,6 +22,7 @@ from time_machine import travel
 from accounts.models import Notice, Session, User
 from accounts.tests.rest import device_of
 from chatbe.core.ids import first_id_at
+from chatbe.core.models import Installation
 from conversations.models import Conversation, Membership, Message
 from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
 
@@ -82,6 +83,7 @@ def test_dry_runs_change_nothing(crowd, tmp_path, settings):
     settings.DATA_DIR = tmp_path
     settings.SIGNING_KEYS_FILE = tmp_path / "signing_key"
     settings.SIGNING_KEYS_FILE.write_text("x" * 40)
+    Installation.current_epoch()
     before, files = digest(), sorted(tmp_path.iterdir())
     assert "would delete 200" in run("purge_expired", "--dry-run")
     assert "would empty" in run("apply_retention", "--direct-days", 100, "--dry-run")
@@ -91,6 +93,7 @@ def test_dry_runs_change_nothing(crowd, tmp_path, settings):
     assert "3 sessions" not in run("disconnect_user", "crowd0", "--sessions", "--dry-run")
     assert f"{PEOPLE} users" in run("broadcast_notice", NEWS, "--dry-run")
     assert "50 people" in run("seed_demo", "--users", 50, "--messages", 9, "--dry-run")
+    assert "The epoch is " in run("bump_epoch", "--dry-run")
     assert "local, k" in run("rotate_signing_keys", "add", "--dry-run")
     assert (digest(), sorted(tmp_path.iterdir())) == (before, files)
 
@@ -314,6 +317,16 @@ def test_an_erased_user_leaves_places_and_a_report(crowd, tmp_path):
         run("erase_user", "crowd1", "--report", report)
     with pytest.raises(CommandError, match="There is no user"):
         run("erase_user", "nobody.here", "--report", tmp_path / "other")
+
+
+def test_long_work_says_how_far_it_is_when_asked(crowd):
+    for asked in ([], ["--progress"]):
+        errors = StringIO()
+        call_command("purge_expired", "--dry-run", *asked, stderr=errors, stdout=StringIO())
+        assert errors.getvalue() == ""
+        call_command("purge_expired", "--only", "notices", *asked, stderr=errors, stdout=StringIO())
+        assert errors.getvalue() == "notices, deleted: 200 …\n" * len(asked)
+        Notice.objects.filter(seen_at__isnull=False).update(seen_at="2025-01-01T00:00Z")
 
 
 # --- people, notices, figures -----------------------------------------------------------------

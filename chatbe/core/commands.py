@@ -49,7 +49,7 @@ class OperatorCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         failpoints.arm()
-        self._told_at = time.monotonic()
+        self._told_at = 0.0
         self._tells = bool(options.get("progress")) or self.stderr.isatty()
         try:
             return super().execute(*args, **options)

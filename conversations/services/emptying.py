@@ -23,23 +23,25 @@ BATCH = 200
 WINDOW = 20_000
 
 
-def texts_before(kind: str, moment: datetime) -> QuerySet[Message]:
-    """The texts in conversations of this kind that are older and that nobody has deleted."""
-    return Message.objects.filter(
-        id__lt=first_id_at(moment),
-        kind=Message.Kind.TEXT,
-        deleted_at=None,
-        conversation__kind=kind,
-    )
+def count_texts_before(kind: str, moment: datetime) -> Iterator[int]:
+    """How many texts in conversations of this kind are older; yields a window's number each."""
+    for due in _texts_before(kind, moment):
+        yield due.count()
 
 
 def empty_texts_before(kind: str, moment: datetime) -> Iterator[int]:
-    """Empty the texts in conversations of this kind that are older; yields each batch's number."""
-    for start, end in _windows(first_id_at(moment)):
-        due = texts_before(kind, moment).filter(id__gt=start, id__lte=end)
+    """Empty those texts; yields each batch's number."""
+    for due in _texts_before(kind, moment):
         places = due.order_by("conversation_id", "seq").values_list("conversation_id", "seq")
         for conversation_id, group in groupby(places, lambda place: place[0]):
             yield from _empty(conversation_id, [seq for _, seq in group])
+
+
+def _texts_before(kind: str, moment: datetime) -> Iterator[QuerySet[Message]]:
+    """Texts that nobody has deleted, window by window."""
+    full = Message.objects.filter(kind=Message.Kind.TEXT, deleted_at=None, conversation__kind=kind)
+    for start, end in _windows(first_id_at(moment)):
+        yield full.filter(id__gt=start, id__lte=end)
 
 
 def empty_texts_of(user_id: int) -> Iterator[int]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chatbe.core.commands import OperatorCommand
 from conversations.models import Conversation
-from conversations.services.emptying import empty_texts_before, texts_before
+from conversations.services.emptying import count_texts_before, empty_texts_before
 
 
 class Command(OperatorCommand):
@@ -42,7 +42,7 @@ class Command(OperatorCommand):
                 continue
             before = timezone.now() - timedelta(days=days)
             if options["dry_run"]:
-                found = texts_before(kind, before).count()
+                found = self.follow(count_texts_before(kind, before), f"{kind}, found")
                 self.stdout.write(f"{kind}: would empty {found} messages.")
             else:
                 emptied = self.follow(empty_texts_before(kind, before), f"{kind}, emptied")
