@@ -159,6 +159,18 @@ async def test_an_announcement_reaches_live_sockets_and_stands_among_the_notices
     await alice.rest("PUT", f"me/notices/{notice['id']}/seen")
 
 
+def test_keys_beside_the_data_are_read_again_with_what_was_added(served, tmp_path):
+    own = {"SIGNING_KEYS": "", "DATA_DIR": str(tmp_path)}
+    told = []
+    for step in ("add", "promote"):
+        command = start(served, "rotate_signing_keys", step, **own)
+        output, errors = command.communicate(timeout=60)
+        assert command.returncode == 0, errors
+        told.append(output.split(" has ")[1].removesuffix(" (the first signs).\n").split(", "))
+    assert told[0][0] == "local"
+    assert told[1] == told[0][::-1]
+
+
 def test_a_command_says_no_with_a_code_and_its_help_has_an_example(served):
     refused = start(served, "export_user", "nobody.at.all", "--output", "x.zip")
     output, errors = refused.communicate(timeout=60)

@@ -24,6 +24,7 @@ from accounts.tests.rest import device_of
 from chatbe.core.ids import first_id_at
 from chatbe.core.models import Installation
 from conversations.models import Conversation, Membership, Message
+from conversations.selectors import streams
 from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
 
 MEGABYTE = 1024 * 1024
@@ -198,6 +199,27 @@ def test_a_gap_that_edits_cannot_have_left_is_found_beside_one_that_they_have(cr
     assert findings("--conversation", crowd.group) == [
         f"positions {end + 3} to {end + 3} are missing"
     ]
+
+
+def test_a_check_that_is_overtaken_by_an_edit_finds_nothing(crowd, monkeypatch):
+    """The edit leaves a position that has not been looked at for one that has."""
+    conversation_id, writer = crowd.directs[0], device_of(User.objects.get(id=crowd.users[1]))
+    place = f"/api/v1/conversations/{conversation_id}/messages"
+    assert writer.patch(f"{place}/5", {"text": "once"}).json()["changed_seq"] == IN_DIRECTS + 1
+    assert writer.delete(f"{place}/7").status_code == 200
+    edits = iter([{"text": "twice"}])
+
+    def overtake(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "m.changed_seq > m.seq" in sql and (edit := next(edits, None)):
+            assert writer.patch(f"{place}/5", edit).json()["changed_seq"] == IN_DIRECTS + 3
+        return result
+
+    monkeypatch.setattr(streams, "PAGE", 1)
+    with connection.execute_wrapper(overtake):
+        assert "all is well" in run("check_log", "--conversation", conversation_id)
+    assert next(edits, None) is None
+    assert "all is well" in run("check_log", "--conversation", conversation_id)
 
 
 def test_messages_of_no_conversation_are_found(crowd):

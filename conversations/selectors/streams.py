@@ -51,7 +51,6 @@ class Change(NamedTuple):
 
 class Member(NamedTuple):
     conversation_id: int
-    id: int
     user_id: int
     visible_from: int
     joined_seq: int
@@ -80,7 +79,7 @@ _CHANGES = """
 """
 # One statement a page: a pointer and the head it may not pass are of one snapshot.
 _MEMBERS = """
-    SELECT s.conversation_id, s.id, s.user_id, s.visible_from, s.joined_seq, s.left_seq,
+    SELECT s.conversation_id, s.user_id, s.visible_from, s.joined_seq, s.left_seq,
            s.read_seq, s.read_number, s.delivered_seq, c.last_seq,
            COALESCE((SELECT m.number FROM conversations_message m
                      WHERE m.conversation_id = s.conversation_id AND m.seq <= s.read_seq
