@@ -15,7 +15,6 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
 from django.utils import timezone
 from time_machine import travel
 
@@ -24,7 +23,6 @@ from accounts.tests.rest import device_of
 from chatbe.core.ids import first_id_at
 from chatbe.core.models import Installation
 from conversations.models import Conversation, Membership, Message
-from conversations.selectors import streams
 from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
 
 MEGABYTE = 1024 * 1024
@@ -116,110 +114,6 @@ def findings(*arguments):
         call_command("check_log", *map(str, arguments), stdout=output, stderr=StringIO())
     assert refused.value.returncode == 1
     return [line.split(": ", 1)[1] for line in output.getvalue().splitlines()]
-
-
-DAMAGE = {
-    "a row is gone": (
-        "DELETE FROM conversations_message WHERE conversation_id = {id} AND seq = 7",
-        ["positions 7 to 7 are missing", "the number at 8 does not follow that at 6"],
-    ),
-    "the first is gone": (
-        "DELETE FROM conversations_message WHERE conversation_id = {id} AND seq = 1",
-        ["positions 1 to 1 are missing", "the number at 2 does not begin the count"],
-    ),
-    "the last is gone": (
-        "DELETE FROM conversations_message WHERE conversation_id = {id} AND seq = 400",
-        ["positions 400 to 400 are missing"],
-    ),
-    "the end went back": (
-        "UPDATE conversations_conversation SET last_seq = 399 WHERE id = {id}",
-        ["position 400 is beyond its end"],
-    ),
-    "the end went on": (
-        "UPDATE conversations_conversation SET last_seq = 402 WHERE id = {id}",
-        ["positions 401 to 402 are missing"],
-    ),
-    "a position was taken twice": (
-        "UPDATE conversations_message SET changed_seq = 9 WHERE conversation_id = {id} AND seq = 5",
-        ["position 9 was taken twice"],
-    ),
-    "a number is another": (
-        "UPDATE conversations_message SET number = 5 WHERE conversation_id = {id} AND seq = 6",
-        ["the number at 6 does not follow that at 5", "the number at 7 does not follow that at 6"],
-    ),
-    "a reply to the future": (
-        "UPDATE conversations_message SET reply_to = 9 WHERE conversation_id = {id} AND seq = 9",
-        ["9 replies to nothing before it"],
-    ),
-    "a tombstone that still says it": (
-        (
-            "UPDATE conversations_message SET deleted_at = created_at"
-            " WHERE conversation_id = {id} AND seq = 9"
-        ),
-        ["9 is deleted, but has a text or no change"],
-    ),
-    "a pointer beyond the end": (
-        (
-            "UPDATE conversations_membership SET delivered_seq = 401"
-            " WHERE conversation_id = {id} AND user_id = {user}"
-        ),
-        ["user {user}: read_seq is 100 and delivered_seq 401, the log ends at 400"],
-    ),
-    "somebody left a direct conversation": (
-        (
-            "UPDATE conversations_membership SET left_seq = 9"
-            " WHERE conversation_id = {id} AND user_id = {user}"
-        ),
-        ["is direct, but not between the two it names", "member_count is 2, not 1"],
-    ),
-    "a direct conversation of nobody": (
-        "UPDATE conversations_conversation SET low_user_id = NULL WHERE id = {id}",
-        ["is direct, but not between the two it names"],
-    ),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_wrong_is_found(crowd, damage):
-    sql, told = DAMAGE[damage]
-    names = {"id": crowd.directs[0], "user": crowd.users[0]}
-    with connection.cursor() as cursor:
-        cursor.execute(sql.format(**names))
-    found = findings("--conversation", crowd.directs[0])
-    assert set(found) >= {line.format(**names) for line in told}
-
-
-def test_a_gap_that_edits_cannot_have_left_is_found_beside_one_that_they_have(crowd):
-    """A message that was edited again leaves the place of its edit; nothing else does."""
-    end = Conversation.objects.get(id=crowd.group).last_seq
-    Message.objects.filter(conversation_id=crowd.group, seq=10).update(changed_seq=end + 2)
-    Conversation.objects.filter(id=crowd.group).update(last_seq=end + 2)
-    assert "all is well" in run("check_log", "--conversation", crowd.group)
-    Conversation.objects.filter(id=crowd.group).update(last_seq=end + 3)
-    assert findings("--conversation", crowd.group) == [
-        f"positions {end + 3} to {end + 3} are missing"
-    ]
-
-
-def test_a_check_that_is_overtaken_by_an_edit_finds_nothing(crowd, monkeypatch):
-    """The edit leaves a position that has not been looked at for one that has."""
-    conversation_id, writer = crowd.directs[0], device_of(User.objects.get(id=crowd.users[1]))
-    place = f"/api/v1/conversations/{conversation_id}/messages"
-    assert writer.patch(f"{place}/5", {"text": "once"}).json()["changed_seq"] == IN_DIRECTS + 1
-    assert writer.delete(f"{place}/7").status_code == 200
-    edits = iter([{"text": "twice"}])
-
-    def overtake(execute, sql, params, many, context):
-        result = execute(sql, params, many, context)
-        if "m.changed_seq > m.seq" in sql and (edit := next(edits, None)):
-            assert writer.patch(f"{place}/5", edit).json()["changed_seq"] == IN_DIRECTS + 3
-        return result
-
-    monkeypatch.setattr(streams, "PAGE", 1)
-    with connection.execute_wrapper(overtake):
-        assert "all is well" in run("check_log", "--conversation", conversation_id)
-    assert next(edits, None) is None
-    assert "all is well" in run("check_log", "--conversation", conversation_id)
 
 
 def test_messages_of_no_conversation_are_found(crowd):
