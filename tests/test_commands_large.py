@@ -23,6 +23,7 @@ from accounts.tests.rest import device_of
 from chatbe.core.ids import first_id_at
 from chatbe.core.models import Installation
 from conversations.models import Conversation, Membership, Message
+from presence.models import LastSeen
 from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
 
 MEGABYTE = 1024 * 1024
@@ -176,8 +177,9 @@ def test_retention_empties_what_is_older_and_tells_it_in_the_log(crowd, now):
     assert "stay for ever" in run("apply_retention")
 
 
-def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, tmp_path):
+def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, now, tmp_path):
     path = tmp_path / "crowd0.zip"
+    LastSeen.objects.create(user_id=crowd.talker, at=now)
     with little_memory(16):
         run("export_user", "crowd0", "--output", path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -202,6 +204,7 @@ def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, tmp_path):
         "requests_received": 0,
         "blocks": 0,
         "memberships": 2,
+        "last_seen": 1,
     }
     everything = "".join(texts.values())
     assert f"What {crowd.users[1]} says" not in everything

@@ -5,10 +5,12 @@ import accounts.purge
 import contacts.belongings
 import contacts.purge
 import conversations.belongings
+import presence.belongings
 
 EXPIRED = (*accounts.purge.EXPIRED, *contacts.purge.EXPIRED)
 BELONGINGS = (
     *accounts.belongings.BELONGINGS,
     *contacts.belongings.BELONGINGS,
     *conversations.belongings.BELONGINGS,
+    *presence.belongings.BELONGINGS,
 )
