@@ -49,6 +49,8 @@ env = environ.Env(
     RECEIPT_SECONDS=(float, 1.0),
     SWEEP_SECONDS=(float, 5.0),
     REPLAY_MAX=(int, 500),
+    RETENTION_DIRECT_DAYS=(int, 0),
+    RETENTION_GROUP_DAYS=(int, 0),
     # --- accounts
     ACCESS_TOKEN_SECONDS=(int, 600),
     SESSION_DAYS=(int, 60),
@@ -137,8 +139,15 @@ SECRET_KEY = env("SECRET_KEY") or (
 )
 SIGNING_KEYS: list[str] = env("SIGNING_KEYS")
 CONTENT_HASH_KEY = env("CONTENT_HASH_KEY")
+# Where the signing keys are if the environment has none.
+SIGNING_KEYS_FILE = None if SIGNING_KEYS or PRODUCTION else DATA_DIR / "signing_key"
+if SIGNING_KEYS_FILE is not None:
+    # One a line; the first that was ever made has no name.
+    SIGNING_KEYS = [
+        key if ":" in key else "local:" + key
+        for key in read_or_create(DATA_DIR, SIGNING_KEYS_FILE.name).split()
+    ]
 if not PRODUCTION:
-    SIGNING_KEYS = SIGNING_KEYS or ["local:" + read_or_create(DATA_DIR, "signing_key")]
     CONTENT_HASH_KEY = CONTENT_HASH_KEY or read_or_create(DATA_DIR, "content_hash_key")
 
 ALLOWED_HOSTS: list[str] = env("ALLOWED_HOSTS") or (
@@ -286,6 +295,8 @@ LOG_UNKNOWN_OUTCOME_SECONDS = env("LOG_UNKNOWN_OUTCOME_SECONDS")
 RECEIPT_SECONDS = env("RECEIPT_SECONDS")
 SWEEP_SECONDS = env("SWEEP_SECONDS")
 REPLAY_MAX = env("REPLAY_MAX")
+RETENTION_DIRECT_DAYS = env("RETENTION_DIRECT_DAYS")
+RETENTION_GROUP_DAYS = env("RETENTION_GROUP_DAYS")
 
 # --- accounts ---------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ class Socket:
         async with asyncio.timeout(seconds):
             while True:
                 for place, frame in enumerate(self._unread):
-                    if frame["type"] in {"message.created", "range"}:
+                    if frame["type"] in {"message.created", "message.changed", "range"}:
                         return self._unread.pop(place)
                 await self._receive()
 

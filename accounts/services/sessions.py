@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts import selectors, tokens
@@ -168,6 +168,21 @@ def _require_live(session: Session) -> None:
         or not session.user.is_active
     ):
         raise SessionEnded
+
+
+def end_all_sessions(*, user_id: int) -> int:
+    """End all sessions of a user, as an operator. Returns how many there were."""
+    return end_sessions(selectors.list_sessions(user_id), reason=EndReason.REVOKED)
+
+
+def disconnect_user(*, user_id: int) -> None:
+    """Close all open sockets of a user; their clients may come back at once.
+
+    It is the next sweep of each process that sees the number and closes them, so it needs
+    no Redis and cannot be lost.
+    """
+    User.objects.filter(id=user_id).update(disconnects=F("disconnects") + 1)
+    log.info("user_disconnected", user_id=str(user_id))
 
 
 def log_out(*, session: Session) -> None:

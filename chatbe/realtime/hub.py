@@ -164,6 +164,13 @@ class Hub:
             if connection.session_id in ended:
                 connection.fail(SessionEnded())
 
+    def users_disconnected(self, disconnects: Mapping[int, int]) -> None:
+        """Close the local sockets that were open when their user was disconnected."""
+        for user_id, number in disconnects.items():
+            for connection in list(self.users.get(user_id, ())):
+                if connection.disconnects < number:
+                    connection.fail(GoingAway("You were disconnected. Connect again."))
+
     # --- writing -------------------------------------------------------------------------
 
     def mark_dirty(self, connection: Connection) -> None:

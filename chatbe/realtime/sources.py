@@ -92,9 +92,13 @@ class LogSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UserStates:
-    """The feed position of each asked user and the asked sessions that still live."""
+    """The feed position of each asked user and the asked sessions that still live.
+
+    `disconnects` is how often each user was disconnected: sockets from before are closed.
+    """
 
     feed_seqs: Mapping[int, int]
+    disconnects: Mapping[int, int]
     live_sessions: frozenset[int]
 
 

@@ -61,6 +61,7 @@ class Sweep:
             if ended:
                 self._tell(len(ended), "sessions")
                 hub.sessions_ended(ended)
+            hub.users_disconnected(states.disconnects)
             changed = {
                 user_id: feed_seq
                 for user_id, feed_seq in states.feed_seqs.items()
