@@ -71,6 +71,9 @@ env = environ.Env(
     CONTACT_REQUESTS_PER_USER=(str, "50/hour"),
     CONTACT_REQUEST_PAUSE_DAYS=(int, 30),
     USER_SEARCHES_PER_USER=(str, "600/hour"),
+    # --- moderation
+    REPORTS_PER_USER=(str, "20/hour"),
+    BREAK_GLASS_SECONDS=(int, 1_800),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     PING_SECONDS=(float, 20.0),
@@ -144,6 +147,7 @@ INSTALLED_APPS = [
     "accounts",
     "contacts",
     "conversations",
+    "moderation",
     "chatbe.operations",
 ]
 
@@ -299,6 +303,11 @@ CONTACT_POLICY = env("CONTACT_POLICY")
 CONTACT_REQUESTS_PER_USER = env("CONTACT_REQUESTS_PER_USER")
 CONTACT_REQUEST_PAUSE_DAYS = env("CONTACT_REQUEST_PAUSE_DAYS")
 USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
+
+# --- moderation -------------------------------------------------------------------
+
+REPORTS_PER_USER = env("REPORTS_PER_USER")
+BREAK_GLASS_SECONDS = env("BREAK_GLASS_SECONDS")
 
 # --- sockets and messages -----------------------------------------------------------
 

@@ -18,7 +18,7 @@ from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.events import EVENTS, Answer, Failure, tag_of
 
 PROJECT = Path(__file__).resolve().parent.parent
-SERVED = ("accounts", "chatbe", "contacts", "conversations")
+SERVED = ("accounts", "chatbe", "contacts", "conversations", "moderation")
 CODE = {
     path: path.read_text()
     for app in SERVED
