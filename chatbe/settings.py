@@ -415,6 +415,7 @@ UNFOLD = {
     "SITE_TITLE": "Chat admin",
     "SITE_HEADER": "Chat admin",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "chatbe.operations.start_page.add_figures",
     "SITE_FAVICONS": [
         {
             "rel": "icon",

@@ -16,16 +16,22 @@ from conversations.models import Conversation, Membership, Message
 
 @admin.register(Conversation)
 class ConversationAdmin(LookAdmin):
-    list_display = ("id", "kind", "last_seq", "message_count")
+    list_display = (
+        *("id", "kind", "name", "member_count"),
+        *("last_seq", "message_count", "closed_at"),
+    )
     list_filter = (MadeWithin, "kind")
     search_help_text = "The id of a conversation; look for people among the memberships"
-    fields = ("id", "kind", "last_seq", "message_count", "low_user_id", "high_user_id")
+    fields = (
+        *("id", "kind", "name", "member_count", "announcement_only", "slow_seconds"),
+        *("closed_at", "last_seq", "message_count", "low_user_id", "high_user_id"),
+    )
 
 
 @admin.register(Membership)
 class MembershipAdmin(LookAdmin):
     list_display = (
-        *("id", "conversation", "user", "may_send", "joined_seq"),
+        *("id", "conversation", "user", "role", "may_send", "joined_seq"),
         *("left_seq", "read_seq", "delivered_seq"),
     )
     # Their ids are no times.
@@ -34,7 +40,7 @@ class MembershipAdmin(LookAdmin):
     search_ids = ("id", "conversation_id", "user_id")
     search_help_text = "The id of a conversation or of a user"
     fields = (
-        *("conversation", "user", "may_send", "visible_from", "joined_seq"),
+        *("conversation", "user", "role", "may_send", "slow_until", "visible_from", "joined_seq"),
         *("left_seq", "read_seq", "read_number", "delivered_seq"),
     )
 

@@ -83,7 +83,7 @@ class AuditEntry(models.Model):
             _refuse()
         super().save(**{**options, "force_insert": True})
 
-    def delete(self, **_: Any) -> NoReturn:
+    def delete(self, using: Any = None, keep_parents: bool = False) -> NoReturn:  # noqa: FBT001, FBT002 - Django's signature
         _refuse()
 
 

@@ -74,11 +74,11 @@ class DeedAdmin(LookAdmin):
         return self.has_view_permission(request) and actor_of(request).has_perm(deed.permission)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        return super().get_actions(request) | {
-            deed.name: (self._for_many(deed), deed.name, deed.label)
-            for deed in self.deeds
-            if self.may(request, deed)
-        }
+        actions: dict[str, Any] = super().get_actions(request)
+        for deed in self.deeds:
+            if self.may(request, deed):
+                actions[deed.name] = (self._for_many(deed), deed.name, deed.label)
+        return actions
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_deed"
@@ -96,15 +96,11 @@ class DeedAdmin(LookAdmin):
         row = self.get_object(request, object_id)
         if row is None:
             return HttpResponseRedirect(reverse("admin:index"))
-        back = reverse(
-            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk]
-        )
+        back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
         return self._ask(request, deed, [row], back, answered=request.method == "POST")
 
     def _for_many(self, deed: Deed) -> Callable[..., HttpResponse]:
-        def chosen(
-            _admin: Any, request: HttpRequest, queryset: QuerySet[Any]
-        ) -> HttpResponse:
+        def chosen(_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
             back = request.get_full_path()
             return self._ask(request, deed, list(queryset), back, answered="reason" in request.POST)
 
@@ -129,9 +125,7 @@ class DeedAdmin(LookAdmin):
         }
         return TemplateResponse(request, "moderation/deed.html", page)
 
-    def _do(
-        self, request: HttpRequest, deed: Deed, rows: list[Any], said: dict[str, Any]
-    ) -> None:
+    def _do(self, request: HttpRequest, deed: Deed, rows: list[Any], said: dict[str, Any]) -> None:
         done = []
         for row in rows:
             try:
@@ -176,5 +170,3 @@ def actor_of(request: HttpRequest) -> User:
     if not isinstance(user, User):
         raise PermissionDenied
     return user
-
-

@@ -32,21 +32,19 @@ def note_shown(request: HttpRequest, places: Iterable[tuple[int, int]]) -> None:
         if conversation_id in reasons:
             seqs[conversation_id].add(seq)
     for id, some in seqs.items():
-        note_reading(
-            actor=actor_of(request), conversation_id=id, reason=reasons[id], seqs=some
-        )
+        note_reading(actor=actor_of(request), conversation_id=id, reason=reasons[id], seqs=some)
 
 
 def _open(request: HttpRequest, conversation_id: int, reason: str) -> None:
     reason = open_texts(actor=actor_of(request), conversation_id=conversation_id, reason=reason)
     until = time.time() + settings.BREAK_GLASS_SECONDS
-    request.session[_KEY] = {**_current(request), str(conversation_id): [until, reason]}
+    request.session[_KEY] = {**_current(request), str(conversation_id): (until, reason)}
 
 
-def _current(request: HttpRequest) -> dict[str, list[float | str]]:
+def _current(request: HttpRequest) -> dict[str, tuple[float, str]]:
     now = time.time()
-    known: dict[str, list[float | str]] = request.session.get(_KEY, {})
-    return {id: opened for id, opened in known.items() if float(opened[0]) > now}
+    known: dict[str, tuple[float, str]] = request.session.get(_KEY, {})
+    return {id: (until, reason) for id, (until, reason) in known.items() if until > now}
 
 
 # For rows that have a `conversation_id`.

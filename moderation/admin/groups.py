@@ -43,14 +43,6 @@ class MembersInline(TabularInline):  # type: ignore[misc]  # the theme ships no 
 
 @admin.register(Conversation)
 class ModeratedConversationAdmin(DeedAdmin, ConversationAdmin):
-    list_display = (
-        *("id", "kind", "name", "member_count"),
-        *("last_seq", "message_count", "closed_at"),
-    )
-    fields = (
-        *("id", "kind", "name", "member_count", "announcement_only", "slow_seconds"),
-        *("closed_at", "last_seq", "message_count", "low_user_id", "high_user_id"),
-    )
     deeds = (
         Deed(
             name="close",
@@ -100,8 +92,6 @@ def _is_in_group(member: Membership) -> bool:
 
 @admin.register(Membership)
 class ModeratedMembershipAdmin(DeedAdmin, MembershipAdmin):
-    list_display = (*MembershipAdmin.list_display, "role")
-    fields = (*MembershipAdmin.fields, "role")
     deeds = (
         Deed(
             name="remove",

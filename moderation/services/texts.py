@@ -30,6 +30,4 @@ def open_texts(*, actor: User, conversation_id: int, reason: str) -> str:
 def note_reading(*, actor: User, conversation_id: int, reason: str, seqs: Collection[int]) -> None:
     """Note that these messages are about to be shown."""
     target = (Target.CONVERSATION, conversation_id)
-    record(
-        actor=actor, action=Action.TEXTS_READ, target=target, reason=reason, seqs=sorted(seqs)
-    )
+    record(actor=actor, action=Action.TEXTS_READ, target=target, reason=reason, seqs=sorted(seqs))

@@ -42,9 +42,7 @@ def reset_sessions(*, actor: User, user_id: int, reason: str) -> int:
     """End all sessions of a user; how many there were. NotFound, Forbidden."""
     reason = clean_reason(reason)
     _access(actor, user_id)
-    ended = accounts.end_sessions(
-        Session.objects.filter(user_id=user_id), reason=EndReason.REVOKED
-    )
+    ended = accounts.end_sessions(Session.objects.filter(user_id=user_id), reason=EndReason.REVOKED)
     target = (Target.USER, user_id)
     record(actor=actor, action=Action.SESSIONS_RESET, target=target, reason=reason, ended=ended)
     return ended
@@ -58,9 +56,7 @@ def end_session(*, actor: User, session_id: int, reason: str) -> None:
     if session is None:
         raise NotFound
     _access(actor, session.user_id)
-    if not accounts.end_sessions(
-        Session.objects.filter(id=session_id), reason=EndReason.REVOKED
-    ):
+    if not accounts.end_sessions(Session.objects.filter(id=session_id), reason=EndReason.REVOKED):
         raise Conflict("It has ended already.")
     record(
         actor=actor,
