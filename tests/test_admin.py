@@ -76,7 +76,11 @@ def _rows(db):
     Group.objects.create(name="helpers")
     place = {"conversation_id": friends.conversation_id, "seq": 1}
     report_message(reporter=friends.bob, reason="spam", **place)
-    end_session(actor=make_user(is_superuser=True), session_id=friends.tablet.tokens.session.id, reason="lost")
+    end_session(
+        actor=make_user(is_superuser=True),
+        session_id=friends.tablet.tokens.session.id,
+        reason="lost",
+    )
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What operators do to groups, in the place of their owners.
 
-A group that is not closed keeps an owner. Members see in the log what was done, and by
+A group that is not closed has an owner, one. Members see in the log what was done, and by
 which account.
 """
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from chatbe.core.errors import Conflict, NotFound
 from conversations.changes import append_system
-from conversations.models import Conversation, Membership
+from conversations.models import Membership
 from conversations.services import members
 from moderation.models import Action, Target
 from moderation.services.audit import clean_reason, record
@@ -34,10 +34,11 @@ def close_group(*, actor: User, conversation_id: int, reason: str) -> None:
 
 @transaction.atomic
 def remove_member(*, actor: User, conversation_id: int, user_id: int, reason: str) -> None:
-    """Put a member out of a group. NotFound, Conflict for its only owner."""
+    """Put a member out of a group. NotFound, Conflict for the owner of one that is open."""
     reason = clean_reason(reason)
     group = members.lock_group(conversation_id, [user_id])
-    _require_another_owner(group, user_id)
+    if group.closed_at is None and _owner_of(conversation_id) == user_id:
+        raise Conflict("They own the group. Make somebody else its owner first.")
     members.remove_member(group, actor_id=actor.id, user_id=user_id)
     record(
         actor=actor,
@@ -52,16 +53,26 @@ def remove_member(*, actor: User, conversation_id: int, user_id: int, reason: st
 def change_role(
     *, actor: User, conversation_id: int, user_id: int, role: Role, reason: str
 ) -> None:
-    """Give a member of a group another role. NotFound, Conflict for its only owner."""
+    """Give a member of a group another role; who was its owner before a new one is an admin.
+
+    NotFound, Conflict.
+    """
     reason = clean_reason(reason)
-    group = members.lock_group(conversation_id, [user_id])
-    membership = _current(group).filter(user_id=user_id).first()
-    if membership is None:
+    owner_id = _owner_of(conversation_id)
+    concerned = {user_id} if owner_id is None else {user_id, owner_id}
+    group = members.lock_group(conversation_id, concerned)
+    was = _current(conversation_id).filter(user_id=user_id).values_list("role", flat=True).first()
+    if was is None:
         raise NotFound
-    if membership.role == role:
+    if was == role:
         raise Conflict("They have this role already.")
-    _require_another_owner(group, user_id)
+    if _owner_of(conversation_id) != owner_id:
+        raise Conflict("The owner has just changed. Look again.")
+    if was == Role.OWNER:
+        raise Conflict("They own the group. Make somebody else its owner instead.")
     members.set_role(group, actor_id=actor.id, user_id=user_id, role=role)
+    if role == Role.OWNER and owner_id is not None:
+        members.set_role(group, actor_id=actor.id, user_id=owner_id, role=Role.ADMIN)
     record(
         actor=actor,
         action=Action.ROLE_CHANGED,
@@ -69,15 +80,14 @@ def change_role(
         reason=reason,
         user_id=str(user_id),
         role=role,
-        was=membership.role,
+        was=was,
     )
 
 
-def _current(group: Conversation) -> QuerySet[Membership]:
-    return Membership.objects.filter(conversation=group, left_seq=None)
+def _current(conversation_id: int) -> QuerySet[Membership]:
+    return Membership.objects.filter(conversation_id=conversation_id, left_seq=None)
 
 
-def _require_another_owner(group: Conversation, user_id: int) -> None:
-    owners = set(_current(group).filter(role=Role.OWNER).values_list("user_id", flat=True))
-    if owners == {user_id} and group.closed_at is None:
-        raise Conflict("They are the only owner. Make somebody else an owner first.")
+def _owner_of(conversation_id: int) -> int | None:
+    owners = _current(conversation_id).filter(role=Role.OWNER)
+    return owners.values_list("user_id", flat=True).first()
