@@ -74,8 +74,9 @@ def _rows(db):
     Conversation.objects.filter(id=friends.conversation_id).update(last_seq=1, message_count=1)
     block_user(user=friends.bob, other_id=make_user().id)
     Group.objects.create(name="helpers")
-    place = {"conversation_id": friends.conversation_id, "seq": 1}
-    report_message(reporter=friends.bob, reason="spam", **place)
+    report_message(
+        reporter=friends.bob, conversation_id=friends.conversation_id, seq=1, reason="spam"
+    )
     end_session(
         actor=make_user(is_superuser=True),
         session_id=friends.tablet.tokens.session.id,

@@ -25,6 +25,7 @@ class MembersInline(TabularInline):  # type: ignore[misc]  # the theme ships no 
     model = Membership
     verbose_name_plural = "members"
     fields = ("user", "role", "joined_seq", "left_seq", "read_seq")
+    ordering = ("pk",)
     per_page = ROWS_PER_PAGE
     extra = 0
     can_delete = False

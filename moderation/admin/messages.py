@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, QuerySet, TextField, Value, When
 from django.http import HttpRequest, HttpResponse
 
 from conversations.admin import MessageAdmin
@@ -41,7 +41,8 @@ class ModeratedMessageAdmin(DeedAdmin, MessageAdmin):
         opened = open_conversations(request)
         if not opened:
             return rows
-        shown = Case(When(conversation_id__in=list(opened), then=F("text")), default=Value(""))
+        readable = When(conversation_id__in=list(opened), then=F("text"))
+        shown = Case(readable, default=Value(""), output_field=TextField())
         return rows.annotate(shown=shown)
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:

@@ -26,15 +26,22 @@ WHOLE = f"""
 CREATE TRIGGER moderation_is_not_emptied BEFORE TRUNCATE ON {TABLE}
 FOR EACH STATEMENT EXECUTE FUNCTION moderation_only_grows()"""
 
+# On SQLite REPLACE removes a row without a word to the trigger of DELETE.
+REFUSED = {
+    "UPDATE": "",
+    "DELETE": "",
+    "INSERT": f"WHEN EXISTS (SELECT 1 FROM {TABLE} WHERE id = NEW.id)",  # noqa: S608 - our own
+}
+
 
 def install(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         for statement in (FUNCTION, ROWS, WHOLE):
             schema_editor.execute(statement, params=None)
         return
-    for event in ("UPDATE", "DELETE"):
+    for event, when in REFUSED.items():
         schema_editor.execute(
-            f"CREATE TRIGGER moderation_no_{event.lower()} BEFORE {event} ON {TABLE}"
+            f"CREATE TRIGGER moderation_no_{event.lower()} BEFORE {event} ON {TABLE} {when}"
             " BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
         )
 
@@ -43,8 +50,8 @@ def remove(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("DROP FUNCTION moderation_only_grows CASCADE")
         return
-    for event in ("update", "delete"):
-        schema_editor.execute(f"DROP TRIGGER moderation_no_{event}")
+    for event in REFUSED:
+        schema_editor.execute(f"DROP TRIGGER moderation_no_{event.lower()}")
 
 
 class Migration(migrations.Migration):

@@ -33,7 +33,7 @@ def test_python_adds_and_reads_and_nothing_else(entry):
         lambda: AuditEntry.objects.bulk_update([entry], ["reason"]),
         lambda: AuditEntry.objects.update_or_create(id=entry.id, defaults={"reason": "nothing"}),
     ):
-        with pytest.raises(TypeError, match="only grows"):
+        with pytest.raises(TypeError, match="only grows"), transaction.atomic():
             change()
     assert AuditEntry.objects.get().reason == "spam"
 

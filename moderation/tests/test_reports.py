@@ -12,7 +12,6 @@ from conversations.tests.people import join, leave, make_friends, make_group, po
 from moderation.models import Report
 from moderation.services.reports import EVIDENCE_MESSAGES
 
-
 REPORTS = "/api/v1/reports"
 
 pytestmark = pytest.mark.usefixtures("committed")
