@@ -1,6 +1,5 @@
 """Every page and deed of the moderators, as each kind of visitor; and texts that attack them."""
 
-import re
 from html.parser import HTMLParser
 
 import pytest
@@ -70,57 +69,51 @@ def test_these_are_all_models_something_is_done_to(scene):
     assert len(DEEDS) >= 14
 
 
-def done_by(client, row, deed):
-    """How the form and what is filled in are answered, and how much was noted."""
-    asked = client.get(page(row, "deed", deed.name)).status_code
-    before = AuditEntry.objects.count()
-    answer = client.post(page(row, "deed", deed.name), {"reason": WHY}).status_code
-    return asked, answer, AuditEntry.objects.count() - before
+def asked_and_answered(client, row, deed):
+    """How the form of a deed is answered, and how it is when filled in."""
+    place = page(row, "deed", deed.name)
+    return client.get(place).status_code, client.post(place, {"reason": WHY}).status_code
 
 
-# Done already, to the row of the scene.
-REFUSED = {"unban", "make-member"}
+def choose(client, row, deed):
+    """The deed from the list, with its reason."""
+    body = {"action": deed.name, "_selected_action": [row.pk], "reason": WHY}
+    return client.post(page(type(row), "changelist"), body).status_code
 
 
-@pytest.mark.parametrize(
-    ("model", "deed"), DEEDS, ids=lambda part: getattr(part, "name", getattr(part, "__name__", ""))
-)
-def test_a_deed_is_for_who_has_its_permission_and_for_nobody_else(scene, model, deed):
-    row = scene.rows[model]
-    view = f"{model._meta.app_label}.view_{model._meta.model_name}"
-    others = {other.permission for _, other in DEEDS} - {deed.permission}
-    refused = {
-        "anonymous": (Client(), 302),
-        "outsider": (client_of(make_user()), 302),
-        "staff": (staff_with(), 403),
-        "watcher": (staff_with(view), 403),
-        "staff with all other rights": (staff_with(view, *others), 403),
-    }
-    for name, (client, status) in refused.items():
-        assert done_by(client, row, deed) == (status, status, 0), name
-        client.post(page(model, "changelist"), chosen(row, deed))
-        assert not AuditEntry.objects.exists(), name
-    noted = 0 if deed.name in REFUSED else 1
-    allowed = [staff_with(view, deed.permission), make_moderator(), make_superuser()]
-    assert done_by(allowed[0], row, deed) == (200, 302, noted)
-    for client in allowed[1:]:
-        assert client.get(page(row, "deed", deed.name)).status_code == 200
-        assert client.post(page(model, "changelist"), chosen(row, deed)).status_code == 302
+def view_of(model):
+    return f"{model._meta.app_label}.view_{model._meta.model_name}"
 
 
-def chosen(row, deed):
-    return {"action": deed.name, "_selected_action": [row.pk], "reason": WHY}
+def test_no_deed_is_done_by_who_lacks_its_permission(scene):
+    rights = {deed.permission for _, deed in DEEDS}
+    watcher = staff_with(*map(view_of, PAGES))
+    visitors = [(Client(), 302), (client_of(make_user()), 302), (staff_with(), 403), (watcher, 403)]
+    without = {right: staff_with(*map(view_of, PAGES), *rights - {right}) for right in rights}
+    for model, deed in DEEDS:
+        row = scene.rows[model]
+        for client, status in [*visitors, (without[deed.permission], 403)]:
+            assert asked_and_answered(client, row, deed) == (status, status), deed.name
+            choose(client, row, deed)
+    assert not AuditEntry.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("model", "deed"), DEEDS, ids=lambda part: getattr(part, "name", getattr(part, "__name__", ""))
-)
-def test_no_deed_is_done_by_a_page_elsewhere(scene, model, deed):
+def test_every_deed_is_done_by_who_has_its_permission(scene):
+    for model, deed in DEEDS:
+        helper = staff_with(view_of(model), deed.permission)
+        for client in (helper, make_moderator(), make_superuser()):
+            assert asked_and_answered(client, scene.rows[model], deed) == (200, 302), deed.name
+        assert choose(client, scene.rows[model], deed) == 302, deed.name
+    noted = set(AuditEntry.objects.values_list("action", flat=True))
+    assert noted >= {"user.banned", "user.unbanned", "group.closed", "member.removed"}
+
+
+def test_no_deed_is_done_by_a_page_elsewhere(scene):
     moderator = Client(enforce_csrf_checks=True)
     moderator.force_login(make_moderator().user)
-    row = scene.rows[model]
-    assert done_by(moderator, row, deed)[1:] == (403, 0)
-    assert moderator.post(page(model, "changelist"), chosen(row, deed)).status_code == 403
+    for model, deed in DEEDS:
+        assert asked_and_answered(moderator, scene.rows[model], deed) == (200, 403), deed.name
+        assert choose(moderator, scene.rows[model], deed) == 403, deed.name
     assert not AuditEntry.objects.exists()
 
 
@@ -163,7 +156,13 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         names = dict(attributes)
-        if names.get("src") == "x" or {"onerror", "onload"} & names.keys():
+        # The theme's scripts evaluate these attributes.
+        evaluated = [value for name, value in attributes if name[0] in "@:" or name[:2] == "x-"]
+        if (
+            names.get("src") == "x"
+            or {"onerror", "onload"} & names.keys()
+            or any("alert(" in (value or "") for value in evaluated)
+        ):
             self.found.append((tag, names))
 
 
@@ -184,9 +183,6 @@ def test_what_people_write_is_shown_as_text_on_every_page(scene):
         assert answer.status_code == 200, url
         text = answer.content.decode()
         assert Tags(text).found == [], url
-        # Alpine evaluates attributes, and templates braces: neither may hold such a text.
-        assert "49" not in re.findall(r"\{\{.*?\}\}", text)
-        assert "x-data" not in text.partition("onerror=alert(1)")[1], url
         shown += "onerror=alert(1)" in text
         policy = answer["Content-Security-Policy"]
         assert "script-src 'self' 'unsafe-eval';" in policy + ";", url
