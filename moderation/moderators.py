@@ -14,6 +14,7 @@ RIGHTS = {
         *("view_conversation", "change_conversation", "view_membership", "change_membership"),
         *("view_message", "delete_message", "read_message_text"),
     ),
+    "groups": ("view_group", "view_invitation", "view_joinrequest"),
     "moderation": ("view_report", "change_report", "view_auditentry", "view_figures"),
 }
 

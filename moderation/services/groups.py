@@ -6,13 +6,12 @@ which account.
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from accounts.models import User
 from chatbe.core.errors import Conflict, NotFound
-from conversations.changes import append_system
 from conversations.models import Membership
 from conversations.services import members
+from groups.services.groups import close_locked
 from moderation.models import Action, Target
 from moderation.services.audit import clean_reason, record
 
@@ -26,8 +25,7 @@ def close_group(*, actor: User, conversation_id: int, reason: str) -> None:
     group = members.lock_group(conversation_id)
     if group.closed_at is not None:
         raise Conflict("It is closed already.")
-    group.closed_at = timezone.now()
-    append_system(group, actor_id=actor.id, action="group.closed", reread=True)
+    close_locked(group, actor_id=actor.id)
     target = (Target.CONVERSATION, conversation_id)
     record(actor=actor, action=Action.GROUP_CLOSED, target=target, reason=reason)
 
