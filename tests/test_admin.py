@@ -25,6 +25,7 @@ from groups.services.invitations import create_invitation
 from moderation.models import AuditEntry, Report
 from moderation.services.reports import report_message
 from moderation.services.users import end_session
+from presence.models import LastSeen
 
 SECRET = "we meet at the old mill"
 LOOKED_AT = [m for m, a in admin.site._registry.items() if not isinstance(a, GroupAdmin)]
@@ -96,6 +97,7 @@ def _rows(db):
         session_id=friends.tablet.tokens.session.id,
         reason="lost",
     )
+    LastSeen.objects.create(user_id=friends.bob.id, at=timezone.now())
 
 
 @pytest.fixture
@@ -313,6 +315,7 @@ def many_of_everything(count):
     users = [make_user() for _ in range(count)]
     for user in users:
         device_of(user)
+    LastSeen.objects.bulk_create(LastSeen(user_id=user.id, at=now) for user in users)
     pairs = list(zip(users, users[1:] + users[:1], strict=True))
     Contact.objects.bulk_create(Contact(owner=a, user=b, created_at=now) for a, b in pairs)
     Block.objects.bulk_create(Block(blocker=a, blocked=b, created_at=now) for a, b in pairs)
