@@ -96,6 +96,9 @@ env = environ.Env(
     CHATBOT_TOTAL_SECONDS=(float, 120.0),
     CHATBOT_LEASE_SECONDS=(float, 20.0),
     CHATBOT_WORKER_IN_SERVER=(bool, False),
+    # --- moderation
+    REPORTS_PER_USER=(str, "20/hour"),
+    BREAK_GLASS_SECONDS=(int, 1_800),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     PING_SECONDS=(float, 20.0),
@@ -179,6 +182,7 @@ INSTALLED_APPS = [
     "presence",
     "conversations",
     "groups",
+    "moderation",
     "chatbe.gateway",
     "chatbot",
     "chatbe.operations",
@@ -366,6 +370,11 @@ CHATBOT_TOTAL_SECONDS = env("CHATBOT_TOTAL_SECONDS")
 CHATBOT_LEASE_SECONDS = env("CHATBOT_LEASE_SECONDS")
 CHATBOT_WORKER_IN_SERVER = env("CHATBOT_WORKER_IN_SERVER")
 
+# --- moderation -------------------------------------------------------------------
+
+REPORTS_PER_USER = env("REPORTS_PER_USER")
+BREAK_GLASS_SECONDS = env("BREAK_GLASS_SECONDS")
+
 # --- sockets and messages -----------------------------------------------------------
 
 HELLO_SECONDS = env("HELLO_SECONDS")
@@ -473,6 +482,7 @@ UNFOLD = {
     "SITE_TITLE": "Chat admin",
     "SITE_HEADER": "Chat admin",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "chatbe.operations.start_page.add_figures",
     "SITE_FAVICONS": [
         {
             "rel": "icon",

@@ -20,7 +20,16 @@ from chatbe.gateway.events import EVENTS, tag_of
 from chatbe.gateway.words import Answer, Failure
 
 PROJECT = Path(__file__).resolve().parent.parent
-SERVED = ("accounts", "chatbe", "chatbot", "contacts", "conversations", "groups", "presence")
+SERVED = (
+    "accounts",
+    "chatbe",
+    "chatbot",
+    "contacts",
+    "conversations",
+    "groups",
+    "moderation",
+    "presence",
+)
 CODE = {
     path: path.read_text()
     for app in SERVED

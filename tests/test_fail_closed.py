@@ -23,6 +23,7 @@ WRITES = [
     ("delete", "contacts/{bob}", None),
     ("put", "blocks/{bob}", None),
     ("post", "conversations/direct", {"user_id": "{bob}"}),
+    ("post", "reports", {"user_id": "{bob}", "reason": "spam"}),
     ("patch", "me", {"display_name": "Alice"}),
     ("post", "auth/ticket", None),
     ("post", "auth/logout", None),
