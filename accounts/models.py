@@ -94,6 +94,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     # --- the account
     is_active = models.BooleanField(default=True)
     deleted_at = models.DateTimeField(null=True, editable=False)
+    # A program's account: nobody logs in with it.
+    is_bot = models.BooleanField(default=False, editable=False)
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     feed_seq = models.BigIntegerField(default=0, editable=False)

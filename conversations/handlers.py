@@ -11,9 +11,10 @@ from chatbe.core.errors import ChatError
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.frames import range_frame, reply
 from chatbe.realtime.protocol import ClientId, Command, Handler, Id, Position
-from conversations.append import Outcome
+from conversations.drafts import Outcome
 from conversations.pointers import Move, Moved
 from conversations.selectors.log import access_changes
+from conversations.services.edits import delete_message, edit_message
 from conversations.services.receipts import queue_move
 from conversations.services.sending import draft_message, queue_message
 from conversations.services.typing import EXPIRES_SECONDS, typists
@@ -27,6 +28,21 @@ class MessageSend(Command, frozen=True, tag="message.send"):
     client_id: ClientId
     text: str
     reply_to: Position | None = None
+
+
+class MessageEdit(Command, frozen=True, tag="message.edit"):
+    """Give one's own message another text. Answered with the message as it is then."""
+
+    conversation_id: Id
+    seq: Position
+    text: str
+
+
+class MessageDelete(Command, frozen=True, tag="message.delete"):
+    """Empty a message, one's own or as an admin another's. Answered with what is left."""
+
+    conversation_id: Id
+    seq: Position
 
 
 class ConversationFetch(Command, frozen=True, tag="conversation.fetch"):
@@ -81,6 +97,27 @@ def handle_message_send(connection: Connection, command: MessageSend) -> None:
 
     queue_message(draft, answer)
     connection.count_unanswered()
+
+
+async def handle_message_edit(connection: Connection, command: MessageEdit) -> None:
+    message = await in_database_thread(
+        edit_message,
+        user_id=connection.user_id,
+        conversation_id=int(command.conversation_id),
+        seq=command.seq,
+        text=command.text,
+    )
+    connection.push(reply(command.ref, "message", encode(message)))
+
+
+async def handle_message_delete(connection: Connection, command: MessageDelete) -> None:
+    message = await in_database_thread(
+        delete_message,
+        user_id=connection.user_id,
+        conversation_id=int(command.conversation_id),
+        seq=command.seq,
+    )
+    connection.push(reply(command.ref, "message", encode(message)))
 
 
 async def handle_conversation_fetch(connection: Connection, command: ConversationFetch) -> None:
@@ -159,6 +196,8 @@ def _reply(
 
 COMMANDS: dict[type[Command], Handler] = {
     MessageSend: handle_message_send,
+    MessageEdit: handle_message_edit,
+    MessageDelete: handle_message_delete,
     ConversationFetch: handle_conversation_fetch,
     ReceiptMarkRead: handle_mark_read,
     ReceiptMarkDelivered: handle_mark_delivered,

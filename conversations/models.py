@@ -11,6 +11,8 @@ from django.db.models import F, Q
 
 from chatbe.core.ids import new_id
 
+NAME_MAX = 100
+
 
 class Conversation(models.Model):
     """A numbered log and what an append must check under its lock.
@@ -21,11 +23,22 @@ class Conversation(models.Model):
 
     class Kind(models.TextChoices):
         DIRECT = "direct"
+        GROUP = "group"
 
     id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     last_seq = models.BigIntegerField(default=0)
     message_count = models.BigIntegerField(default=0)
+    # Of a group; a direct conversation is called after the other person.
+    name = models.CharField(max_length=NAME_MAX, blank=True)
+    # Current ones, counted under the row's lock.
+    member_count = models.IntegerField(default=0)
+    # Only owners and admins write.
+    announcement_only = models.BooleanField(default=False)
+    # How long members wait between two messages of theirs; 0 is not at all.
+    slow_seconds = models.PositiveSmallIntegerField(default=0)
+    # Nobody writes any more.
+    closed_at = models.DateTimeField(null=True, blank=True)
     # The two people of a direct conversation, the smaller id first.
     low_user_id = models.BigIntegerField(null=True, editable=False)
     high_user_id = models.BigIntegerField(null=True, editable=False)
@@ -47,8 +60,14 @@ class Membership(models.Model):
     `visible_from` is the first position this member may read, `joined_seq` the head
     when they joined, `left_seq` the last position they could read once they have
     left. `read_number` is the number of the last text message at or before
-    `read_seq`; what is unread follows from it.
+    `read_seq`; what is unread follows from it. `may_send` is about this member alone:
+    whether they may post now is `MAY_POST` in selectors/posting.py.
     """
+
+    class Role(models.TextChoices):
+        OWNER = "owner"
+        ADMIN = "admin"
+        MEMBER = "member"
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="memberships", db_index=False
@@ -56,7 +75,10 @@ class Membership(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships"
     )
+    role = models.CharField(max_length=6, choices=Role, default=Role.MEMBER)
     may_send = models.BooleanField(default=True)
+    # When slow mode lets them write again.
+    slow_until = models.DateTimeField(null=True, blank=True)
     visible_from = models.BigIntegerField(default=1)
     joined_seq = models.BigIntegerField(default=0)
     left_seq = models.BigIntegerField(null=True, blank=True)
@@ -80,7 +102,8 @@ class Message(models.Model):
 
     `seq` is its place, `changed_seq` the place of its last change, `number` counts the
     text messages up to it. `digest` is a keyed hash of what was sent, so that a retry
-    can be told from another message also after an edit or a deletion.
+    can be told from another message also after an edit or a deletion. The text of a
+    system row is the JSON of a `SystemBody` (wire.py); such rows never change.
 
     There are no foreign keys in the database: users and conversations are emptied,
     never deleted, and a deferred key would fail a whole batch at COMMIT.
@@ -88,6 +111,7 @@ class Message(models.Model):
 
     class Kind(models.TextChoices):
         TEXT = "text"
+        SYSTEM = "system"
 
     id = models.BigIntegerField(primary_key=True, editable=False)
     conversation = models.ForeignKey(

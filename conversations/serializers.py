@@ -27,6 +27,10 @@ class SendMessageSerializer(StrictSerializer):
     )
 
 
+class EditMessageSerializer(StrictSerializer):
+    text = serializers.CharField(trim_whitespace=False, allow_blank=True)
+
+
 class OpenDirectSerializer(StrictSerializer):
     user_id = IdField()
 
@@ -41,6 +45,12 @@ class MoveReceiptSerializer(StrictSerializer):
         return attrs
 
 
+class SystemSerializer(serializers.Serializer[Any]):
+    action = serializers.CharField()
+    user_ids = serializers.ListField(child=IdField())
+    value = serializers.CharField()
+
+
 class MessageSerializer(serializers.Serializer[Any]):
     conversation_id = IdField()
     seq = serializers.IntegerField()
@@ -51,10 +61,20 @@ class MessageSerializer(serializers.Serializer[Any]):
     client_id = serializers.CharField()
     kind = serializers.CharField()
     text = serializers.CharField()
+    system = SystemSerializer(allow_null=True)
     reply_to = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
     edited_at = serializers.DateTimeField(allow_null=True)
     deleted_at = serializers.DateTimeField(allow_null=True)
+
+
+class GroupSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    role = serializers.CharField()
+    member_count = serializers.IntegerField()
+    announcement_only = serializers.BooleanField()
+    slow_seconds = serializers.IntegerField()
+    closed = serializers.BooleanField()
 
 
 class ConversationSerializer(serializers.Serializer[Any]):
@@ -67,6 +87,7 @@ class ConversationSerializer(serializers.Serializer[Any]):
     delivered_seq = serializers.IntegerField()
     unread = serializers.IntegerField()
     peer = UserSerializer(allow_null=True)
+    group = GroupSerializer(allow_null=True)
     last_message = MessageSerializer(allow_null=True)
 
 

@@ -33,7 +33,7 @@ urlpatterns = [
     ),
     path(
         "conversations/<str:conversation_id>/messages/<str:seq>",
-        MessageViewSet.as_view({"get": "retrieve"}),
+        MessageViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="message",
     ),
     path(

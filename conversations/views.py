@@ -36,6 +36,7 @@ from conversations.selectors.log import (
 )
 from conversations.selectors.receipts import access_receipts
 from conversations.services.direct import open_direct
+from conversations.services.edits import delete_message, edit_message
 from conversations.services.receipts import move_receipt
 from conversations.services.sending import draft_message, send_message
 
@@ -186,6 +187,33 @@ class MessageViewSet(ViewSet):
             seq=path_id(seq),
         )
         return Response(msgspec.to_builtins(found))
+
+    @operation(
+        request=shapes.EditMessageSerializer,
+        answers={200: shapes.MessageSerializer},
+        refusals=[NotFound, Forbidden, TooLarge],
+    )
+    def partial_update(self, request: Request, conversation_id: str, seq: str) -> Response:
+        """Give one's own message another text."""
+        body = shapes.EditMessageSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        edited = edit_message(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            seq=path_id(seq),
+            text=body.validated_data["text"],
+        )
+        return Response(msgspec.to_builtins(edited))
+
+    @operation(answers={200: shapes.MessageSerializer}, refusals=[NotFound, Forbidden])
+    def destroy(self, request: Request, conversation_id: str, seq: str) -> Response:
+        """Empty a message, one's own or as an admin another's; its place stays."""
+        deleted = delete_message(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            seq=path_id(seq),
+        )
+        return Response(msgspec.to_builtins(deleted))
 
     @operation(
         parameters=[

@@ -12,6 +12,18 @@ from django.utils.dateparse import parse_datetime
 from accounts.summaries import UserSummary
 from chatbe.core.ids import IdText
 from chatbe.core.times import TimeText, iso_milliseconds
+from conversations.models import Message
+
+
+class SystemBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What a system message tells: the sender did `action` to these users.
+
+    `value` is what something became: a name, a role, a number of seconds.
+    """
+
+    action: str
+    user_ids: list[IdText]
+    value: str
 
 
 class MessageBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -26,17 +38,30 @@ class MessageBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     client_id: str
     kind: str
     text: str
+    system: SystemBody | None
     reply_to: int | None
     created_at: TimeText
     edited_at: TimeText | None
     deleted_at: TimeText | None
 
 
+class GroupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What sets a group apart, with the member's own role in it."""
+
+    name: str
+    role: str
+    member_count: int
+    announcement_only: bool
+    slow_seconds: int
+    closed: bool
+
+
 class ConversationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A conversation as one of its members sees it.
 
-    `peer` is the other person of a direct conversation; `unread` counts text messages
-    of others after the read pointer; `head` is the log's last position.
+    `peer` is the other person of a direct conversation, `group` what a group has instead;
+    `unread` counts text messages of others after the read pointer; `head` is the log's
+    last position.
     """
 
     id: IdText
@@ -48,6 +73,7 @@ class ConversationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delivered_seq: int
     unread: int
     peer: UserSummary | None
+    group: GroupBody | None
     last_message: MessageBody | None
 
 
@@ -60,6 +86,7 @@ class ReceiptBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
 
 
 encode = msgspec.json.Encoder().encode
+_decode_system = msgspec.json.Decoder(SystemBody).decode
 
 
 class MessageRow(NamedTuple):
@@ -80,6 +107,7 @@ class MessageRow(NamedTuple):
     deleted_at: datetime | str | None
 
     def body(self) -> MessageBody:
+        is_system = self.kind == Message.Kind.SYSTEM
         return MessageBody(
             conversation_id=str(self.conversation_id),
             seq=self.seq,
@@ -89,7 +117,8 @@ class MessageRow(NamedTuple):
             sender_id=str(self.sender_id),
             client_id=self.client_id,
             kind=self.kind,
-            text=self.text,
+            text="" if is_system else self.text,
+            system=_decode_system(self.text) if is_system else None,
             reply_to=self.reply_to,
             created_at=_iso(self.created_at) or "",
             edited_at=_iso(self.edited_at),

@@ -38,7 +38,8 @@ from chatbe.realtime.frames import message_created
 from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import Runtime, runtime
 from chatbe.realtime.topics import log_shard
-from conversations.append import Appended, Draft, Outcome, append_messages, unlocked_conversations
+from conversations.append import append_messages, unlocked_conversations
+from conversations.drafts import Appended, Draft, Outcome
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,8 @@ from chatbe import settings as product
 from chatbe.core.errors import error_table
 from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
-from chatbe.gateway.events import EVENTS, Answer, Failure, tag_of
+from chatbe.gateway.events import EVENTS, tag_of
+from chatbe.gateway.words import Answer, Failure
 
 PROJECT = Path(__file__).resolve().parent.parent
 SERVED = ("accounts", "chatbe", "contacts", "conversations")

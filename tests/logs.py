@@ -41,6 +41,7 @@ class Logs:
         self.handlers: dict[str, Callable[[Frame], None]] = {
             "range": self._on_range,
             "message.created": self._on_message,
+            "message.changed": self._on_message,
             "skip": self._on_skip,
             "conversation.added": self._on_added,
             "conversation.removed": self._on_removed,

@@ -14,8 +14,10 @@ import yaml
 from django.core.management import call_command
 
 from chatbe.gateway.asyncapi import asyncapi_document
+from chatbe.gateway.conversation_events import Skip
 from chatbe.gateway.dispatch import COMMAND_TYPES, Refused, decode_command
-from chatbe.gateway.events import EVENTS, Batch, Bye, Skip, decode_event, tag_of
+from chatbe.gateway.events import EVENTS, decode_event, tag_of
+from chatbe.gateway.words import Batch, Bye
 from chatbe.realtime.room import Event, Room
 from tests.documents import PROJECT, gaps
 from tests.stage import open_socket
@@ -165,6 +167,8 @@ async def test_the_server_really_sends_every_event(served):
     seen = []
     async with alice.live() as phone, bob.live() as tablet, carol.live({far: 1}) as distant:
         assert await answered_in_bulk(phone, conversation_id, 5, "hello")
+        await phone.ask("message.edit", conversation_id=conversation_id, seq=1, text="hi")
+        await phone.ask("message.delete", conversation_id=conversation_id, seq=2)
         await phone.ask("ping")
         await phone.ask("receipt.mark_read", conversation_id=conversation_id, seq=1)
         await tablet.expect("receipt.updated")

@@ -14,8 +14,9 @@ from accounts.summaries import UserSummary
 from chatbe.core import failpoints
 from chatbe.core.errors import ClientIdReused, Conflict, error_table
 from chatbe.gateway.asyncapi import asyncapi_document
+from chatbe.gateway.conversation_events import OwnReceipt
 from chatbe.gateway.dispatch import COMMAND_TYPES
-from chatbe.gateway.events import ANSWERS, EVENTS, OwnReceipt, tag_of
+from chatbe.gateway.events import ANSWERS, EVENTS, tag_of
 from chatbe.gateway.examples import example_of
 from conversations import serializers as shapes
 from conversations import wire

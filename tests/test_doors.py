@@ -15,6 +15,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "sync": {"cursors": {}, "done": True},
     "ping": {},
     "message.send": {"conversation_id": "1", "client_id": "c", "text": "x"},
+    "message.edit": {"conversation_id": "1", "seq": 1, "text": "y"},
+    "message.delete": {"conversation_id": "1", "seq": 1},
     "conversation.fetch": {"conversation_id": "1", "after": 0},
     "receipt.mark_read": {"conversation_id": "1", "seq": 1},
     "receipt.mark_delivered": {"conversation_id": "1", "seq": 1},

@@ -45,14 +45,15 @@ def group_of(stage, *people, size=3):
     """A group of these three, and of others up to `size`, until the end of the block."""
     id = random.getrandbits(60) + 1
     stage.change(
-        "INSERT INTO conversations_conversation (id, kind, last_seq, message_count)"
-        " VALUES (?, 'group', 0, 0)",
+        "INSERT INTO conversations_conversation (id, kind, last_seq, message_count, name,"
+        " member_count, announcement_only, slow_seconds) VALUES (?, 'group', 0, 0, '', ?, FALSE, 0)",
         id,
+        size,
     )
     stage.change(
-        "INSERT INTO conversations_membership (conversation_id, user_id, may_send, visible_from,"
-        " joined_seq, read_seq, read_number, delivered_seq)"
-        " SELECT ?, u.id, TRUE, 1, 0, 0, 0, 0 FROM accounts_user u"
+        "INSERT INTO conversations_membership (conversation_id, user_id, role, may_send,"
+        " visible_from, joined_seq, read_seq, read_number, delivered_seq)"
+        " SELECT ?, u.id, 'member', TRUE, 1, 0, 0, 0, 0 FROM accounts_user u"
         " ORDER BY CASE WHEN u.id IN (?, ?, ?) THEN 0 ELSE 1 END LIMIT ?",
         id,
         *(int(person.user_id) for person in people),

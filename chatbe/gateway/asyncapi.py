@@ -15,8 +15,9 @@ import msgspec
 from chatbe.core.errors import TooLarge, error_table
 from chatbe.core.ids import ID_PATTERN
 from chatbe.gateway.dispatch import COMMAND_TYPES
-from chatbe.gateway.events import ANSWERS, EVENTS, Answer, Batch, Event, Failure, tag_of
+from chatbe.gateway.events import ANSWERS, EVENTS, tag_of
 from chatbe.gateway.examples import example_of
+from chatbe.gateway.words import Answer, Batch, Event, Failure
 from chatbe.realtime.protocol import Command, Id
 
 ADDRESS = "/ws/v1/"

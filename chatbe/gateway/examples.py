@@ -53,7 +53,8 @@ _NAMED: Json = {
 # One credential is enough, and what this one error does not say.
 _LEFT_OUT = {"Hello": {"token"}, "Failure": {"fields"}}
 _OF_SCHEMA: dict[str, Json] = {
-    "ConversationBody": {"id": _ID, "kind": "direct"},
+    "ConversationBody": {"id": _ID, "kind": "direct", "group": None},
+    "MessageBody": {"system": None},
     "OwnUser": {"id": "81604370001"},
     "UserSummary": {"id": "81604370002", "username": "bob", "display_name": "Bob"},
     "Failure": {

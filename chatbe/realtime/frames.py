@@ -28,6 +28,11 @@ def message_created(message: bytes) -> bytes:
     return b'{"type":"message.created","message":%b}' % message
 
 
+def message_changed(message: bytes) -> bytes:
+    """The event for a message that was edited or deleted, given the message's JSON now."""
+    return b'{"type":"message.changed","message":%b}' % message
+
+
 def reply(ref: str | None, name: str, result: bytes) -> bytes:
     """The answer to a command: its result's JSON under `name`."""
     return b'{"type":"reply",%b"%b":%b}' % (_ref(ref), name.encode(), result)

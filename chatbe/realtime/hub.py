@@ -129,8 +129,13 @@ class Hub:
         rooms = self.rooms
         for event in events:
             room = rooms.get(event.conversation_id)
-            if room is not None and room.accept(event):
+            if room is None:
+                continue
+            if room.accept(event):
                 self._expect_hole(room)
+            if room.is_stale:
+                room.is_stale = False
+                self.spawn(self.fill([room]))
 
     def users_changed(self, feed_seqs: Mapping[int, int]) -> None:
         """Tell local users that something which concerns only them changed."""
@@ -275,6 +280,11 @@ class Hub:
         connection.push(
             encode_frame("conversation.removed", conversation_id=str(room.conversation_id))
         )
+
+    def put_out(self, connection: Connection, room: Room) -> None:
+        """The log says that the socket's user has left; by now they may be back."""
+        self.drop_member(connection, room)
+        self.refresh_memberships(connection.user_id)
 
     def refresh_memberships(self, user_id: int) -> None:
         """Join and leave conversations on the user's sockets, in the background."""

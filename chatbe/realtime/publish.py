@@ -9,7 +9,13 @@ only a hint, and the sweep finds what a lost one would have told.
 from collections.abc import Iterable, Mapping, Sequence
 
 from chatbe.realtime.hints import Hint
+from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import runtime
+
+
+def log_event(event: Event) -> None:
+    """Hand a committed change of a log to whoever listens, on every process."""
+    runtime().announce_events([event])
 
 
 def users_changed(feed_seqs: Mapping[int, int]) -> None:

@@ -84,8 +84,7 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
         for conversation_id in attached.keys() - current.keys():
             hub.drop_member(connection, attached[conversation_id])
         for conversation_id in attached.keys() & current.keys():
-            may_send = current[conversation_id].may_send
-            attached[conversation_id].let_post(user_id, may_send=may_send)
+            attached[conversation_id].admit(current[conversation_id])
         found = [current[id] for id in current.keys() - attached.keys()]
         rooms = [hub.attach(connection, membership) for membership in found]
         if rooms:

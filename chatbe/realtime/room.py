@@ -19,13 +19,17 @@ class Event(NamedTuple):
     """A change that was committed: `position` is its place in the log, `seq` its row's.
 
     They differ when an older row was changed; members who may not see that row get a
-    `skip`. `frame` is the JSON everybody else gets.
+    `skip`. `frame` is the JSON everybody else gets. The users in `leaves` get it as the
+    last of this conversation. With `reread` the rules of the conversation have changed:
+    who may post is to be read again.
     """
 
     conversation_id: int
     position: int
     seq: int
     frame: bytes
+    leaves: tuple[int, ...] = ()
+    reread: bool = False
 
 
 class Room:
@@ -40,6 +44,7 @@ class Room:
         "conversation_id",
         "head",
         "holding",
+        "is_stale",
         "live",
         "pending",
         "read_only",
@@ -54,6 +59,8 @@ class Room:
         self.live: set[Connection] = set()
         self.holding: dict[Connection, list[Event]] = {}
         self.pending: dict[int, Event] = {}
+        # The conversation's rules have changed: what is known of its members may be wrong.
+        self.is_stale = False
         # Per local user: the first position they may see.
         self.visible_from: dict[int, int] = {}
         # The local users who may not post here.
@@ -64,12 +71,9 @@ class Room:
 
     def admit(self, membership: Membership) -> None:
         """A local user takes part from here on, or takes part in another way."""
-        self.visible_from[membership.user_id] = membership.visible_from
-        self.let_post(membership.user_id, may_send=membership.may_send)
-
-    def let_post(self, user_id: int, *, may_send: bool) -> None:
-        """Whether a local user may post here from now on."""
-        if may_send:
+        user_id = membership.user_id
+        self.visible_from[user_id] = membership.visible_from
+        if membership.may_send:
             self.read_only.discard(user_id)
         else:
             self.read_only.add(user_id)
@@ -138,6 +142,10 @@ class Room:
                 connection.touched.add(self)
         for held in self.holding.values():
             held.append(event)
+        if event.leaves:
+            for connection in [c for c in (*self.live, *self.holding) if c.user_id in event.leaves]:
+                connection.hub.put_out(connection, self)
+        self.is_stale |= event.reread
 
     def _forward_pending(self) -> None:
         while self.pending and self.head is not None:

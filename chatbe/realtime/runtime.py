@@ -82,6 +82,10 @@ class Runtime:
         # The conversations first: a process without a socket for them reads no further.
         self._tell(log_topic(ids[0]), "log", ids, events)
 
+    def announce_events(self, events: Sequence[Event]) -> None:
+        """From any thread: `publish_events`."""
+        self._from_any_thread(self.publish_events, events)
+
     def announce_users(self, feed_seqs: Mapping[int, int]) -> None:
         """From any thread: these users' feeds moved on."""
         self._from_any_thread(self._announce_users, dict(feed_seqs))

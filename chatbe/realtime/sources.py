@@ -11,7 +11,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """That a user takes part in a conversation, as the hub needs it."""
+    """That a user takes part in a conversation, as the hub needs it.
+
+    `may_send` by all rules there are at the moment it was read.
+    """
 
     conversation_id: int
     user_id: int

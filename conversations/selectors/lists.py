@@ -11,7 +11,14 @@ from accounts.summaries import UserSummary, summary_of, summary_of_gone
 from chatbe.core.errors import NotFound
 from contacts.selectors import users_here_for
 from conversations.models import Conversation, Membership, Message
-from conversations.wire import MESSAGE_COLUMNS, ConversationBody, MessageBody, MessageRow
+from conversations.selectors.posting import MAY_POST
+from conversations.wire import (
+    MESSAGE_COLUMNS,
+    ConversationBody,
+    GroupBody,
+    MessageBody,
+    MessageRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
             output_field=BigIntegerField(),
         ),
         # Of the same snapshot as the counter and the pointer it is subtracted from.
+        may_post=MAY_POST,
         unread=F("conversation__message_count") - F("read_number") - _own_unread(),
     )
 
@@ -83,16 +91,31 @@ def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
                 kind=row.conversation.kind,
                 head=row.conversation.last_seq,
                 visible_from=row.visible_from,
-                may_send=row.may_send,
+                may_send=row.may_post,  # type: ignore[attr-defined]
                 read_seq=row.read_seq,
                 delivered_seq=row.delivered_seq,
                 unread=row.unread,  # type: ignore[attr-defined]
                 peer=peers.get(row.conversation_id),
+                group=_group(row),
                 last_message=last_messages.get(row.conversation_id),
             ),
         )
         for row in rows
     ]
+
+
+def _group(row: Membership) -> GroupBody | None:
+    conversation = row.conversation
+    if conversation.kind != Conversation.Kind.GROUP:
+        return None
+    return GroupBody(
+        name=conversation.name,
+        role=row.role,
+        member_count=conversation.member_count,
+        announcement_only=conversation.announcement_only,
+        slow_seconds=conversation.slow_seconds,
+        closed=conversation.closed_at is not None,
+    )
 
 
 def _last_messages(user_id: int, rows: list[Membership]) -> dict[int, MessageBody]:

@@ -9,6 +9,7 @@ from chatbe.realtime.sources import Announcement, Change, LogRange, Membership, 
 from conversations.models import Conversation
 from conversations.models import Membership as MembershipRow
 from conversations.selectors.lists import conversations_by_id
+from conversations.selectors.posting import MAY_POST, MAY_POST_SQL
 from conversations.wire import MESSAGE_COLUMNS, MessageRow, encode, message_columns
 
 _HEAD, _CHANGE, _MEMBER = 0, 1, 2
@@ -22,17 +23,15 @@ class DatabaseLogSource:
         rows = MembershipRow.objects.filter(user_id__in=user_ids, left_seq=None)
         return [
             Membership(*columns)
-            for columns in rows.values_list(
-                "conversation_id", "user_id", "visible_from", "may_send"
-            )
+            for columns in rows.values_list("conversation_id", "user_id", "visible_from", MAY_POST)
         ]
 
     def standings(self, user_id: int) -> list[tuple[Membership, int]]:
         rows = MembershipRow.objects.filter(user_id=user_id, left_seq=None)
         return [
-            (Membership(conversation_id, user_id, visible_from), head)
-            for conversation_id, visible_from, head in rows.values_list(
-                "conversation_id", "visible_from", "conversation__last_seq"
+            (Membership(conversation_id, user_id, visible_from, may_send), head)
+            for conversation_id, visible_from, may_send, head in rows.values_list(
+                "conversation_id", "visible_from", MAY_POST, "conversation__last_seq"
             )
         ]
 
@@ -118,8 +117,10 @@ def _one_snapshot(
         FROM wanted w JOIN conversations_conversation c ON c.id = w.conversation_id
         UNION ALL
         SELECT {_MEMBER}, s.conversation_id, s.user_id, s.visible_from,
-               CASE WHEN s.may_send THEN 1 ELSE 0 END, {_NO_MESSAGE}
-        FROM wanted w JOIN conversations_membership s ON s.conversation_id = w.conversation_id
+               CASE WHEN {MAY_POST_SQL} THEN 1 ELSE 0 END, {_NO_MESSAGE}
+        FROM wanted w
+        JOIN conversations_membership s ON s.conversation_id = w.conversation_id
+        JOIN conversations_conversation c ON c.id = w.conversation_id
         WHERE s.left_seq IS NULL AND s.user_id IN ({users})
     """  # noqa: S608
     bounds = [bound for id, start in after.items() for bound in (id, start, start + limit)]

@@ -5,7 +5,7 @@ app; what the append checks is `may_send` in the memberships, which follows it i
 the transaction that changes the contact.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -35,7 +35,7 @@ def open_direct(*, user_id: int, other_id: int) -> tuple[int, bool]:
     if not may_talk(user_id, other_id):
         raise NotFound
     conversation = Conversation.objects.create(
-        kind=Conversation.Kind.DIRECT, low_user_id=low, high_user_id=high
+        kind=Conversation.Kind.DIRECT, low_user_id=low, high_user_id=high, member_count=2
     )
     Membership.objects.bulk_create(
         [Membership(conversation=conversation, user_id=member) for member in (low, high)]
@@ -60,7 +60,7 @@ def follow_pair(*, user_ids: tuple[int, int], may_talk: bool, **_: Any) -> None:
         _set_may_send([found.id], may_send=may_talk)
 
 
-def _set_may_send(conversation_ids: Collection[int], *, may_send: bool) -> None:
+def _set_may_send(conversation_ids: Iterable[int], *, may_send: bool) -> None:
     members = Membership.objects.filter(conversation_id__in=conversation_ids)
     # In the order in which receipts lock them.
     list(members.select_for_update(no_key=True).order_by("id").values_list("id"))
@@ -76,10 +76,13 @@ def direct_peers(*, user_id: int, **_: Any) -> set[int]:
 def close_directs(*, user_id: int, **_: Any) -> None:
     """Receiver of `accounts.signals.user_deleted`: nobody writes to the user any more.
 
-    What was written stays readable. Takes the locks of all the user's conversations, as
-    `follow_pair` takes that of one.
+    What was written stays readable. Takes the locks of all the user's conversations, groups
+    too: whoever takes the user out of those comes later and must not lock out of order.
     """
-    _set_may_send(_lock_directs(user_id), may_send=False)
+    mine = Membership.objects.filter(user_id=user_id).values("conversation_id")
+    locked = Conversation.objects.filter(id__in=mine).order_by("id").select_for_update(no_key=True)
+    list(locked.values_list("id"))
+    _set_may_send(_directs_of(user_id).values_list("id", flat=True), may_send=False)
     bump_feeds(direct_peers(user_id=user_id))
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from chatbe.core.errors import InvalidInput
 from chatbe.core.text import clean_text
-from conversations.append import Appended, Draft
+from conversations.drafts import Appended, Draft
 from conversations.services.typing import typists
 from conversations.services.waiting import wait_for
 from conversations.wire import content_digest

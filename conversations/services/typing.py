@@ -75,7 +75,7 @@ class Typists:
         if room is None or connection not in room.live:
             raise NotFound
         if connection.user_id in room.read_only:
-            raise Forbidden("You cannot write in this conversation any more.")
+            raise Forbidden("You cannot write in this conversation.")
 
     def _left(self, connection: Connection, room: Room) -> None:
         sign = self._signs.get((room.conversation_id, connection.user_id))

@@ -36,12 +36,15 @@ BEGIN
         SELECT
             d.draft, d.id, d.conversation_id, d.sender_id, d.client_id, d.digest, d.text,
             d.reply_to, m.id AS known_id, m.digest AS known_digest,
-            c.last_seq, c.message_count,
+            c.last_seq, c.message_count, s.slow_until,
+            CASE WHEN s.role = 'member' THEN c.slow_seconds ELSE 0 END AS pause,
             CASE
                 WHEN m.id IS NOT NULL AND m.digest = d.digest THEN 'known'
                 WHEN m.id IS NOT NULL THEN 'reused'
                 WHEN s.id IS NULL THEN 'absent'
-                WHEN NOT s.may_send THEN 'read_only'
+                WHEN c.closed_at IS NOT NULL THEN 'closed'
+                WHEN NOT s.may_send OR (c.announcement_only AND s.role = 'member')
+                    THEN 'read_only'
                 WHEN d.reply_to NOT BETWEEN s.visible_from AND c.last_seq THEN 'bad_reply'
                 ELSE 'stored'
             END AS outcome
@@ -58,11 +61,27 @@ BEGIN
             AND s.left_seq IS NULL
         LEFT JOIN conversations_conversation c ON c.id = d.conversation_id
     ),
-    numbered AS MATERIALIZED (
-        SELECT checked.*, row_number() OVER (PARTITION BY checked.conversation_id
-                                             ORDER BY checked.draft) AS step
+    -- In slow mode: how long the sender has to wait, in seconds. The first of a batch begins
+    -- the pause that its others run into.
+    paced AS MATERIALIZED (
+        SELECT checked.*,
+            CASE
+                WHEN checked.pause = 0 OR checked.outcome <> 'stored' THEN 0
+                WHEN checked.slow_until > p_created_at
+                    THEN extract(epoch FROM checked.slow_until - p_created_at)
+                WHEN row_number() OVER (
+                    PARTITION BY checked.conversation_id, checked.sender_id, checked.outcome
+                    ORDER BY checked.draft
+                ) > 1 THEN checked.pause
+                ELSE 0
+            END AS wait
         FROM checked
-        WHERE checked.outcome = 'stored'
+    ),
+    numbered AS MATERIALIZED (
+        SELECT paced.*, row_number() OVER (PARTITION BY paced.conversation_id
+                                           ORDER BY paced.draft) AS step
+        FROM paced
+        WHERE paced.outcome = 'stored' AND paced.wait = 0
     ),
     inserted AS (
         INSERT INTO conversations_message (
@@ -83,12 +102,20 @@ BEGIN
             FROM numbered n GROUP BY n.conversation_id
         ) t
         WHERE c.id = t.conversation_id
+    ),
+    slowed AS (
+        UPDATE conversations_membership s
+        SET slow_until = p_created_at + n.pause * interval '1 second'
+        FROM numbered n
+        WHERE n.pause > 0 AND s.conversation_id = n.conversation_id
+            AND s.user_id = n.sender_id
     )
     SELECT n.draft, n.outcome, n.id, n.last_seq + n.step, n.message_count + n.step
     FROM numbered n
     UNION ALL
-    SELECT k.draft, k.outcome, k.known_id, NULL::bigint, NULL::bigint
-    FROM checked k
-    WHERE k.outcome <> 'stored';
+    SELECT k.draft, CASE WHEN k.wait > 0 THEN 'slow' ELSE k.outcome END, k.known_id,
+        NULL::bigint, ceil(k.wait)::bigint
+    FROM paced k
+    WHERE k.outcome <> 'stored' OR k.wait > 0;
 END
 $$;

@@ -159,6 +159,7 @@ export class Chat {
         this.#follow(frame.feed_seq);
         break;
       case "message.created":
+      case "message.changed":
         this.#take(frame.message.conversation_id, frame.message.changed_seq, frame.message);
         break;
       case "skip":
@@ -237,8 +238,9 @@ export class Chat {
     }
     const conversation = this.conversations.get(id);
     if (!isNews || !message || !conversation) return;
-    if (message.seq === position) conversation.last_message = message;
-    if (message.sender_id !== this.user.id) conversation.unread += 1;
+    if (message.seq >= (conversation.last_message?.seq ?? 0)) conversation.last_message = message;
+    const isNewText = message.seq === position && message.kind === "text";
+    if (isNewText && message.sender_id !== this.user.id) conversation.unread += 1;
   }
 
   // Ask for what is missing after the cursor; where there is none, find one.

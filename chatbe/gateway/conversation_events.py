@@ -1,0 +1,127 @@
+"""What the server tells of conversations."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chatbe.core.ids import IdText
+from chatbe.gateway.words import Answer, Event
+from chatbe.realtime.protocol import Position, Ref
+from conversations.wire import ConversationBody, MessageBody, ReceiptBody
+
+
+class MessageCreated(Event, frozen=True, tag="message.created"):
+    """A new row in the log, also to the socket that sent it."""
+
+    message: MessageBody
+
+
+class MessageChanged(Event, frozen=True, tag="message.changed"):
+    """A message was edited or deleted: this is what it is now, at position `changed_seq`."""
+
+    message: MessageBody
+
+
+class Skip(Event, frozen=True, tag="skip"):
+    """A position whose content you may not see: only move the cursor."""
+
+    conversation_id: IdText
+    seq: Position
+
+
+class Range(Event, frozen=True, tag="range"):
+    """All that changed in (after, to], each change a message as it is now.
+
+    The answer to a fetch, whose `ref` it repeats, and an event of its own.
+    """
+
+    conversation_id: IdText
+    after: Position
+    to: Position
+    head: Position
+    changes: list[MessageBody]
+    ref: Ref | UnsetType = UNSET
+
+
+class ConversationAdded(Event, frozen=True, tag="conversation.added"):
+    """You are a member of this conversation; what lies after `cursor` comes as events."""
+
+    conversation: ConversationBody
+    cursor: Position
+    head: Position
+
+
+class ConversationRemoved(Event, frozen=True, tag="conversation.removed"):
+    """You are not a member of this conversation, or no longer."""
+
+    conversation_id: IdText
+
+
+class ConversationBehind(Event, frozen=True, tag="conversation.behind"):
+    """Too far behind to replay: load the newest page by REST and go on from its head."""
+
+    conversation_id: IdText
+    head: Position
+
+
+class MessageReply(Answer, frozen=True, tag="reply"):
+    """The message is committed; the same answer to every retry."""
+
+    message: MessageBody
+
+
+class OwnReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where one's pointers are now."""
+
+    conversation_id: IdText
+    read_seq: Position
+    delivered_seq: Position
+
+
+class ReceiptReply(Answer, frozen=True, tag="reply"):
+    """The pointers after the command."""
+
+    receipt: OwnReceipt
+
+
+class ReceiptCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many of the members have read and received everything up to `seq`."""
+
+    seq: Position
+    read: int
+    delivered: int
+
+
+class ReceiptUpdated(Event, frozen=True, tag="receipt.updated"):
+    """Pointers of members have moved: `receipts`, or `counts` above 100 members."""
+
+    conversation_id: IdText
+    receipts: list[ReceiptBody] | UnsetType = UNSET
+    counts: ReceiptCounts | UnsetType = UNSET
+
+
+class TypingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long others are told that one is typing, in seconds."""
+
+    conversation_id: IdText
+    expires_in: int
+
+
+class TypingReply(Answer, frozen=True, tag="reply"):
+    """The others are told, if they were not just now."""
+
+    typing: TypingBody
+
+
+class TypingStarted(Event, frozen=True, tag="typing.started"):
+    """Somebody else is typing; forget it after `expires_in` seconds."""
+
+    conversation_id: IdText
+    user_id: IdText
+    expires_in: int
+
+
+class TypingStopped(Event, frozen=True, tag="typing.stopped"):
+    """They are not typing any more."""
+
+    conversation_id: IdText
+    user_id: IdText
