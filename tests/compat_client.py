@@ -44,6 +44,8 @@ SPEAKS = {
     "group_chatbot": "group_chat_bot",
     "friends_online_status": "msg_friends_online_status",
     "online_status_fanout": "msg_online_status_fanout",
+    # An answer to what was no frame at all.
+    "error": "private_chat",
 }
 PRIVATE_MESSAGE = {
     *("message_id", "message_from", "message_to", "content"),
@@ -54,7 +56,7 @@ USER = {"id", "username", "email"}
 GROUP = {"id", "name", "createdAt", "updatedAt"}
 
 
-class Refused(Exception):  # noqa: N818 - what happened
+class Refused(Exception):
     """An answer with an error: its status and its text."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -179,11 +181,12 @@ class OldClient:
     # --- the socket
 
     @contextlib.asynccontextmanager
-    async def online(self, **query: str) -> AsyncIterator[OldSocket]:
+    async def online(self, *, origin: str | None = None, **query: str) -> AsyncIterator[OldSocket]:
         """A socket; needs the one-time code of a login."""
         said = {"otp": self.tokens.get("otp", ""), "username": self.username, **query}
         address = f"ws://{self.address}/v1/ws?{urlencode(said)}"
-        async with connect(address, compression=None, close_timeout=2) as connection:
+        options: Any = {"compression": None, "close_timeout": 2, "origin": origin}
+        async with connect(address, **options) as connection:
             socket = OldSocket(connection, self.username)
             socket.friends = (await socket.expect("friends_online_status"))["friends"]
             yield socket
@@ -232,6 +235,12 @@ class OldSocket:
         """Why a frame of this type was refused: a frame that is no message says it."""
         return str((await self.expect(kind, message_id=0))["message"])
 
+    async def any_frame(self) -> Json:
+        """The next frame, whatever it says."""
+        if not self._unread:
+            await self._receive()
+        return self._unread.pop(0)
+
     async def heard(self) -> list[Json]:
         """All frames that came before the answer to something that is refused."""
         await self.send("private_chat", recipient_username="", message="are you there")
@@ -257,10 +266,9 @@ class OldSocket:
         self._unread.append(frame)
 
 
+ZEROES = (0, "", False, None, [], "0001-01-01T00:00:00Z", "00000000-0000-0000-0000-000000000000")
+
+
 def is_zero(value: Any) -> bool:
     """Whether there is nothing in it."""
-    if isinstance(value, dict):
-        return all(map(is_zero, value.values()))
-    return value in (0, "", False, None, [], "0001-01-01T00:00:00Z") or value == str(
-        "00000000-0000-0000-0000-000000000000"
-    )
+    return all(map(is_zero, value.values())) if isinstance(value, dict) else value in ZEROES

@@ -6,9 +6,9 @@ import msgspec
 from rest_framework.request import Request
 
 from accounts.models import User
-from accounts.names import EMAIL_MAX, LOGIN_MAX
+from accounts.names import EMAIL_MAX
 from accounts.services.passwords import PASSWORD_MAX
-from chatbe.compat.names import email_for, uuid_text
+from chatbe.compat.names import NO_NUL, Name, email_for, uuid_text
 from chatbe.compat.prompts import shown_text
 from chatbe.compat.selectors import OldMessage
 from chatbe.core.errors import InvalidInput
@@ -16,11 +16,8 @@ from chatbe.core.times import iso_milliseconds
 
 B = TypeVar("B", bound=msgspec.Struct)
 
-# No database takes a NUL. Looser than the rules, which the services know and explain.
-_NO_NUL = r"\A[^\x00]*\Z"
-Name = Annotated[str, msgspec.Meta(max_length=LOGIN_MAX, pattern=_NO_NUL)]
-Email = Annotated[str, msgspec.Meta(max_length=EMAIL_MAX, pattern=_NO_NUL)]
-Password = Annotated[str, msgspec.Meta(max_length=PASSWORD_MAX, pattern=_NO_NUL)]
+Email = Annotated[str, msgspec.Meta(max_length=EMAIL_MAX, pattern=NO_NUL)]
+Password = Annotated[str, msgspec.Meta(max_length=PASSWORD_MAX, pattern=NO_NUL)]
 
 
 class RegisterBody(msgspec.Struct):

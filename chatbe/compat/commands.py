@@ -7,17 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 from chatbe.compat.frames import (
-    GroupBotCommand,
-    GroupCommand,
     OldCommand,
-    PrivateBotCommand,
     PrivateCommand,
 )
-from chatbe.compat.selectors import contacts_named
+from chatbe.compat.selectors import contacts_named, find_direct
 from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError, NotFound
+from chatbe.core.errors import ChatError
 from chatbe.realtime.connection import Connection
-from conversations.append import Outcome
+from conversations.drafts import Outcome
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message, queue_message
 
@@ -37,6 +34,10 @@ async def obey(connection: Connection, command: OldCommand, refuse: Refuse) -> N
 
 def _direct_with(user_id: int, username: str) -> int:
     [contact] = contacts_named(user_id, [username])
+    # Most have one: looking takes no lock.
+    known = find_direct(user_id, contact.id)
+    if known is not None:
+        return known
     conversation_id, _ = open_direct(user_id=user_id, other_id=contact.id)
     return conversation_id
 

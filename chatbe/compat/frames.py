@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from chatbe.compat.names import uuid_text
+from chatbe.compat.names import Name, uuid_text
 from chatbe.core.errors import BadFrame, InvalidInput, UnknownCommand
 
 PRIVATE, PRIVATE_BOT = "private_chat", "chatBot_private"
 GROUP, GROUP_BOT = "group_chat", "group_chatbot"
+_TYPES = frozenset({PRIVATE, PRIVATE_BOT, GROUP, GROUP_BOT})
 FRIENDS, FANOUT = "friends_online_status", "online_status_fanout"
 
 NO_ID = uuid_text(0)
@@ -69,13 +70,14 @@ class OldFrame(msgspec.Struct, frozen=True):
 encode_old = msgspec.json.Encoder().encode
 
 
-def refusal_frame(type: str, words: str, *, username: str) -> OldFrame:
-    """What a client is answered whose frame of this type was refused."""
-    if type == GROUP:
-        return OldFrame(type, group_chat=GroupChat(recipient_username=username, message=words))
-    if type == GROUP_BOT:
-        return OldFrame(type, group_chat_bot=GroupChat(recipient_username=username, message=words))
-    return OldFrame(type, private_chat=PrivateChat(recipient_username=username, message=words))
+def refusal_frame(kind: str, words: str, *, username: str) -> OldFrame:
+    """What a client is answered whose frame was refused; with its type, if there is such a type."""
+    if kind == GROUP:
+        return OldFrame(kind, group_chat=GroupChat(recipient_username=username, message=words))
+    if kind == GROUP_BOT:
+        return OldFrame(kind, group_chat_bot=GroupChat(recipient_username=username, message=words))
+    known = kind if kind in _TYPES else "error"
+    return OldFrame(known, private_chat=PrivateChat(recipient_username=username, message=words))
 
 
 # --- from a client ----------------------------------------------------------------------
@@ -85,11 +87,11 @@ class PrivateText(msgspec.Struct, frozen=True):
     """Who sends it the socket knows better than the frame."""
 
     message: str
-    recipient_username: str = ""
+    recipient_username: Name = ""
 
 
 class GroupText(msgspec.Struct, frozen=True):
-    group_name: str
+    group_name: Name
     message: str
 
 
@@ -131,9 +133,6 @@ def decode_old(text: str | bytes) -> OldCommand:
             raise InvalidInput(str(error)) from error
         raise (UnknownCommand() if kind else BadFrame()) from error
     return command
-
-
-_TYPES = frozenset({PRIVATE, PRIVATE_BOT, GROUP, GROUP_BOT})
 
 
 def type_of(text: str | bytes) -> str:

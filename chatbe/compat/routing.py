@@ -8,5 +8,5 @@ from chatbe.compat.consumer import OldConsumer
 
 # Django's stubs know views only, not ASGI applications.
 websocket_routes: list[Any] = [
-    re_path(r"^v1/ws/?$", OldConsumer.as_asgi())  # type: ignore[arg-type,call-overload]
+    re_path(r"^v1/ws/?$", OldConsumer.as_asgi())  # type: ignore[arg-type]
 ]

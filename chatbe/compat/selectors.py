@@ -67,6 +67,11 @@ def _directs(user_id: int, other_id: int) -> QuerySet[Conversation]:
     return Conversation.objects.filter(low_user_id=low, high_user_id=high)
 
 
+def find_direct(user_id: int, other_id: int) -> int | None:
+    """The id of the pair's conversation, if they have one."""
+    return _directs(user_id, other_id).values_list("id", flat=True).first()
+
+
 def newest_private_messages(user_id: int, other_id: int | None = None) -> list[OldMessage]:
     """The texts of all the user's direct conversations, or of that with one person."""
     texts = _newest_texts(user_id).filter(conversation__kind=Conversation.Kind.DIRECT)

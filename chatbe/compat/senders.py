@@ -67,7 +67,10 @@ def _read(asked: Collection[Asked]) -> list[Found]:
     viewers = {viewer_id for viewer_id, _ in asked}
     wanted = {user_id for _, user_ids in asked for user_id in user_ids}
     rows = User.objects.filter(id__in=wanted, is_active=True)
-    users = {id: Sender(*row) for id, *row in rows.values_list("id", "username", "is_bot")}
+    users = {
+        id: Sender(username, is_bot=is_bot)
+        for id, username, is_bot in rows.values_list("id", "username", "is_bot")
+    }
     blocks = Block.objects.filter(blocker_id__in=wanted, blocked_id__in=viewers)
     gone = set(blocks.values_list("blocked_id", "blocker_id"))
     return [
