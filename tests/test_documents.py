@@ -25,7 +25,7 @@ from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
 # Two commands are answered with the same: one line less, and it is still told.
-TOLD_TWICE = {"reply.receipt", "reply.typing"}
+TOLD_TWICE = {"reply.message", "reply.receipt", "reply.typing"}
 
 
 @pytest.mark.parametrize("name", KINDS)
