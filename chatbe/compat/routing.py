@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.urls import re_path
+from django.urls import path
 
 from chatbe.compat.consumer import OldConsumer
 
 # Django's stubs know views only, not ASGI applications.
 websocket_routes: list[Any] = [
-    re_path(r"^v1/ws/?$", OldConsumer.as_asgi())  # type: ignore[arg-type]
+    path(address, OldConsumer.as_asgi())  # type: ignore[arg-type]
+    for address in ("v1/ws", "v1/ws/")
 ]
