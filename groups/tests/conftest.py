@@ -1,0 +1,16 @@
+"""What tests of groups share."""
+
+import pytest
+
+from chatbe.core import limits
+from groups.tests.people import make_circle
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits():
+    limits.forget_everything()
+
+
+@pytest.fixture
+def circle(db):
+    return make_circle()
