@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from functools import partial
+from typing import NamedTuple
 
-from chatbe.compat.frames import (
-    OldCommand,
-    PrivateCommand,
-)
+from chatbe.compat.frames import GroupCommand, OldCommand, PrivateCommand
+from chatbe.compat.groups import access_group_named
 from chatbe.compat.selectors import contacts_named, find_direct
 from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError
+from chatbe.core.errors import ChatError, UnknownCommand
 from chatbe.realtime.connection import Connection
 from conversations.drafts import Outcome
 from conversations.services.direct import open_direct
@@ -22,34 +20,22 @@ from conversations.services.sending import draft_message, queue_message
 Refuse = Callable[[ChatError], None]
 
 
+class _Text(NamedTuple):
+    """What is to be stored, and where."""
+
+    conversation_id: int
+    text: str
+    client_id: str
+
+
 async def obey(connection: Connection, command: OldCommand, refuse: Refuse) -> None:
     """Do what a frame asks for. Raises a refusal, or passes on the log's to `refuse` later."""
-    match command:
-        case PrivateCommand(private_chat=chat):
-            find = partial(_direct_with, connection.user_id, chat.recipient_username)
-            text, client_id = chat.message, uuid.uuid4().hex
-    conversation_id = await in_database_thread(find)
-    _send(connection, conversation_id, client_id, text, refuse)
-
-
-def _direct_with(user_id: int, username: str) -> int:
-    [contact] = contacts_named(user_id, [username])
-    # Most have one: looking takes no lock.
-    known = find_direct(user_id, contact.id)
-    if known is not None:
-        return known
-    conversation_id, _ = open_direct(user_id=user_id, other_id=contact.id)
-    return conversation_id
-
-
-def _send(
-    connection: Connection, conversation_id: int, client_id: str, text: str, refuse: Refuse
-) -> None:
+    found = await in_database_thread(_prepare, connection.user_id, command)
     draft = draft_message(
         sender_id=connection.user_id,
-        conversation_id=conversation_id,
-        client_id=client_id,
-        text=text,
+        conversation_id=found.conversation_id,
+        client_id=found.client_id,
+        text=found.text,
         reply_to=None,
     )
 
@@ -60,3 +46,24 @@ def _send(
 
     queue_message(draft, answer)
     connection.count_unanswered()
+
+
+def _prepare(user_id: int, command: OldCommand) -> _Text:
+    match command:
+        case PrivateCommand(private_chat=chat):
+            place = _direct_with(user_id, chat.recipient_username)
+            return _Text(place, chat.message, uuid.uuid4().hex)
+        case GroupCommand(group_chat=chat):
+            place = access_group_named(user_id, chat.group_name)
+            return _Text(place, chat.message, uuid.uuid4().hex)
+    raise UnknownCommand
+
+
+def _direct_with(user_id: int, username: str) -> int:
+    [contact] = contacts_named(user_id, [username])
+    # Most have one: looking takes no lock.
+    known = find_direct(user_id, contact.id)
+    if known is not None:
+        return known
+    conversation_id, _ = open_direct(user_id=user_id, other_id=contact.id)
+    return conversation_id

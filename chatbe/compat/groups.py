@@ -88,5 +88,6 @@ def _group_body(group_id: int) -> dict[str, Any]:
         "id": uuid_text(group_id),
         "name": group.conversation.name,
         "createdAt": iso_milliseconds(group.created_at),
-        "updatedAt": iso_milliseconds(changed_at),
+        # The log's first entry is a moment older than the row beside it.
+        "updatedAt": iso_milliseconds(max(group.created_at, changed_at)),
     }

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chatbe.compat import views
+from chatbe.compat import group_views, views
 
 _VIEWS = {
     "auth/register": views.RegisterView,
@@ -11,8 +11,12 @@ _VIEWS = {
     "auth/logout": views.LogoutView,
     "contact": views.ContactsView,
     "contact/add": views.AddContactView,
+    "groups": group_views.GroupsView,
+    "groups/add": group_views.AddMembersView,
+    "groups/remove": group_views.RemoveMemberView,
     "messages": views.PrivateMessagesView,
     "messages/friend": views.FriendMessagesView,
+    "messages/group": group_views.GroupMessagesView,
 }
 
 urlpatterns = [
