@@ -47,37 +47,28 @@ def contacts_named(user_id: int, usernames: Iterable[str]) -> list[User]:
     return list(found.values())
 
 
-def access_friend(user_id: int, username: str) -> User:
-    """Somebody the user may write to, or has written with. NotFound for all others alike."""
+def access_direct(user_id: int, username: str) -> int | None:
+    """The user's conversation with somebody, None if there is none yet.
+
+    NotFound for all who are neither contacts nor have ever been, alike.
+    """
     user = users_named_for(user_id, username).first()
-    if user is None or not _are_acquainted(user_id, user.id):
+    found = None if user is None else find_direct(user_id, user.id)
+    if found is None and not list_contacts(user_id).filter(user=user).exists():
         raise NotFound("You have no contact of that name.")
-    return user
-
-
-def _are_acquainted(user_id: int, other_id: int) -> bool:
-    return (
-        list_contacts(user_id).filter(user_id=other_id).exists()
-        or _directs(user_id, other_id).exists()
-    )
-
-
-def _directs(user_id: int, other_id: int) -> QuerySet[Conversation]:
-    low, high = sorted((user_id, other_id))
-    return Conversation.objects.filter(low_user_id=low, high_user_id=high)
+    return found
 
 
 def find_direct(user_id: int, other_id: int) -> int | None:
     """The id of the pair's conversation, if they have one."""
-    return _directs(user_id, other_id).values_list("id", flat=True).first()
+    low, high = sorted((user_id, other_id))
+    found = Conversation.objects.filter(low_user_id=low, high_user_id=high)
+    return found.values_list("id", flat=True).first()
 
 
-def newest_private_messages(user_id: int, other_id: int | None = None) -> list[OldMessage]:
-    """The texts of all the user's direct conversations, or of that with one person."""
-    texts = _newest_texts(user_id).filter(conversation__kind=Conversation.Kind.DIRECT)
-    if other_id is not None:
-        texts = texts.filter(conversation__in=_directs(user_id, other_id))
-    return _read(texts)
+def newest_private_messages(user_id: int) -> list[OldMessage]:
+    """The texts of all the user's direct conversations."""
+    return _read(_newest_texts(user_id).filter(conversation__kind=Conversation.Kind.DIRECT))
 
 
 def newest_messages_of(user_id: int, conversation_id: int) -> list[OldMessage]:

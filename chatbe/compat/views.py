@@ -25,7 +25,11 @@ from chatbe.compat.bodies import (
     user_body,
 )
 from chatbe.compat.names import uuid_text
-from chatbe.compat.selectors import access_friend, newest_private_messages
+from chatbe.compat.selectors import (
+    access_direct,
+    newest_messages_of,
+    newest_private_messages,
+)
 from chatbe.core.errors import Conflict, InvalidInput, SessionEnded
 from chatbe.core.times import iso_milliseconds
 from contacts.models import Contact
@@ -145,8 +149,8 @@ class FriendMessagesView(OldView):
     def get(self, request: Request) -> Response:
         """The private messages with one friend, both directions, oldest first."""
         user_id = session_of(request).user_id
-        friend = access_friend(user_id, read_query(request, "friendUsername"))
-        found = newest_private_messages(user_id, friend.id)
+        direct_id = access_direct(user_id, read_query(request, "friendUsername"))
+        found = [] if direct_id is None else newest_messages_of(user_id, direct_id)
         return Response({"message": [private_message_body(message) for message in found]})
 
 
