@@ -256,6 +256,10 @@ class OldSocket:
                     await self._receive()
         return self._connection.close_code
 
+    def deaf(self) -> None:
+        """Read nothing any more, pings included."""
+        self._connection.transport.pause_reading()
+
     async def _receive(self) -> None:
         frame = json.loads(await self._connection.recv())
         assert set(frame) == {"type", *FRAME}, frame
