@@ -1,8 +1,10 @@
 """Groups, their invitations and who waits to join them in the admin, to look at."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from chatbe.core.admin import LookAdmin
+from chatbe.core.ids import parse_id
 from groups.models import Group, Invitation, JoinRequest
 
 
@@ -28,6 +30,18 @@ class GroupAdmin(LookAdmin):
 
     def members(self, group: Group) -> int:
         return group.conversation.member_count
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Group | None:
+        """None also for a number that no row could have; Django looks for it by a key that
+        points elsewhere, and does not see that it is too large."""
+        try:
+            parse_id(object_id)
+        except ValueError:
+            return None
+        found: Group | None = super().get_object(request, object_id, from_field)
+        return found
 
     @admin.display(description="Closed at")
     def closed_at(self, group: Group) -> object:

@@ -231,7 +231,7 @@ def list_invitations(access: Access, user_id: int) -> QuerySet[Invitation]:
 def list_join_requests(viewer_id: int, conversation_id: int) -> QuerySet[JoinRequest]:
     """Who waits to be let in, without those who are gone for the viewer."""
     rows = JoinRequest.objects.filter(group_id=conversation_id).select_related("user")
-    return rows.filter(user__in=users_here_for(viewer_id, rows.values("user_id")))
+    return rows.filter(user__in=users_here_for(viewer_id, rows.values_list("user_id", flat=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,15 @@ class OldSocket:
         self._unread.append(frame)
 
 
-ZEROES = (0, "", False, None, [], "0001-01-01T00:00:00Z", "00000000-0000-0000-0000-000000000000")
+ZEROES: tuple[Any, ...] = (
+    0,
+    "",
+    False,
+    None,
+    [],
+    "0001-01-01T00:00:00Z",
+    "00000000-0000-0000-0000-000000000000",
+)
 
 
 def is_zero(value: Any) -> bool:

@@ -14,6 +14,7 @@ from tests.compat_client import OldClient, Refused
 from tests.servers import PASSWORD
 
 ABSENT = "nobodyofthisname"
+NO_FRAMES = ('{"type":"shout"}', '{"type":1}', "{", "[]", "null", b"x", "[" * 100_000)
 
 
 def client_of(person, *, address=""):
@@ -265,7 +266,7 @@ async def test_the_one_time_code_opens_one_socket_for_its_owner(stage):
     async with alice.online():
         pass
     status = 401 if stage.kind == "serve" else 403
-    attempts = (
+    attempts: tuple[tuple[OldClient, dict[str, str]], ...] = (
         (alice, {}),
         (bob, {"username": alice.username}),
         (bob, {"otp": "made up"}),

@@ -247,7 +247,7 @@ class OldVisitor(Visitor):
 
     async def hears_in_group(self, name: str, who: str, text: str) -> None:
         """Wait until this text of a member arrives."""
-        said = {"group_name": name, "sender_username": who, "message": text}
+        said: dict[str, Any] = {"group_name": name, "sender_username": who, "message": text}
         await self._open().expect("group_chat", **said)
 
     def _open(self) -> OldSocket:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 import structlog
-from conversations.changes import append_system
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.feed import lock_users
 from chatbe.core.errors import InvalidInput, SessionEnded
 from chatbe.core.text import clean_line, clean_text
+from conversations.changes import append_system
 from conversations.models import NAME_MAX, Conversation
 from conversations.services import members
 from groups.models import DESCRIPTION_MAX, Group, History, InvitePolicy, JoinRequest

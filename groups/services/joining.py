@@ -6,7 +6,6 @@ by a link for N, N get in.
 
 from enum import Enum
 
-from conversations.services.members import lock_group
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils import timezone
 from accounts.feed import bump_feeds, lock_users
 from chatbe.core import limits
 from chatbe.core.errors import Forbidden, NotFound, SessionEnded
+from conversations.services.members import lock_group
 from groups.models import Invitation, JoinRequest
 from groups.permissions import Permission
 from groups.selectors import (

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 
-from conversations.services.members import lock_group
-
 from conversations.models import Conversation
+from conversations.services.members import lock_group
 from groups.permissions import Permission
 from groups.selectors import Access, access_group
 

@@ -100,6 +100,7 @@ def set_role(*, user_id: int, conversation_id: int, member_id: int, role: str) -
     """Make a member an admin, or an admin a member. InvalidInput, NotFound, Forbidden, Conflict."""
     if role not in {Role.ADMIN, Role.MEMBER}:
         raise InvalidInput(fields={"role": "is neither admin nor member"})
+    wanted = Role(role)
     conversation, _ = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
@@ -109,8 +110,8 @@ def set_role(*, user_id: int, conversation_id: int, member_id: int, role: str) -
     present = role_in(conversation_id, member_id)
     if present == Role.OWNER:
         raise Conflict("Pass the ownership on instead.")
-    if present != role:
-        members.set_role(conversation, actor_id=user_id, user_id=member_id, role=role)
+    if present != wanted:
+        members.set_role(conversation, actor_id=user_id, user_id=member_id, role=wanted)
 
 
 @transaction.atomic

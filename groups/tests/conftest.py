@@ -12,5 +12,11 @@ def _fresh_limits():
 
 
 @pytest.fixture
+def _quick_passwords(settings):
+    """Who deletes an account proves its password; here that need not be slow."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
 def circle(db):
     return make_circle()

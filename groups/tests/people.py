@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tests.rest import Device, device_of, make_user
@@ -64,14 +65,14 @@ def told(conversation_id: int, after: int = 0) -> list[tuple[str, int, list[int]
     ]
 
 
-def invite(device: Device, circle: Circle, **fields) -> str:
+def invite(device: APIClient, circle: Circle, **fields) -> str:
     """A new invitation's token."""
     answer = device.post(f"{circle.url}/invitations", fields)
     assert answer.status_code == 201, answer.content
     return str(answer.json()["token"])
 
 
-def join(device: Device, token: str):
+def join(device: APIClient, token: str):
     return device.post(f"{GROUPS}/join", {"token": token})
 
 

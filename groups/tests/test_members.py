@@ -231,7 +231,8 @@ def test_a_group_is_not_passed_on_to_oneself_an_outsider_or_somebody_who_is_gone
 def test_the_list_names_members_by_id_in_pages(circle):
     phone = circle.device("member")
     everybody = sorted([circle.owner.id, circle.admin.id, circle.member.id])
-    seen, after = [], {}
+    seen: list[int] = []
+    after: dict[str, str] = {}
     while True:
         page = phone.get(f"{circle.url}/members", {"limit": "1", **after}).json()
         seen += [int(row["user"]["id"]) for row in page["results"]]

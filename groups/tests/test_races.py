@@ -256,6 +256,7 @@ def delete(user):
     delete_account(user=user, password=PASSWORD)
 
 
+@pytest.mark.usefixtures("_quick_passwords")
 def test_an_owner_who_is_deleted_while_the_heir_goes_leaves_a_sound_group():
     for number in range(6):
         circle = make_circle()
@@ -277,6 +278,7 @@ def test_an_owner_who_is_deleted_while_the_heir_goes_leaves_a_sound_group():
         assert circle.owner.id not in roles(circle)
 
 
+@pytest.mark.usefixtures("_quick_passwords")
 def test_an_owner_who_is_deleted_while_a_member_becomes_an_admin_leaves_a_sound_group():
     for _ in range(5):
         circle = make_circle()

@@ -48,7 +48,7 @@ DOORS = [
 def everybody():
     """A group, and a device of everybody who stands in some relation to it."""
     circle = make_circle()
-    people = {name: circle.device(name) for name in ALL}
+    people: dict[str, APIClient] = {name: circle.device(name) for name in ALL}
     people |= {name: device_of(make_user()) for name in OUTSIDE[:4]}
     people["superuser"] = device_of(make_user(is_staff=True, is_superuser=True))
     people["anonymous"] = APIClient()
