@@ -236,17 +236,23 @@ class OldSocket:
         return str((await self.expect(kind, message_id=0))["message"])
 
     async def any_frame(self) -> Json:
-        """The next frame, whatever it says."""
-        if not self._unread:
+        """The next frame, whatever it says, but for who is online."""
+        while True:
+            for place, frame in enumerate(self._unread):
+                if frame["type"] != "online_status_fanout":
+                    return self._unread.pop(place)
             await self._receive()
-        return self._unread.pop(0)
 
     async def heard(self) -> list[Json]:
-        """All frames that came before the answer to something that is refused."""
+        """All frames that came before the answer to something that is refused.
+
+        But for who is online, which is told at any time.
+        """
         await self.send("private_chat", recipient_username="", message="are you there")
         await self.explanation("private_chat")
-        unread, self._unread = self._unread, []
-        return unread
+        unread = self._unread
+        self._unread = [frame for frame in unread if frame["type"] == "online_status_fanout"]
+        return [frame for frame in unread if frame not in self._unread]
 
     async def closed(self, seconds: float = PATIENCE_SECONDS) -> int | None:
         """Read on until the server closes the socket; the close code."""
@@ -255,6 +261,10 @@ class OldSocket:
                 while True:
                     await self._receive()
         return self._connection.close_code
+
+    def unread(self, kind: str) -> list[Json]:
+        """The frames of this type that nobody has asked for yet."""
+        return [frame for frame in self._unread if frame["type"] == kind]
 
     def deaf(self) -> None:
         """Read nothing any more, pings included."""

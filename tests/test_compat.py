@@ -342,3 +342,34 @@ async def test_an_edit_or_deletion_is_seen_in_the_lists_only(served):
     assert message["content"] == "better"
     assert message["updated_at"] > message["created_at"]
     assert message["deleted_at"] == message["updated_at"]
+
+
+# --- who is online ------------------------------------------------------------------------
+
+
+async def test_friends_are_listed_once_and_told_of_as_they_come_and_go(served):
+    person, other = served.friends()
+    alice, bob = await logged_in(person), await logged_in(other)
+    listed = {"friend_id": bob.user_id, "friend_username": bob.username, "friend_email": ""}
+    async with alice.online() as one:
+        assert one.friends == [{**listed, "online": False}]
+        async with bob.online() as two:
+            [friend] = two.friends
+            assert (friend["friend_username"], friend["online"]) == (alice.username, True)
+            told = await one.expect("online_status_fanout")
+            assert told == {**listed, "online": True, "user_to_get_notified": alice.username}
+            await bob.log_out()
+            await two.closed()
+        told = await one.expect("online_status_fanout")
+        assert told == {**listed, "online": False, "user_to_get_notified": alice.username}
+
+
+async def test_who_hides_is_never_seen(served):
+    person, other = served.friends()
+    alice, bob = await logged_in(person), await logged_in(other)
+    await other.rest("PATCH", "me", {"last_seen_for": "nobody"})
+    async with alice.online() as one, bob.online() as two:
+        assert [friend["online"] for friend in (*one.friends, *two.friends)] == [False, False]
+        await two.say(alice.username, "here I am")
+        await one.expect("private_chat", message="here I am")
+        assert one.unread("online_status_fanout") == []

@@ -16,7 +16,9 @@ from tests.servers import Installation, fresh_database, running_redis
 from tests.visitors import VISITORS, ShutOut
 
 # Each has a friend next to them.
-PEOPLE = 80
+PEOPLE = 160
+# Who goes is seen to go after a twelfth of this.
+LEASE_SECONDS = 12.0
 
 _numbers = itertools.count()
 
@@ -58,7 +60,7 @@ def house():
         if os.environ.get("DATABASE_URL"):
             urls = [stack.enter_context(fresh_database()), stack.enter_context(running_redis())]
             processes = 2
-        installation = Installation(*urls)
+        installation = Installation(*urls, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS))
         installation.migrate()
         servers = [stack.enter_context(installation.server()) for _ in range(processes)]
         yield House(installation, [server.address for server in servers])
@@ -180,3 +182,11 @@ async def test_10_delivery_across_server_processes(house, visitor):
             await person.say_in_group(name, f"public {number}")
             for other in {alice, bob, carol, dora} - {person}:
                 await other.hears_in_group(name, person.username, f"public {number}")
+
+
+async def test_contacts_see_each_other_come_and_go(house, visitor):
+    alice, bob = await house.friends(visitor, 2)
+    async with alice.online():
+        async with bob.online():
+            await alice.sees(bob.username, online=True)
+        await alice.sees(bob.username, online=False)

@@ -129,6 +129,11 @@ class OurVisitor(Visitor):
         assert await self._name_of(message["sender_id"]) == who
         assert message["conversation_id"] == await self._group(name)
 
+    async def sees(self, username: str, *, online: bool) -> None:
+        """Wait until a friend is said to have come or gone."""
+        friend_id = await self._id_of(username)
+        await self._open().expect("presence.changed", user_id=friend_id, online=online)
+
     # --- inside
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
@@ -249,6 +254,11 @@ class OldVisitor(Visitor):
         """Wait until this text of a member arrives."""
         said: dict[str, Any] = {"group_name": name, "sender_username": who, "message": text}
         await self._open().expect("group_chat", **said)
+
+    async def sees(self, username: str, *, online: bool) -> None:
+        """Wait until a friend is said to have come or gone."""
+        said = {"friend_username": username, "online": online}
+        await self._open().expect("online_status_fanout", **said)
 
     def _open(self) -> OldSocket:
         assert self._socket is not None

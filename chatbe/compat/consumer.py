@@ -43,10 +43,12 @@ from chatbe.core.errors import (
 )
 from chatbe.gateway.origins import origin_is_allowed
 from chatbe.gateway.pace import Pace
+from chatbe.gateway.presence.people import has_presence
 from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
 from chatbe.realtime.connection import Connection, FrameWriter
 from chatbe.realtime.resume import resume
 from chatbe.realtime.runtime import runtime
+from presence.process import presence
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +89,7 @@ class OldConsumer(AsyncConsumer):
         beginning = asyncio.create_task(self._begin())
         try:
             hub.add(self._connection, user.feed_seq)
+            presence().came(self._connection, shown=has_presence(user))
             if direct is not None:
                 direct.read_with(self._take)
             while (event := await receive())["type"] == "websocket.receive":
@@ -103,6 +106,7 @@ class OldConsumer(AsyncConsumer):
         """Join the user's conversations at their heads: what was said before is in the lists."""
         try:
             await resume(self._connection.hub, self._connection, {})
+            presence().went_live(self._connection)
         except Exception as error:
             answer = as_chat_error(error)
             if isinstance(answer, Internal):

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from chatbe.compat.frames import (
     GROUP,
@@ -38,10 +39,13 @@ from chatbe.gateway.conversation_events import (
     Skip,
 )
 from chatbe.gateway.events import decode_event
-from chatbe.gateway.words import Event, Live, Resync
+from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
+from chatbe.gateway.words import Event, Resync
 from chatbe.realtime.runtime import runtime
 from conversations.models import Message
 from conversations.wire import MessageBody
+
+log = structlog.get_logger(__name__)
 
 # By how much the clocks of two processes may differ.
 CLOCKS = timedelta(seconds=60)
@@ -63,6 +67,10 @@ class Text(NamedTuple):
 
     group_name: str | None
     message: MessageBody
+
+
+# What old clients are told of.
+News = Text | PresenceSnapshot | PresenceChanged
 
 
 class Interpreter:
@@ -89,15 +97,25 @@ class Interpreter:
             if isinstance(item, Text):
                 frames.append(self._frame(item))
             else:
-                frames.append(await self._friends.snapshot(()))
+                frames += await self._presence(item)
         return frames
+
+    async def _presence(self, event: PresenceSnapshot | PresenceChanged) -> list[OldFrame]:
+        try:
+            if isinstance(event, PresenceSnapshot):
+                return await self._friends.snapshot({int(id) for id in event.online})
+            return await self._friends.change(int(event.user_id), online=event.online)
+        except Exception as error:
+            # No message is to be lost because nobody knows who is online.
+            log.warning("friends_unknown", error=type(error).__name__)
+            return []
 
     async def _learn_senders(self, user_ids: set[int]) -> None:
         unknown = user_ids - self._senders.keys()
         if unknown:
             self._senders |= await runtime().part(Senders).find(self._user_id, unknown)
 
-    def _news(self, event: Event) -> Iterator[Text | Live]:
+    def _news(self, event: Event) -> Iterator[News]:
         match event:
             case ConversationAdded(conversation=found, cursor=cursor):
                 name = None if found.group is None else found.group.name
@@ -115,7 +133,7 @@ class Interpreter:
                 for message in sorted(changes, key=lambda message: message.seq):
                     yield from self._take(message)
                 self._advance(id, to)
-            case Live():
+            case PresenceSnapshot() | PresenceChanged():
                 yield event
             case Resync():
                 raise TooSlow
