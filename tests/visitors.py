@@ -257,7 +257,7 @@ class OldVisitor(Visitor):
 
     async def sees(self, username: str, *, online: bool) -> None:
         """Wait until a friend is said to have come or gone."""
-        said = {"friend_username": username, "online": online}
+        said: dict[str, Any] = {"friend_username": username, "online": online}
         await self._open().expect("online_status_fanout", **said)
 
     def _open(self) -> OldSocket:
