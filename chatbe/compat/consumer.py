@@ -24,7 +24,7 @@ from accounts.services import spend_ticket
 from chatbe.api.addresses import address_key, scope_address
 from chatbe.api.errors import describe
 from chatbe.compat.commands import obey
-from chatbe.compat.frames import OldCommand, decode_old, refusal_frame, type_of
+from chatbe.compat.frames import TYPES, OldCommand, decode_old, refusal_frame, type_of
 from chatbe.compat.interpreter import Interpreter
 from chatbe.compat.middleware import error_body
 from chatbe.compat.writer import OldWriter
@@ -128,8 +128,10 @@ class OldConsumer(AsyncConsumer):
             await self._connection.wait_until_answered(settings.UNANSWERED_PER_SOCKET)
             if self._connection.takes_commands():
                 await obey(self._connection, command, partial(self._refuse, kind))
+                metrics.COMMANDS.count(kind, "taken")
         except Exception as error:
             answer = as_chat_error(error)
+            metrics.COMMANDS.count(kind if kind in TYPES else "invalid", "refused")
             if isinstance(answer, Internal):
                 log.error("command_failed", command=kind, **describe(error))
             self._refuse(kind, answer)

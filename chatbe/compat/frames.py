@@ -13,7 +13,7 @@ from chatbe.core.errors import BadFrame, InvalidInput, UnknownCommand
 
 PRIVATE, PRIVATE_BOT = "private_chat", "chatBot_private"
 GROUP, GROUP_BOT = "group_chat", "group_chatbot"
-_TYPES = frozenset({PRIVATE, PRIVATE_BOT, GROUP, GROUP_BOT})
+TYPES = frozenset({PRIVATE, PRIVATE_BOT, GROUP, GROUP_BOT})
 FRIENDS, FANOUT = "friends_online_status", "online_status_fanout"
 
 NO_ID = uuid_text(0)
@@ -76,7 +76,7 @@ def refusal_frame(kind: str, words: str, *, username: str) -> OldFrame:
         return OldFrame(kind, group_chat=GroupChat(recipient_username=username, message=words))
     if kind == GROUP_BOT:
         return OldFrame(kind, group_chat_bot=GroupChat(recipient_username=username, message=words))
-    known = kind if kind in _TYPES else "error"
+    known = kind if kind in TYPES else "error"
     return OldFrame(known, private_chat=PrivateChat(recipient_username=username, message=words))
 
 
@@ -129,7 +129,7 @@ def decode_old(text: str | bytes) -> OldCommand:
         command: OldCommand = _decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         kind = type_of(text)
-        if kind in _TYPES:
+        if kind in TYPES:
             raise InvalidInput(str(error)) from error
         raise (UnknownCommand() if kind else BadFrame()) from error
     return command
