@@ -137,3 +137,18 @@ async def test_a_group_that_is_renamed_has_its_new_name_on_open_sockets(circle, 
         await call(served.address, "PATCH", path, body={"name": f"{name} II"}, token=token)
         await one.say_in_group(f"{name} II", "after")
         assert (await two.expect("group_chat", message="after"))["group_name"] == f"{name} II"
+
+
+async def test_a_question_to_the_chatbot_takes_a_group_that_one_may_bring_it_to(circle, served):
+    alice, bob, _, _ = circle
+    name = new_name()
+    body = {"name": name, "member_ids": [str(uuid.UUID(bob.user_id).int)]}
+    await call(served.address, "POST", "groups", body=body, token=alice.tokens["access_token"])
+    before = served.counts()
+    async with bob.online() as two:
+        for group, question in ((name, "help"), (ABSENT, "help"), (name, ""), (name, "\x00")):
+            await two.ask_in_group(group, question)
+            assert await two.explanation("group_chatbot"), (group, question)
+        await two.ask("")
+        assert await two.explanation("chatBot_private")
+    assert served.counts()[0] == before[0]

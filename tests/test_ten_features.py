@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import uuid
 
 import pytest
 
 from tests.servers import Installation, fresh_database, running_redis
-from tests.visitors import VISITORS, ShutOut
+from tests.visitors import VISITORS, OldVisitor, ShutOut
 
 # Each has a friend next to them.
 PEOPLE = 160
@@ -60,7 +61,9 @@ def house():
         if os.environ.get("DATABASE_URL"):
             urls = [stack.enter_context(fresh_database()), stack.enter_context(running_redis())]
             processes = 2
-        installation = Installation(*urls, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS))
+        installation = Installation(
+            *urls, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS), CHATBOT_WORKER_IN_SERVER="true"
+        )
         installation.migrate()
         servers = [stack.enter_context(installation.server()) for _ in range(processes)]
         yield House(installation, [server.address for server in servers])
@@ -99,6 +102,13 @@ async def test_2_add_and_list_contacts(house, visitor):
     assert alice.username in await bob.contacts()
 
 
+async def test_3_private_chat_with_the_chatbot(house, visitor):
+    [alice] = await house.strangers(visitor, 1)
+    async with alice.online():
+        assert re.search(r"\b[1-6]\b", await alice.asks_bot("roll 1d6"))
+        assert await alice.asks_bot("help")
+
+
 async def test_4_private_chat_with_contacts(house, visitor):
     alice, bob = await house.friends(visitor, 2)
     async with alice.online(), bob.online():
@@ -132,6 +142,33 @@ async def test_6_group_chat(house, visitor):
         await carol.hears_in_group(name, alice.username, "hello all")
         await carol.say_in_group(name, "hello Alice")
         await alice.hears_in_group(name, carol.username, "hello Alice")
+
+
+async def test_7_calling_the_chatbot_in_a_group(house, visitor):
+    alice, bob, carol = await house.friends(visitor, 3)
+    name = new_name()
+    await alice.make_group(name, [bob.username, carol.username])
+    async with alice.online(), bob.online(), carol.online():
+        await alice.asks_bot_in_group(name, "roll 1d6")
+        answers = {await person.hears_bot_in_group(name) for person in (alice, bob, carol)}
+    [answer] = answers
+    assert re.search(r"\b[1-6]\b", answer)
+    # What was asked and what was answered are both stored.
+    asked, answered = [text for _, text in await bob.group_messages(name)]
+    assert asked.endswith("roll 1d6")
+    assert answered == answer
+
+
+async def test_a_question_in_a_group_is_shown_to_no_old_client_but_its_answer_is(house):
+    alice, bob = await house.friends(OldVisitor, 2)
+    name = new_name()
+    await alice.make_group(name, [bob.username])
+    async with alice.online(), bob.online():
+        await alice.asks_bot_in_group(name, "roll 1d6")
+        for person in (alice, bob):
+            await person.hears_bot_in_group(name)
+            assert await person.hears_nothing_else()
+    assert (await bob.group_messages(name))[0] == (alice.username, "roll 1d6")
 
 
 async def test_8_all_private_messages_and_those_with_one_friend(house, visitor):

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from tests.account import RefusedError, call
-from tests.compat_client import OldClient, OldSocket, Refused
+from tests.compat_client import BOT, OldClient, OldSocket, Refused
 from tests.servers import PASSWORD
 from tests.stage import Socket, open_socket
 
@@ -129,6 +129,27 @@ class OurVisitor(Visitor):
         assert await self._name_of(message["sender_id"]) == who
         assert message["conversation_id"] == await self._group(name)
 
+    async def asks_bot(self, text: str) -> str:
+        """Ask the chatbot in private; its answer."""
+        [bot] = (await self._call("GET", "bots"))["results"]
+        direct = await self._call("POST", "conversations/direct", {"user_id": bot["id"]})
+        await self._send(direct["id"], text)
+        return str((await self._open().message_of(bot["id"]))["text"])
+
+    async def asks_bot_in_group(self, name: str, text: str) -> None:
+        [bot] = (await self._call("GET", "bots"))["results"]
+        with contextlib.suppress(ShutOut):
+            await self._call("POST", "contacts", {"username": bot["username"]})
+            await self.add_to_group(name, bot["username"])
+        await self._send(await self._group(name), f"@{bot['username']} {text}")
+
+    async def hears_bot_in_group(self, name: str) -> str:
+        """Wait for the chatbot's answer."""
+        [bot] = (await self._call("GET", "bots"))["results"]
+        message = await self._open().message_of(bot["id"])
+        assert message["conversation_id"] == await self._group(name)
+        return str(message["text"])
+
     async def sees(self, username: str, *, online: bool) -> None:
         """Wait until a friend is said to have come or gone."""
         friend_id = await self._id_of(username)
@@ -233,7 +254,8 @@ class OldVisitor(Visitor):
             messages = await self._client.group_messages(name)
             names = {c["id"]: c["username"] for c in await self._client.contacts()}
         names[self._client.user_id] = self.username
-        return [(names[message["user_id"]], message["content"]) for message in messages]
+        # The chatbot is in nobody's list.
+        return [(names.get(message["user_id"], BOT), message["content"]) for message in messages]
 
     @contextlib.asynccontextmanager
     async def online(self) -> AsyncIterator[None]:
@@ -254,6 +276,23 @@ class OldVisitor(Visitor):
         """Wait until this text of a member arrives."""
         said: dict[str, Any] = {"group_name": name, "sender_username": who, "message": text}
         await self._open().expect("group_chat", **said)
+
+    async def asks_bot(self, text: str) -> str:
+        """Ask the chatbot in private; its answer."""
+        await self._open().ask(text)
+        answer = await self._open().expect("chatBot_private", sender_username=BOT)
+        return str(answer["message"])
+
+    async def asks_bot_in_group(self, name: str, text: str) -> None:
+        await self._open().ask_in_group(name, text)
+
+    async def hears_bot_in_group(self, name: str) -> str:
+        """Wait for the chatbot's answer."""
+        said = {"group_name": name, "sender_username": BOT}
+        return str((await self._open().expect("group_chatbot", **said))["message"])
+
+    async def hears_nothing_else(self) -> bool:
+        return await self._open().heard() == []
 
     async def sees(self, username: str, *, online: bool) -> None:
         """Wait until a friend is said to have come or gone."""

@@ -6,11 +6,20 @@ import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
-from chatbe.compat.frames import GroupCommand, OldCommand, PrivateCommand
+from chatbe.compat.bots import bring_bot, direct_with_bot
+from chatbe.compat.frames import (
+    GroupBotCommand,
+    GroupCommand,
+    OldCommand,
+    PrivateBotCommand,
+    PrivateCommand,
+)
 from chatbe.compat.groups import access_group_named
+from chatbe.compat.prompts import QUESTION, prompt_client_id
 from chatbe.compat.selectors import contacts_named, find_direct
 from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError, UnknownCommand
+from chatbe.core.errors import ChatError
+from chatbe.core.text import clean_text
 from chatbe.realtime.connection import Connection
 from conversations.drafts import Outcome
 from conversations.services.direct import open_direct
@@ -23,8 +32,8 @@ Refuse = Callable[[ChatError], None]
 class _Text(NamedTuple):
     """What is to be stored, and where."""
 
-    conversation_id: int
     text: str
+    conversation_id: int
     client_id: str
 
 
@@ -49,14 +58,21 @@ async def obey(connection: Connection, command: OldCommand, refuse: Refuse) -> N
 
 
 def _prepare(user_id: int, command: OldCommand) -> _Text:
+    # The text is looked at first: for one that is none no conversation is made.
     match command:
         case PrivateCommand(private_chat=chat):
-            place = _direct_with(user_id, chat.recipient_username)
-            return _Text(place, chat.message, uuid.uuid4().hex)
+            text = clean_text(chat.message)
+            return _Text(text, _direct_with(user_id, chat.recipient_username), uuid.uuid4().hex)
+        case PrivateBotCommand(private_chat=chat):
+            return _Text(clean_text(chat.message), direct_with_bot(user_id), uuid.uuid4().hex)
         case GroupCommand(group_chat=chat):
+            text = clean_text(chat.message)
+            return _Text(text, access_group_named(user_id, chat.group_name), uuid.uuid4().hex)
+        case GroupBotCommand(group_chat_bot=chat):
+            text = QUESTION + clean_text(chat.message)
             place = access_group_named(user_id, chat.group_name)
-            return _Text(place, chat.message, uuid.uuid4().hex)
-    raise UnknownCommand
+            bring_bot(user_id=user_id, group_id=place)
+            return _Text(text, place, prompt_client_id())
 
 
 def _direct_with(user_id: int, username: str) -> int:

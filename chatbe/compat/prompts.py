@@ -7,8 +7,8 @@ the `client_id` keeps the question from their sockets, wherever those are connec
 import uuid
 
 _MARK = "v1.ask."
-# How a group's chatbot is called.
-COMMAND = "/ask "
+# How a question to a group's bot begins.
+QUESTION = "/ask "
 
 
 def prompt_client_id() -> str:
@@ -22,4 +22,4 @@ def is_prompt(client_id: str) -> bool:
 
 def shown_text(client_id: str, text: str) -> str:
     """What was asked, as it was typed."""
-    return text.removeprefix(COMMAND) if is_prompt(client_id) else text
+    return text.removeprefix(QUESTION) if is_prompt(client_id) else text

@@ -117,8 +117,9 @@ class LogoutView(OpenOldView):
 
 class ContactsView(OldView):
     def get(self, request: Request) -> Response:
+        """People: the chatbot has no place in this list, whoever has added it."""
         user_id = session_of(request).user_id
-        contacts = list_contacts(user_id).order_by("id")
+        contacts = list_contacts(user_id).filter(user__is_bot=False).order_by("id")
         return Response({"contacts": [user_body(c.user, viewer_id=user_id) for c in contacts]})
 
 
