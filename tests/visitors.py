@@ -288,7 +288,7 @@ class OldVisitor(Visitor):
 
     async def hears_bot_in_group(self, name: str) -> str:
         """Wait for the chatbot's answer."""
-        said = {"group_name": name, "sender_username": BOT}
+        said: dict[str, Any] = {"group_name": name, "sender_username": BOT}
         return str((await self._open().expect("group_chatbot", **said))["message"])
 
     async def hears_nothing_else(self) -> bool:
