@@ -122,6 +122,11 @@ env = environ.Env(
     REST_WRITES_PER_USER=(str, "200+10/second"),
     REST_READS_PER_ADDRESS=(str, "6000+300/second"),
     REST_WRITES_PER_ADDRESS=(str, "2000+100/second"),
+    # --- the old interface
+    COMPAT_ENABLED=(bool, True),
+    COMPAT_TICKET_SECONDS=(int, 120),
+    COMPAT_PING_SECONDS=(float, 15.0),
+    COMPAT_SHOW_EMAILS=(bool, False),
     # --- metrics
     METRICS_TOKEN=(str, ""),
     METRICS_ADDRESSES=(list, []),
@@ -195,6 +200,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "chatbe.compat.middleware.OldErrorsMiddleware",
     "chatbe.api.throttles.AddressLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -430,6 +436,13 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {"Audience": "accounts.models.Audience"},
     "OAS_VERSION": "3.1.0",
 }
+
+# --- the old interface --------------------------------------------------------------
+
+COMPAT_ENABLED = env("COMPAT_ENABLED")
+COMPAT_TICKET_SECONDS = env("COMPAT_TICKET_SECONDS")
+COMPAT_PING_SECONDS = env("COMPAT_PING_SECONDS")
+COMPAT_SHOW_EMAILS = env("COMPAT_SHOW_EMAILS")
 
 # --- browsers -----------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ def log_in(
     device: str = "",
     address: str | None = None,
     user_agent: str = "",
+    days: int | None = None,
 ) -> Tokens:
     """Begin a session by username or e-mail address. WrongCredentials, Banned, RateLimited."""
     user = verify_login(login=login, password=password, address=address)
@@ -49,7 +50,9 @@ def log_in(
         current = lock_users([user.id])[user.id]
         if not current.is_active or current.password != user.password:
             raise WrongCredentials
-        answer = start_session(user=user, device=device, address=address, user_agent=user_agent)
+        answer = start_session(
+            user=user, device=device, address=address, user_agent=user_agent, days=days
+        )
         if selectors.is_new_device(answer.session):
             notice_new_device(answer.session)
     log.info("logged_in", user_id=str(user.id), session_id=str(answer.session.id))
