@@ -49,10 +49,10 @@ def make_group(*, user_id: int, name: str, members: Iterable[str]) -> dict[str, 
     lock_users([user_id, *member_ids])
     if _groups_named(user_id, name):
         raise Conflict("You are in a group of that name already.")
-    group_id, _ = create_group(
+    made, _ = create_group(
         user_id=user_id, name=name, member_ids=member_ids, invite_policy=InvitePolicy.MEMBERS
     )
-    return _group_body(group_id)
+    return _group_body(made.conversation.id)
 
 
 @transaction.atomic

@@ -86,9 +86,9 @@ def test_members_are_found_by_their_names_in_one_statement(settings):
 def test_a_list_goes_so_far_back_and_no_further():
     user = with_friends(1, texts=0)
     friend = Contact.objects.get(owner=user).user
-    group_id, _ = create_group(user_id=user.id, name="all of us", member_ids=[friend.id])
+    group, _ = create_group(user_id=user.id, name="all of us", member_ids=[friend.id])
     direct_id, _ = open_direct(user_id=user.id, other_id=friend.id)
-    for place in (direct_id, group_id):
+    for place in (direct_id, group.conversation.id):
         append_messages([draft(user, place, str(number)) for number in range(NEWEST + 5)])
     client = client_of(user)
     [listed] = get(client, "/v1/messages")["message"]["friendId"].values()
