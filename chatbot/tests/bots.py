@@ -15,8 +15,8 @@ from tests.stage import Frame, Person, Socket, Stage
 class Chats(Stage):
     """A server with a bot for each thing the stand-in can do, called like it."""
 
-    def __init__(self, *arguments: Any, **settings: str) -> None:
-        super().__init__(*arguments, **settings)
+    def __init__(self, database_url: str, redis_url: str, **settings: str) -> None:
+        super().__init__("serve", database_url, redis_url, **settings)
         self.seed("bots", models=MODELS)
         made = self.rows("SELECT username, id FROM accounts_user WHERE is_bot")
         # By their models; the default one has that of the settings.

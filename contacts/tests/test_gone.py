@@ -36,6 +36,8 @@ LOOKS: list[Door] = [
     ("get", "users?username={name}", None),
     ("get", "users?prefix={name}", None),
     ("get", "users/{id}", None),
+    ("get", "users/{id}/presence", None),
+    ("get", "presence", None),
     ("get", "conversations", None),
     ("get", "private-messages", None),
     ("get", "private-messages/{id}", None),
@@ -165,7 +167,13 @@ def test_the_conversation_stays_and_its_peer_is_deleted():
     """So the comparison above has something to compare."""
     blocker = meet(BLOCKER, conversation)
     blocker.theirs.put(f"{BLOCKS}/{blocker.viewer.id}")
-    gone = {"id": str(blocker.id), "username": "", "display_name": "", "deleted": True}
+    gone = {
+        "id": str(blocker.id),
+        "username": "",
+        "display_name": "",
+        "deleted": True,
+        "bot": False,
+    }
     [listed] = blocker.device.get(CONVERSATIONS).json()["results"]
     assert (listed["peer"], listed["may_send"]) == (gone, False)
     [by_friend] = blocker.device.get("/api/v1/private-messages").json()["results"]
