@@ -118,6 +118,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.deleted_at is not None
 
     @property
+    def bot(self) -> bool:
+        """Whether a program speaks for it, as other people are told."""
+        return self.is_bot
+
+    @property
     def email_confirmed(self) -> bool:
         """Whether the address is known to be theirs."""
         return self.email_key is not None

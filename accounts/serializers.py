@@ -78,7 +78,7 @@ class UserSerializer(serializers.Serializer[Any]):
     username = serializers.CharField()
     display_name = serializers.CharField()
     deleted = serializers.BooleanField()
-    bot = serializers.BooleanField(source="is_bot")
+    bot = serializers.BooleanField()
 
 
 class OwnUserSerializer(serializers.Serializer[Any]):

@@ -23,7 +23,7 @@ def summary_of(user: User) -> UserSummary:
         username=user.username,
         display_name=user.display_name,
         deleted=False,
-        bot=user.is_bot,
+        bot=user.bot,
     )
 
 

@@ -31,7 +31,7 @@ class Bot(models.Model):
 
     id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="bot", editable=False
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="program", editable=False
     )
     enabled = models.BooleanField(
         default=True, help_text="What is asked while this is off waits until it is on again."
@@ -180,4 +180,4 @@ class Reminder(models.Model):
 
 def bot_users() -> models.QuerySet[User]:
     """The users of bots that may answer."""
-    return User.objects.filter(is_bot=True, is_active=True, bot__enabled=True)
+    return User.objects.filter(is_bot=True, is_active=True, program__enabled=True)

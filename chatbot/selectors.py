@@ -71,11 +71,11 @@ def unread_places(among: Collection[int] | None = None) -> list[Place]:
             conversation_id=OuterRef("conversation_id"),
             left_seq=None,
             user__is_active=True,
-            user__bot__enabled=True,
+            user__program__enabled=True,
         )
         .order_by()
         .values("conversation_id")
-        .annotate(first=Min("user__bot__id"))
+        .annotate(first=Min("user__program__id"))
         .values("first")
     )
     memberships = Membership.objects.filter(user__in=bot_users(), left_seq=None)
@@ -86,7 +86,7 @@ def unread_places(among: Collection[int] | None = None) -> list[Place]:
         read_to=Greatest(Coalesce(Subquery(cursor.values("seq")[:1]), Value(0)), F("joined_seq"))
     ).filter(conversation__last_seq__gt=F("read_to"))
     rows = behind.annotate(first_bot=Subquery(first, output_field=IntegerField())).values_list(
-        "user__bot__id",
+        "user__program__id",
         "user_id",
         "user__username_key",
         "conversation_id",

@@ -118,7 +118,7 @@ class UserCard:
     username: str
     display_name: str
     deleted: bool
-    is_bot: bool
+    bot: bool
     about: str
     is_contact: bool
     alias: str
@@ -190,7 +190,7 @@ def _card(viewer_id: int, user: User, alias: str | None) -> UserCard:
         username=user.username,
         display_name=user.display_name,
         deleted=False,
-        is_bot=user.is_bot,
+        bot=user.bot,
         about=user.about if shows_about else "",
         is_contact=is_contact,
         alias=alias or "",

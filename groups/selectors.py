@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.summaries import UserSummary, summary_of, summary_of_gone
 from accounts.tokens import hash_of
 from chatbe.core.errors import Conflict, Forbidden, NotFound
-from contacts.selectors import list_contacts, users_here_for
+from contacts.selectors import users_here_for, who_may_talk_with
 from conversations.models import Conversation, Membership, Message
 from groups.models import Group, Invitation, JoinRequest
 from groups.permissions import WHEN_CLOSED, Permission, Role, permissions_of
@@ -136,13 +136,12 @@ def summaries_for(viewer_id: int, user_ids: Collection[int]) -> dict[int, UserSu
 
 
 def strangers_to(user_id: int, others: Iterable[int]) -> set[int]:
-    """Those of the others who are no contacts of the user.
+    """Those of the others who are neither contacts of the user nor bots.
 
     Nobody can tell why: who is deleted, shut out or blocks the user is no contact either.
     """
     asked = set(others)
-    known = list_contacts(user_id).filter(user_id__in=asked).values_list("user_id", flat=True)
-    return asked - set(known)
+    return asked - who_may_talk_with(user_id, asked)
 
 
 def was_removed(conversation_id: int, user_id: int) -> bool:

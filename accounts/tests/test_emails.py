@@ -53,7 +53,7 @@ def is_of_no_use(code):
 
 def test_an_address_is_ones_own_once_its_code_came_back():
     answer = register("alice")
-    user = User.objects.get()
+    user = User.objects.get(is_bot=False)
     assert answer.json() == {"user": own_user(user, email_confirmed=False)}
     assert log_in("alice@example.org") == 401
     device = device_of(user)
@@ -197,7 +197,7 @@ def test_a_mail_server_that_is_away_is_nobodys_trouble_but_the_logs(settings, ca
 def test_without_confirmation_nothing_is_mailed_and_a_change_counts_at_once(settings):
     settings.EMAIL_CONFIRMATION = False
     register("alice")
-    device = device_of(User.objects.get())
+    device = device_of(User.objects.get(is_bot=False))
     answer = device.patch(ME, {"email": "new@example.org", "password": PASSWORD})
     assert (answer.json()["email"], answer.json()["pending_email"]) == ("new@example.org", "")
     assert log_in("new@example.org") == 200

@@ -14,7 +14,7 @@ def test_a_bump_moves_each_feed_by_one(django_assert_num_queries):
     alice, bob, carol = make_user(), make_user(), make_user()
     with transaction.atomic(), django_assert_num_queries(2):
         bump_feeds([bob.id, alice.id, bob.id, 1])
-    feeds = dict(User.objects.values_list("id", "feed_seq"))
+    feeds = dict(User.objects.filter(is_bot=False).values_list("id", "feed_seq"))
     assert feeds == {alice.id: 1, bob.id: 1, carol.id: 0}
 
 
@@ -53,5 +53,5 @@ def test_bumps_at_once_in_any_order_neither_lose_a_step_nor_deadlock():
     rounds = 50
     for _ in range(rounds):
         assert run_together([lambda ids=ids: bump(ids) for ids in orders]) == [None] * 4
-    feeds = dict(User.objects.values_list("id", "feed_seq"))
+    feeds = dict(User.objects.filter(is_bot=False).values_list("id", "feed_seq"))
     assert [feeds[user] for user in users] == [4 * rounds, 4 * rounds, 3 * rounds, 3 * rounds]

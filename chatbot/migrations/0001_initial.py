@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                     models.OneToOneField(
                         editable=False,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="bot",
+                        related_name="program",
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),

@@ -33,7 +33,7 @@ def started(provider, **settings):
             database_url = stack.enter_context(fresh_database())
             redis_url = stack.enter_context(running_redis())
         settings = {"CHATBOT_BASE_URL": provider.base_url, **QUICK, **settings}
-        chats = Chats("serve", database_url, redis_url, **settings)
+        chats = Chats(database_url, redis_url, **settings)
         stack.callback(chats.server.close)
         yield chats
 

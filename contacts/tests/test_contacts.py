@@ -22,7 +22,13 @@ def test_a_contact_is_mutual_at_once(alice, bob, phone, tablet, signals):
     row = Contact.objects.get(owner=alice)
     assert answer.status_code == 201
     assert answer.json() == {
-        "user": {"id": str(bob.id), "username": "bob", "display_name": "", "deleted": False},
+        "user": {
+            "id": str(bob.id),
+            "username": "bob",
+            "display_name": "",
+            "deleted": False,
+            "bot": False,
+        },
         "alias": "",
         "created_at": iso_milliseconds(row.created_at),
     }
@@ -143,7 +149,7 @@ def test_nobody_is_shown_more_of_others_than_id_and_name(phone, bob):
     add(phone, "bob")
     row = phone.get(CONTACTS).json()["results"][0]
     assert set(row) == {"user", "alias", "created_at"}
-    assert set(row["user"]) == {"id", "username", "display_name", "deleted"}
+    assert set(row["user"]) == {"id", "username", "display_name", "deleted", "bot"}
 
 
 def test_every_door_asks_who_is_there():

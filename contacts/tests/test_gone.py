@@ -167,7 +167,13 @@ def test_the_conversation_stays_and_its_peer_is_deleted():
     """So the comparison above has something to compare."""
     blocker = meet(BLOCKER, conversation)
     blocker.theirs.put(f"{BLOCKS}/{blocker.viewer.id}")
-    gone = {"id": str(blocker.id), "username": "", "display_name": "", "deleted": True}
+    gone = {
+        "id": str(blocker.id),
+        "username": "",
+        "display_name": "",
+        "deleted": True,
+        "bot": False,
+    }
     [listed] = blocker.device.get(CONVERSATIONS).json()["results"]
     assert (listed["peer"], listed["may_send"]) == (gone, False)
     [by_friend] = blocker.device.get("/api/v1/private-messages").json()["results"]

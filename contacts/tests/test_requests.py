@@ -50,7 +50,13 @@ def test_who_is_added_is_asked_first(alice, bob, phone, tablet, signals):
     row = ContactRequest.objects.get()
     assert answer.status_code == 202
     assert answer.json() == {
-        "user": {"id": str(bob.id), "username": "bob", "display_name": "", "deleted": False},
+        "user": {
+            "id": str(bob.id),
+            "username": "bob",
+            "display_name": "",
+            "deleted": False,
+            "bot": False,
+        },
         "created_at": iso_milliseconds(row.created_at),
     }
     assert (listed(phone), listed(tablet)) == ([], [])
@@ -224,7 +230,7 @@ def test_the_lists_come_in_pages_at_a_fixed_cost(phone, way, django_assert_num_q
     assert [row["user"]["username"] for row in rows] == names
     assert second["next"] is None
     assert set(rows[0]) == {"user", "created_at"}
-    assert set(rows[0]["user"]) == {"id", "username", "display_name", "deleted"}
+    assert set(rows[0]["user"]) == {"id", "username", "display_name", "deleted", "bot"}
 
 
 def test_every_step_costs_the_same_however_many_there_are(phone):

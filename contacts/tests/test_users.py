@@ -36,6 +36,7 @@ def test_a_card_shows_who_somebody_is(alice, phone, bob, django_assert_num_queri
         "username": "bob",
         "display_name": "Bob B.",
         "deleted": False,
+        "bot": False,
         "about": "builds things",
         "is_contact": False,
         "alias": "",

@@ -29,7 +29,7 @@ def test_messages_stay_and_nobody_answers():
     before = User.objects.get(id=friends.alice.id).feed_seq
     assert delete(bob).status_code == 204
     assert User.objects.get(id=friends.alice.id).feed_seq > before
-    gone = {"id": str(bob.id), "username": "", "display_name": "", "deleted": True}
+    gone = {"id": str(bob.id), "username": "", "display_name": "", "deleted": True, "bot": False}
     phone = friends.phone
     [listed] = phone.get(CONVERSATIONS).json()["results"]
     one = phone.get(f"{CONVERSATIONS}/{friends.conversation_id}").json()

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 # Messages are stored by the log writer, whose transactions are its own.
 sending = pytest.mark.django_db(transaction=True)
 
-GONE = {"username": "", "display_name": "", "deleted": True}
+GONE = {"username": "", "display_name": "", "deleted": True, "bot": False}
 
 
 def count(circle):
