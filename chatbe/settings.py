@@ -71,6 +71,9 @@ env = environ.Env(
     CONTACT_REQUESTS_PER_USER=(str, "50/hour"),
     CONTACT_REQUEST_PAUSE_DAYS=(int, 30),
     USER_SEARCHES_PER_USER=(str, "600/hour"),
+    # --- groups
+    GROUP_MEMBERS_MAX=(int, 1_024),
+    INVITATION_ATTEMPTS_PER_USER=(str, "100/hour"),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     PING_SECONDS=(float, 20.0),
@@ -144,6 +147,7 @@ INSTALLED_APPS = [
     "accounts",
     "contacts",
     "conversations",
+    "groups",
     "chatbe.operations",
 ]
 
@@ -299,6 +303,11 @@ CONTACT_POLICY = env("CONTACT_POLICY")
 CONTACT_REQUESTS_PER_USER = env("CONTACT_REQUESTS_PER_USER")
 CONTACT_REQUEST_PAUSE_DAYS = env("CONTACT_REQUEST_PAUSE_DAYS")
 USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
+
+# --- groups -----------------------------------------------------------------------
+
+GROUP_MEMBERS_MAX = env("GROUP_MEMBERS_MAX")
+INVITATION_ATTEMPTS_PER_USER = env("INVITATION_ATTEMPTS_PER_USER")
 
 # --- sockets and messages -----------------------------------------------------------
 

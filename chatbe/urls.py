@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("contacts.urls")),
     path("api/v1/", include("conversations.urls")),
+    path("api/v1/", include("groups.urls")),
 ]
 
 handler404 = "chatbe.api.errors.not_found"
