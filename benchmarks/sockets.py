@@ -95,10 +95,10 @@ async def open_all(sockets: Sequence[Socket]) -> None:
     free = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open_one(socket: Socket) -> None:
-        async with free:
+        async with free, asyncio.timeout(OPEN_TIMEOUT):
             await ws_connect(lambda: socket, socket.seat.url)
             await socket.live
 
-    async with asyncio.timeout(OPEN_TIMEOUT), asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
         for socket in sockets:
             tasks.create_task(open_one(socket))

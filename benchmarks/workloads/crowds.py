@@ -28,10 +28,7 @@ FIGURES: Sequence[Figure] = [
         2,
         wanted="as with 10 or less",
     ),
-    *(
-        Figure(f"delivery_us_{size}", f"… of {size:,}, µs", 2)
-        for size in reversed(SIZES[:-1])
-    ),
+    *(Figure(f"delivery_us_{size}", f"… of {size:,}, µs", 2) for size in reversed(SIZES[:-1])),
     *(Figure(f"delivered_{size}", f"delivered events/s, of {size:,}") for size in SIZES),
     *(Figure(f"p99_{size}", f"ack p99, of {size:,}, ms", 2) for size in SIZES),
     Figure("other_cpu", "CPU of everything else, %"),
