@@ -91,6 +91,7 @@ env = environ.Env(
     MESSAGES_PER_CONVERSATION=(str, "200+50/second"),
     SOCKET_STALL_BYTES=(int, 1024 * 1024),
     SOCKET_STALL_SECONDS=(float, 10.0),
+    PRESENCE_LEASE_SECONDS=(float, 60.0),
     # --- REST
     REST_READS_PER_USER=(str, "600+20/second"),
     REST_WRITES_PER_USER=(str, "200+10/second"),
@@ -146,8 +147,10 @@ INSTALLED_APPS = [
     "chatbe.core",
     "accounts",
     "contacts",
+    "presence",
     "conversations",
     "groups",
+    "chatbe.gateway",
     "chatbe.operations",
 ]
 
@@ -327,6 +330,7 @@ COMMANDS_PER_USER = env("COMMANDS_PER_USER")
 MESSAGES_PER_CONVERSATION = env("MESSAGES_PER_CONVERSATION")
 SOCKET_STALL_BYTES = env("SOCKET_STALL_BYTES")
 SOCKET_STALL_SECONDS = env("SOCKET_STALL_SECONDS")
+PRESENCE_LEASE_SECONDS = env("PRESENCE_LEASE_SECONDS")
 FAILPOINTS: list[str] = env("FAILPOINTS")
 
 # --- REST -------------------------------------------------------------------------

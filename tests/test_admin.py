@@ -22,6 +22,7 @@ from conversations.tests.people import make_friends
 from groups.models import JoinRequest
 from groups.services.groups import create_group
 from groups.services.invitations import create_invitation
+from presence.models import LastSeen
 
 SECRET = "we meet at the old mill"
 LOOKED_AT = [m for m, a in admin.site._registry.items() if not isinstance(a, GroupAdmin)]
@@ -84,6 +85,7 @@ def _rows(db):
     block_user(user=friends.bob, other_id=make_user().id)
     make_groups([friends.alice])
     Group.objects.create(name="helpers")
+    LastSeen.objects.create(user_id=friends.bob.id, at=timezone.now())
 
 
 @pytest.fixture
@@ -315,6 +317,7 @@ def many_of_everything(count):
     users = [make_user() for _ in range(count)]
     for user in users:
         device_of(user)
+    LastSeen.objects.bulk_create(LastSeen(user_id=user.id, at=now) for user in users)
     pairs = list(zip(users, users[1:] + users[:1], strict=True))
     Contact.objects.bulk_create(Contact(owner=a, user=b, created_at=now) for a, b in pairs)
     Block.objects.bulk_create(Block(blocker=a, blocked=b, created_at=now) for a, b in pairs)

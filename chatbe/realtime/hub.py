@@ -21,6 +21,7 @@ from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.entrance import Entrance
 from chatbe.realtime.frames import encode_frame, join_frames, split_batches
+from chatbe.realtime.hints import UserHint
 from chatbe.realtime.holes import Holes
 from chatbe.realtime.room import Event, Room
 from chatbe.realtime.slow import stall
@@ -46,6 +47,11 @@ class Hub:
         self.blocks: dict[int, frozenset[int]] = {}
         # Told whenever a socket leaves a conversation, for whatever reason.
         self.leaving: list[Callable[[Connection, Room], None]] = []
+        # Told whenever a socket is forgotten, and whenever the feed of a local user moves.
+        self.ending: list[Callable[[Connection], None]] = []
+        self.feed_moving: list[Callable[[int], None]] = []
+        # By the type of a frame for users: whom of them it tells something new.
+        self.gates: dict[str, Callable[[UserHint], Iterable[int]]] = {}
         # The process is about to end (drain.py).
         self.stopping = False
         # Open sockets without a valid hello: how to close each.
@@ -85,6 +91,8 @@ class Hub:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
                 self.blocks.pop(connection.user_id, None)
+        for ended in self.ending:
+            ended(connection)
 
     def connections(self) -> list[Connection]:
         """All greeted sockets."""
@@ -148,6 +156,8 @@ class Hub:
                 for connection in self.users[user_id]:
                     connection.push(frame)
                 self.refresh_memberships(user_id)
+                for moved in self.feed_moving:
+                    moved(user_id)
 
     def sessions_ended(self, session_ids: Collection[int]) -> None:
         """Close the local sockets of these sessions."""
