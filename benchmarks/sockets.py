@@ -16,7 +16,14 @@ OPENING_AT_ONCE = 50
 OPEN_TIMEOUT = 60.0
 
 # What a server may say at any time and that asks nothing of a client that only counts.
-HARMLESS = {"conversation.added", "user.changed", "skip", "pong"}
+HARMLESS = {
+    "conversation.added",
+    "user.changed",
+    "presence.snapshot",
+    "presence.changed",
+    "skip",
+    "pong",
+}
 
 
 class Socket(WSListener):
