@@ -9,14 +9,14 @@ from typing import Any
 
 from tests.provider import MODELS
 from tests.servers import PROJECT, ProductServer
-from tests.stage import Frame, Kind, Person, Socket, Stage
+from tests.stage import Frame, Person, Socket, Stage
 
 
 class Chats(Stage):
     """A server with a bot for each thing the stand-in can do, called like it."""
 
-    def __init__(self, kind: Kind, database_url: str, redis_url: str, **settings: str) -> None:
-        super().__init__(kind, database_url, redis_url, **settings)
+    def __init__(self, database_url: str, redis_url: str, **settings: str) -> None:
+        super().__init__("serve", database_url, redis_url, **settings)
         self.seed("bots", models=MODELS)
         made = self.rows("SELECT username, id FROM accounts_user WHERE is_bot")
         # By their models; the default one has that of the settings.
