@@ -71,6 +71,8 @@ function showPane(name) {
   for (const tab of document.querySelectorAll("[data-pane-of]")) {
     tab.setAttribute("aria-pressed", String(tab.dataset.paneOf === name));
   }
+  // What was not there could not be scrolled.
+  for (const id of ["messages", "frames"]) byId(id).scrollTop = byId(id).scrollHeight;
 }
 
 // --- coming and going -------------------------------------------------------------------

@@ -27,7 +27,8 @@ export class Answers {
 
   // Nothing more is streamed. The message comes, too, but where there will be none.
   finish(frame) {
-    this.#at(frame.conversation_id, frame.question_seq, frame.bot_id).over = true;
+    const place = key(frame.conversation_id, frame.question_seq, frame.bot_id);
+    if (this.#answers.has(place)) this.#answers.get(place).over = true;
   }
 
   // The message is there, and replaces what was streamed.

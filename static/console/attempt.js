@@ -2,16 +2,22 @@
 
 import { byId } from "./view.js";
 
+const NEWS_MS = 8000;
+
+let timer = 0;
+
 export function problem(text) {
   tell(text, "problem");
 }
 
-// Where an open dialog covers the page, the line is in the dialog.
+// Where an open dialog covers the page, the line is in the dialog. Good news goes by itself.
 export function tell(text, kind = "news") {
   const place = byId("notice");
   place.textContent = text;
   place.dataset.kind = kind;
   place.hidden = !text;
+  clearTimeout(timer);
+  if (text && kind === "news") timer = setTimeout(() => tell(""), NEWS_MS);
   (document.querySelector("dialog[open]") ?? document.querySelector("main")).prepend(place);
 }
 

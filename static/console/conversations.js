@@ -46,6 +46,7 @@ export class Conversations {
 
   remove(id) {
     this.#byId.delete(id);
+    this.#stale.delete(id);
   }
 
   // Take changes that the log of a conversation brought, unless a list knew them already.

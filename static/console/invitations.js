@@ -63,7 +63,7 @@ export class Invitations {
 }
 
 function termsOf({ uses, max_uses: most, expires_at: end, needs_approval: asks }) {
-  const used = most ? `used ${uses} of ${most} times` : `used ${uses} times`;
+  const used = most ? `used ${uses} of ${most}×` : `used ${uses}×`;
   const until = end ? `, until ${timeOf(end)}` : "";
   return used + until + (asks ? ", needs approval" : "");
 }

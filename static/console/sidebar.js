@@ -42,21 +42,24 @@ export class Sidebar {
     const row = this.#row(`conversation ${one.id}`, () => chat.show(one.id));
     const title = chat.titleOf(one);
     const unread = one.unread > 0 ? [make("b", { textContent: one.unread, title: "unread" })] : [];
-    const members = one.group ? [make("small", { textContent: membersOf(one.group) })] : [];
     row.firstChild.replaceChildren(
       this.#sign(title, one.peer?.id ?? one.id),
-      make("span", { className: "title" }, nameTag(title), ...members),
+      make("span", { className: "title" }, nameTag(title)),
       ...unread,
-      make("small", { className: "last" }, ...this.#preview(one.last_message)),
+      make("small", { className: "last" }, ...this.#preview(one)),
     );
     if (one.id === chat.openId) row.firstChild.setAttribute("aria-current", "true");
     else row.firstChild.removeAttribute("aria-current");
     return row;
   }
 
-  #preview(message) {
+  #preview({ group, last_message: message }) {
+    const members = group ? [`${membersOf(group)}${message ? " · " : ""}`] : [];
+    return [...members, ...(message ? this.#words(message) : [])];
+  }
+
+  #words(message) {
     const { people, user } = this.#page.chat;
-    if (!message) return [];
     if (message.system) return systemLine(message, people, user.id);
     if (message.deleted_at) return ["Message deleted"];
     return [message.text.slice(0, PREVIEW_CHARACTERS)];

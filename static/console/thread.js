@@ -9,6 +9,7 @@ const NONE = "No conversation open";
 export class Thread {
   #page;
   #rows = new Kept();
+  #openId = null;
   // The message that is being changed in the box.
   #edited = null;
   #timer = 0;
@@ -31,7 +32,7 @@ export class Thread {
   draw() {
     const { chat } = this.#page;
     const { open } = chat;
-    if (this.#edited && this.#edited.conversation_id !== chat.openId) this.#edit(null);
+    if (this.#openId !== chat.openId) this.#change(chat.openId);
     byId("thread-title").textContent = open ? chat.titleOf(open) : NONE;
     byId("thread-subtitle").textContent = open ? this.#subtitle(open) : "";
     byId("show-group").hidden = !open?.group;
@@ -44,8 +45,15 @@ export class Thread {
   }
 
   forget() {
-    this.#edit(null);
+    this.#change(null);
     this.#rows.forget();
+    byId("composer").reset();
+  }
+
+  // Another conversation begins at its end.
+  #change(openId) {
+    this.#openId = openId;
+    this.#edit(null);
     show(byId("messages"), []);
   }
 
@@ -86,8 +94,8 @@ export class Thread {
     const { text } = byId("composer").elements;
     if (message || this.#edited) text.value = message?.text ?? "";
     this.#edited = message;
-    if (message) text.focus();
     this.#page.changed();
+    if (message) text.focus();
   }
 
   // --- showing ------------------------------------------------------------------------
@@ -122,6 +130,8 @@ export class Thread {
       const own = message.sender_id === user.id;
       const row = this.#line(own ? "own" : "", name, this.#place(message), text);
       row.classList.toggle("deleted", Boolean(message.deleted_at));
+      // A finger cannot hover: what it touches has the focus.
+      row.tabIndex = -1;
       row.append(make("span", { className: "actions" }, ...this.#actions(message, open)));
       return row;
     });
@@ -148,11 +158,11 @@ export class Thread {
   #answer(answer, log) {
     const { chat } = this.#page;
     const { questionSeq, botId, text, over } = answer;
-    const row = this.#rows.get(`answer ${answer.conversationId} ${questionSeq} ${botId}`, () => {
+    const isMine = log.messages.get(questionSeq)?.sender_id === chat.user.id;
+    const key = `answer ${answer.conversationId} ${questionSeq} ${botId} ${isMine}`;
+    const row = this.#rows.get(key, () => {
       const made = this.#line("streaming", "", "", "");
-      if (log.messages.get(questionSeq)?.sender_id === chat.user.id) {
-        made.append(button("Stop", () => chat.answers.cancel(answer)));
-      }
+      if (isMine) made.append(button("Stop", () => chat.answers.cancel(answer)));
       return made;
     });
     row.querySelector("small").textContent = `${chat.people.nameOf(botId)} is answering …`;
