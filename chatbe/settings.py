@@ -71,6 +71,9 @@ env = environ.Env(
     CONTACT_REQUESTS_PER_USER=(str, "50/hour"),
     CONTACT_REQUEST_PAUSE_DAYS=(int, 30),
     USER_SEARCHES_PER_USER=(str, "600/hour"),
+    # --- groups
+    GROUP_MEMBERS_MAX=(int, 1_024),
+    INVITATION_ATTEMPTS_PER_USER=(str, "100/hour"),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     PING_SECONDS=(float, 20.0),
@@ -88,6 +91,7 @@ env = environ.Env(
     MESSAGES_PER_CONVERSATION=(str, "200+50/second"),
     SOCKET_STALL_BYTES=(int, 1024 * 1024),
     SOCKET_STALL_SECONDS=(float, 10.0),
+    PRESENCE_LEASE_SECONDS=(float, 60.0),
     # --- REST
     REST_READS_PER_USER=(str, "600+20/second"),
     REST_WRITES_PER_USER=(str, "200+10/second"),
@@ -143,7 +147,10 @@ INSTALLED_APPS = [
     "chatbe.core",
     "accounts",
     "contacts",
+    "presence",
     "conversations",
+    "groups",
+    "chatbe.gateway",
     "chatbe.operations",
 ]
 
@@ -300,6 +307,11 @@ CONTACT_REQUESTS_PER_USER = env("CONTACT_REQUESTS_PER_USER")
 CONTACT_REQUEST_PAUSE_DAYS = env("CONTACT_REQUEST_PAUSE_DAYS")
 USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
 
+# --- groups -----------------------------------------------------------------------
+
+GROUP_MEMBERS_MAX = env("GROUP_MEMBERS_MAX")
+INVITATION_ATTEMPTS_PER_USER = env("INVITATION_ATTEMPTS_PER_USER")
+
 # --- sockets and messages -----------------------------------------------------------
 
 HELLO_SECONDS = env("HELLO_SECONDS")
@@ -318,6 +330,7 @@ COMMANDS_PER_USER = env("COMMANDS_PER_USER")
 MESSAGES_PER_CONVERSATION = env("MESSAGES_PER_CONVERSATION")
 SOCKET_STALL_BYTES = env("SOCKET_STALL_BYTES")
 SOCKET_STALL_SECONDS = env("SOCKET_STALL_SECONDS")
+PRESENCE_LEASE_SECONDS = env("PRESENCE_LEASE_SECONDS")
 FAILPOINTS: list[str] = env("FAILPOINTS")
 
 # --- REST -------------------------------------------------------------------------

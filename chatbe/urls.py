@@ -23,6 +23,8 @@ urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("contacts.urls")),
     path("api/v1/", include("conversations.urls")),
+    path("api/v1/", include("groups.urls")),
+    path("api/v1/", include("chatbe.gateway.presence.urls")),
 ]
 
 handler404 = "chatbe.api.errors.not_found"

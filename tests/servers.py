@@ -146,6 +146,7 @@ class Installation:
             "REGISTRATIONS_PER_ADDRESS": NO_LIMIT,
             "CONTACT_REQUESTS_PER_USER": NO_LIMIT,
             "USER_SEARCHES_PER_USER": NO_LIMIT,
+            "INVITATION_ATTEMPTS_PER_USER": NO_LIMIT,
             "MAIL_REQUESTS_PER_ADDRESS": NO_LIMIT,
             **RAISED,
             **settings,

@@ -100,10 +100,14 @@ class Socket:
                 await self._receive()
 
     async def settle(self) -> list[Frame]:
-        """Everything the server said before it answered a ping sent now."""
+        """Everything the server said before it answered a ping sent now.
+
+        But for presence, which comes when it likes: `expect` finds that later, too.
+        """
         await self.ask("ping")
         unread, self._unread = self._unread, []
-        return unread
+        self._unread = [frame for frame in unread if frame["type"].startswith("presence.")]
+        return [frame for frame in unread if frame not in self._unread]
 
     async def closed(self, seconds: float = ANSWER_SECONDS) -> int | None:
         """Read on until the server closes the socket; the close code."""

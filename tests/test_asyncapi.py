@@ -166,6 +166,8 @@ async def test_the_server_really_sends_every_event(served):
     served.change(f"UPDATE conversations_conversation SET last_seq = 600 WHERE id = {far}")  # noqa: S608
     seen = []
     async with alice.live() as phone, bob.live() as tablet, carol.live({far: 1}) as distant:
+        await phone.expect("presence.snapshot")
+        await phone.expect("presence.changed", user_id=bob.user_id)
         assert await answered_in_bulk(phone, conversation_id, 5, "hello")
         await phone.ask("message.edit", conversation_id=conversation_id, seq=1, text="hi")
         await phone.ask("message.delete", conversation_id=conversation_id, seq=2)

@@ -8,6 +8,8 @@ from django.db import OperationalError, connection
 
 from accounts.tests.rest import device_of, make_user
 from conversations.tests.people import make_friends, post
+from groups.services.groups import create_group
+from groups.services.invitations import create_invitation
 from tests.answers import rest_document
 
 PREFIX = "/api/v1/"
@@ -25,6 +27,14 @@ WRITES = [
     ("post", "auth/ticket", None),
     ("post", "auth/logout", None),
     ("delete", "sessions/{session}", None),
+    ("post", "groups", {"name": "Mill"}),
+    ("patch", "groups/{group}", {"name": "Windmill"}),
+    ("delete", "groups/{group}/members/{bob}", None),
+    ("patch", "groups/{group}/members/{bob}", {"role": "admin"}),
+    ("post", "groups/{group}/transfer", {"user_id": "{bob}"}),
+    ("post", "groups/{group}/close", None),
+    ("post", "groups/{group}/invitations", {}),
+    ("post", "groups/join", {"token": "{token}"}),
 ]
 
 
@@ -79,13 +89,27 @@ def friends():
     return friends
 
 
+def make_group(friends):
+    """A group that Alice owns and Bob is in: its id."""
+    id, _ = create_group(user_id=friends.alice.id, name="Mill", member_ids=[friends.bob.id])
+    return id
+
+
+def invitation_of_others():
+    """The token of an invitation to a group of somebody else."""
+    user = make_user()
+    id, _ = create_group(user_id=user.id, name="Mill")
+    return create_invitation(user_id=user.id, conversation_id=id)[1]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("status", FAULTS)
 @pytest.mark.parametrize("route", READS)
 def test_a_read_that_fails_anywhere_shows_nothing(route, status, friends):
     stranger = device_of(make_user())
+    group = make_group(friends) if "/groups/" in route else None
     places = {
-        "conversation_id": friends.conversation_id,
+        "conversation_id": group or friends.conversation_id,
         "user_id": friends.bob.id,
         "session_id": friends.phone.tokens.session.id,
     }
@@ -105,6 +129,8 @@ def test_a_read_that_fails_anywhere_shows_nothing(route, status, friends):
 @pytest.mark.parametrize(("method", "path", "body"), WRITES, ids=str)
 def test_a_write_that_fails_anywhere_changes_nothing(method, path, body, status, friends):
     names = {
+        "group": make_group(friends),
+        "token": invitation_of_others(),
         "bob": friends.bob.id,
         "carol": make_user().username,
         "session": friends.phone.tokens.session.id,

@@ -65,9 +65,13 @@ class Door:
             body = {"client_id": f"c{number}", "text": "hello", "reply_to": number or None}
             self.call("POST", f"conversations/{conversation['id']}/messages", body)
         self.call("PUT", f"blocks/{stranger.user_id}", None)
+        group = self.call("POST", "groups", {"name": "Mill", "member_ids": [friend.user_id]})
+        invited = self.call("POST", f"groups/{group['conversation_id']}/invitations", {})
         session = self.call("GET", "sessions", None)["results"][0]
         self.places = {
-            "conversation_id": [conversation["id"], ABSENT],
+            "conversation_id": [conversation["id"], group["conversation_id"], ABSENT],
+            "invitation_id": [invited["invitation"]["id"], ABSENT],
+            "token": [invited["token"]],
             "user_id": [friend.user_id, stranger.user_id, self._person.user_id, ABSENT],
             "session_id": [session["id"], ABSENT],
             "seq": ["1", "3", ABSENT],

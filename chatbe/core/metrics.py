@@ -146,6 +146,23 @@ BUS_BEAT_AGE = Gauge(
     multiprocess_mode="livemax",
 )
 
+# --- presence ---------------------------------------------------------------------------
+
+PRESENCE_ONLINE = Gauge(
+    "chat_presence_online_users",
+    "Users who are online, on all processes together.",
+    multiprocess_mode="livemax",
+)
+PRESENCE_TRANSITIONS = Counter(
+    "chat_presence_transitions_total",
+    "Users who came online or went offline, counted by the process that told it.",
+    ["to"],
+)
+PRESENCE_REPAIRS = Counter(
+    "chat_presence_repairs_total",
+    "News of somebody's presence that a user had missed and was told by the check.",
+)
+
 # --- REST and the database --------------------------------------------------------------
 
 HTTP_REQUESTS = Counter(

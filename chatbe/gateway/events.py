@@ -4,8 +4,8 @@ The frames themselves are built by hand, for speed (`chatbe.realtime.frames`). T
 Structs hold them to their word: the reference client of the tests reads every frame
 with `decode_event`, which refuses a field too many, too few or of another kind.
 
-A new event gets its Struct beside its kin (`words.py`, `conversation_events.py`) and its
-place in EVENTS; a new command its answer in ANSWERS.
+A new event gets its Struct beside its kin (`words.py`, `conversation_events.py`,
+`presence/events.py`) and its place in EVENTS; a new command its answer in ANSWERS.
 """
 
 from collections import defaultdict
@@ -29,6 +29,7 @@ from chatbe.gateway.conversation_events import (
     TypingStopped,
 )
 from chatbe.gateway.hello import Hello, Ping, Sync
+from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.gateway.words import (
     Batch,
     Bye,
@@ -67,6 +68,8 @@ EVENTS: tuple[type[Event], ...] = (
     Resync,
     Bye,
     UserChanged,
+    PresenceSnapshot,
+    PresenceChanged,
     Batch,
 )
 

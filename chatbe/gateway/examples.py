@@ -56,6 +56,8 @@ _OF_SCHEMA: dict[str, Json] = {
     "ConversationBody": {"id": _ID, "kind": "direct", "group": None},
     "MessageBody": {"system": None},
     "OwnUser": {"id": "81604370001"},
+    "LastSeenBody": {"last_seen": "2026-11-23T18:00:00.123Z"},
+    "PresenceChanged": {"online": False, "last_seen": "2026-11-23T18:00:00.123Z"},
     "UserSummary": {"id": "81604370002", "username": "bob", "display_name": "Bob"},
     "Failure": {
         "code": "rate_limited",

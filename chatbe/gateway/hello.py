@@ -16,11 +16,13 @@ from chatbe.core.ids import parse_id
 from chatbe.core.leases import Lease
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
+from chatbe.gateway.presence.people import has_presence
 from chatbe.realtime.connection import Connection, FrameWriter
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command, Position
 from chatbe.realtime.resume import resume
 from chatbe.realtime.runtime import runtime
+from presence.process import presence
 
 CURSORS_PER_SYNC = 1_000
 CURSORS_MAX = 100_000
@@ -88,6 +90,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     except GoingAway:
         runtime().leases.give_back(lease)
         raise
+    presence().came(connection, shown=has_presence(session.user))
     connection.push(
         encode_frame(
             "welcome",
@@ -128,6 +131,7 @@ async def sync(greeted: Greeted, command: Sync) -> None:
         cursors = {}
         greeted.connection.push(encode_frame("reset"))
     await resume(greeted.connection.hub, greeted.connection, cursors)
+    presence().went_live(greeted.connection)
 
 
 def ping(greeted: Greeted, command: Ping) -> None:

@@ -39,8 +39,7 @@ def setting_problems() -> list[str]:
 
 
 def _shape_problems(workers: int) -> Iterator[str]:
-    if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
-        yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    yield from _number_problems()
     if settings.CONTACT_POLICY not in CONTACT_POLICIES:
         yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
     if settings.ADMIN_PATH == "/":
@@ -63,6 +62,13 @@ def _shape_problems(workers: int) -> Iterator[str]:
                 f"DATABASE_POOL_SIZE must be at least {needed}: DATABASE_THREADS and LOG_LANES"
                 " hold a connection each, and requests need some too."
             )
+
+
+def _number_problems() -> Iterator[str]:
+    if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
+        yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    if settings.PRESENCE_LEASE_SECONDS < 1:
+        yield "PRESENCE_LEASE_SECONDS must be at least 1."
 
 
 def _secret_problems() -> Iterator[str]:

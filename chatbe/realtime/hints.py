@@ -1,8 +1,8 @@
-"""Hints: frames of a conversation that are in no log, such as who is typing.
+"""Hints: frames that are in no log, such as who is typing or online.
 
-They go to the sockets that are live in the conversation at this moment, on every
-process; one that is lost is not sent again. A client never needs one: what it tells
-can be read another way, or is over soon.
+They go to the sockets that are live at this moment, in a conversation or of some users,
+on every process; one that is lost is not sent again. A client never needs one: what it
+tells can be read another way, or is over soon.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+
+from chatbe.realtime.connection import State
 
 if TYPE_CHECKING:
     from chatbe.realtime.hub import Hub
@@ -35,15 +37,29 @@ class Hint(NamedTuple):
     passing: bool = False
 
 
-class _Outline(msgspec.Struct):
+class UserHint(NamedTuple):
+    """One frame, and the users whose sockets get it, in whatever conversations they are."""
+
+    user_ids: list[int]
+    frame: bytes
+
+
+class _UserOutline(msgspec.Struct):
     """What a hint's frame must say of itself, whoever wrote it."""
 
     type: str
+
+
+class _Outline(_UserOutline):
+    """The same of one that belongs to a conversation."""
+
     conversation_id: str
 
 
 _decode = msgspec.msgpack.Decoder(list[Hint]).decode
+_decode_for_users = msgspec.msgpack.Decoder(list[UserHint]).decode
 _outline = msgspec.json.Decoder(_Outline).decode
+_user_outline = msgspec.json.Decoder(_UserOutline).decode
 
 
 def decode_hints(content: bytes) -> list[Hint]:
@@ -69,3 +85,25 @@ def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
             if hint.passing and connection.writer.buffered() > PASSING_BYTES:
                 continue
             connection.push(hint.frame)
+
+
+def decode_user_hints(content: bytes) -> list[UserHint]:
+    """Hints for users from the bus. Raises MsgspecError on anything else."""
+    hints = _decode_for_users(content)
+    for hint in hints:
+        _user_outline(hint.frame)
+    return hints
+
+
+def show_user_hints(hub: Hub, hints: Iterable[UserHint]) -> None:
+    """Queue the frames for the live local sockets of their users. On the event loop only.
+
+    Where there is a gate for frames of this type (`Hub.gates`), it says for which of the
+    users this one is news; the others are not told again.
+    """
+    for hint in hints:
+        gate = hub.gates.get(_user_outline(hint.frame).type)
+        for user_id in hint.user_ids if gate is None else gate(hint):
+            for connection in hub.users.get(user_id, ()):
+                if connection.state is State.LIVE:
+                    connection.push(hint.frame)

@@ -22,6 +22,7 @@ from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.entrance import Entrance
 from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
+from chatbe.realtime.hints import UserHint
 from chatbe.realtime.room import Event, Room
 from chatbe.realtime.sources import LogRange, Membership, RangeRequest, Sources
 from chatbe.realtime.topics import log_topic, user_topic
@@ -45,6 +46,11 @@ class Hub:
         self.feed_seqs: dict[int, int] = {}
         # Told whenever a socket leaves a conversation, for whatever reason.
         self.leaving: list[Callable[[Connection, Room], None]] = []
+        # Told whenever a socket is forgotten, and whenever the feed of a local user moves.
+        self.ending: list[Callable[[Connection], None]] = []
+        self.feed_moving: list[Callable[[int], None]] = []
+        # By the type of a frame for users: whom of them it tells something new.
+        self.gates: dict[str, Callable[[UserHint], Iterable[int]]] = {}
         # The process is about to end (drain.py).
         self.stopping = False
         # Open sockets without a valid hello: how to close each.
@@ -83,6 +89,8 @@ class Hub:
             if not sockets:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
+        for ended in self.ending:
+            ended(connection)
 
     def connections(self) -> list[Connection]:
         """All greeted sockets."""
@@ -146,6 +154,8 @@ class Hub:
                 for connection in self.users[user_id]:
                     connection.push(frame)
                 self.refresh_memberships(user_id)
+                for moved in self.feed_moving:
+                    moved(user_id)
 
     def sessions_ended(self, session_ids: Collection[int]) -> None:
         """Close the local sockets of these sessions."""

@@ -8,7 +8,7 @@ only a hint, and the sweep finds what a lost one would have told.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from chatbe.realtime.hints import Hint
+from chatbe.realtime.hints import Hint, UserHint
 from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import runtime
 
@@ -31,3 +31,8 @@ def sessions_ended(session_ids: Iterable[int]) -> None:
 def hints(frames: Sequence[Hint]) -> None:
     """Show frames that are in no log to sockets of their conversations, on every process."""
     runtime().announce_hints(frames)
+
+
+def user_hints(frames: Sequence[UserHint]) -> None:
+    """Show frames that are in no log to the live sockets of some users, on every process."""
+    runtime().announce_user_hints(frames)

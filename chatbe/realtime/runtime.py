@@ -25,7 +25,14 @@ from chatbe.core import metrics
 from chatbe.core.leases import SocketLeases
 from chatbe.core.sharing import Sharing
 from chatbe.realtime.bus import make_bus
-from chatbe.realtime.hints import Hint, decode_hints, show_hints
+from chatbe.realtime.hints import (
+    Hint,
+    UserHint,
+    decode_hints,
+    decode_user_hints,
+    show_hints,
+    show_user_hints,
+)
 from chatbe.realtime.hub import Hub
 from chatbe.realtime.resume import refresh_user
 from chatbe.realtime.room import Event
@@ -98,6 +105,23 @@ class Runtime:
         """From any thread: show these frames to whom they are for."""
         self._from_any_thread(self._announce_hints, hints)
 
+    def announce_user_hints(self, hints: Sequence[UserHint]) -> None:
+        """From any thread: show these frames to the users they are for."""
+        self._from_any_thread(self._announce_user_hints, hints)
+
+    def _announce_user_hints(self, hints: Sequence[UserHint]) -> None:
+        show_user_hints(self.hub, hints)
+        by_topic: dict[str, list[UserHint]] = defaultdict(list)
+        for hint in hints:
+            users: dict[str, list[int]] = defaultdict(list)
+            for user_id in hint.user_ids:
+                users[user_topic(user_id)].append(user_id)
+            for topic, some in users.items():
+                by_topic[topic].append(UserHint(some, hint.frame))
+        for topic, told in by_topic.items():
+            ids = list({user_id for hint in told for user_id in hint.user_ids})
+            self._tell(topic, "user_hints", ids, told)
+
     def _announce_hints(self, hints: Sequence[Hint]) -> None:
         show_hints(self.hub, hints)
         by_topic: dict[str, list[Hint]] = defaultdict(list)
@@ -147,6 +171,9 @@ class Runtime:
         elif kind == "hints":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
                 show_hints(self.hub, decode_hints(content))
+        elif kind == "user_hints":
+            if any(id in self.hub.users for id in self._decode_ids(message["ids"])):
+                show_user_hints(self.hub, decode_user_hints(content))
         elif kind == "users":
             self.hub.users_changed(self._decode_users(content))
         elif kind == "sessions":

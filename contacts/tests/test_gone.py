@@ -36,6 +36,8 @@ LOOKS: list[Door] = [
     ("get", "users?username={name}", None),
     ("get", "users?prefix={name}", None),
     ("get", "users/{id}", None),
+    ("get", "users/{id}/presence", None),
+    ("get", "presence", None),
     ("get", "conversations", None),
     ("get", "private-messages", None),
     ("get", "private-messages/{id}", None),

@@ -124,6 +124,7 @@ def test_what_is_unsafe_is_not_asked_of_a_first_try(settings):
     [
         ("LOG_TOPICS", 0),
         ("LOG_LANES", 0),
+        ("PRESENCE_LEASE_SECONDS", 0.5),
         ("CONTACT_POLICY", "requests"),
         ("COMMANDS_PER_USER", "many"),
         ("METRICS_ADDRESSES", ["127.0.0.1", "here"]),

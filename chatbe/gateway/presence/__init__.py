@@ -1,0 +1,1 @@
+"""Presence joined to users and their contacts: who may see whom, and the REST door."""

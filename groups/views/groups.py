@@ -1,0 +1,97 @@
+"""Groups over REST: made, looked at, changed, left, passed on, closed."""
+
+from typing import Any
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import session_of
+from chatbe.api.fields import path_id, read_body
+from chatbe.api.schema import operation
+from chatbe.core.errors import Conflict, Forbidden, NotFound
+from groups import serializers as shapes
+from groups.permissions import Permission
+from groups.selectors import access_group
+from groups.services.groups import close_group, create_group, update_group
+from groups.services.leaving import leave_group
+from groups.services.members import transfer_group
+
+
+def group_body(user_id: int, conversation_id: int) -> Any:
+    """The group as this member sees it. NotFound."""
+    access = access_group(
+        user_id=user_id, conversation_id=conversation_id, permission=Permission.READ
+    )
+    return shapes.GroupDetailsSerializer(access).data
+
+
+class GroupsView(APIView):
+    @operation(
+        request=shapes.CreateGroupSerializer,
+        answers={200: shapes.GroupDetailsSerializer, 201: shapes.GroupDetailsSerializer},
+        refusals=[NotFound, Conflict],
+    )
+    def post(self, request: Request) -> Response:
+        """Make a group of one's contacts, which one owns; 200 if that was done before."""
+        user_id = session_of(request).user_id
+        conversation_id, made = create_group(
+            user_id=user_id, **read_body(shapes.CreateGroupSerializer, request)
+        )
+        return Response(
+            group_body(user_id, conversation_id),
+            status.HTTP_201_CREATED if made else status.HTTP_200_OK,
+        )
+
+
+class GroupView(APIView):
+    @operation(answers={200: shapes.GroupDetailsSerializer}, refusals=[NotFound])
+    def get(self, request: Request, conversation_id: str) -> Response:
+        """A group: how it is governed, and what one may do in it."""
+        return Response(group_body(session_of(request).user_id, path_id(conversation_id)))
+
+    @operation(
+        request=shapes.UpdateGroupSerializer,
+        answers={200: shapes.GroupDetailsSerializer},
+        refusals=[NotFound, Forbidden, Conflict],
+    )
+    def patch(self, request: Request, conversation_id: str) -> Response:
+        """Change what is given, all of it or nothing. The log tells each change."""
+        user_id, place = session_of(request).user_id, path_id(conversation_id)
+        wanted: Any = read_body(shapes.UpdateGroupSerializer, request)
+        update_group(user_id=user_id, conversation_id=place, **wanted)
+        return Response(group_body(user_id, place))
+
+
+class LeaveView(APIView):
+    @operation(answers={204: None}, refusals=[NotFound, Conflict])
+    def post(self, request: Request, conversation_id: str) -> Response:
+        """Leave a group. Its owner passes it on first, unless nobody else is left."""
+        leave_group(user_id=session_of(request).user_id, conversation_id=path_id(conversation_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TransferView(APIView):
+    @operation(
+        request=shapes.TransferSerializer,
+        answers={204: None},
+        refusals=[NotFound, Forbidden, Conflict],
+    )
+    def post(self, request: Request, conversation_id: str) -> Response:
+        """Make another member the owner; one stays as an admin."""
+        body = read_body(shapes.TransferSerializer, request)
+        transfer_group(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            member_id=body["user_id"],
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class CloseView(APIView):
+    @operation(answers={204: None}, refusals=[NotFound, Forbidden])
+    def post(self, request: Request, conversation_id: str) -> Response:
+        """End a group for good: it can be read and left, nothing else."""
+        close_group(user_id=session_of(request).user_id, conversation_id=path_id(conversation_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,131 @@
+"""Telling contacts who came and went, and keeping when somebody who went was last here.
+
+What happens while the last news is being told waits and is told together; of somebody
+who went and came in that time, the last of it. News may be lost with this process: the
+others find what it did not tell (`presence.watch`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from chatbe.core import metrics
+from chatbe.core.database import in_database_thread
+from chatbe.core.times import iso_milliseconds
+from chatbe.realtime import publish
+from chatbe.realtime.frames import encode_frame
+from chatbe.realtime.hints import UserHint
+from presence.services import save_last_seen
+from presence.sources import Sources
+from presence.store import Away, Gone, Store
+
+log = structlog.get_logger(__name__)
+
+TOLD_AT_ONCE = 1_000
+
+# Who came, or when who went was last here (None where nobody knows).
+Change = Literal[True] | datetime | None
+ONLINE: Literal[True] = True
+
+
+class News:
+    """The transitions that fell to this process. On its event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._loop = asyncio.get_running_loop()
+        self._changes: dict[int, Change] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    def came(self, user_ids: Iterable[int]) -> None:
+        """These users came online by what this process did."""
+        self._add(dict.fromkeys(user_ids, ONLINE), "online")
+
+    def gone(self, gone: Iterable[Gone]) -> None:
+        """These users went offline, and this process was the one to find it."""
+        self._add(dict(gone), "offline")
+
+    def _add(self, changes: Mapping[int, Change], to: str) -> None:
+        if not changes:
+            return
+        metrics.PRESENCE_TRANSITIONS.labels(to).inc(len(changes))
+        self._changes |= changes
+        self.tend()
+
+    def tend(self) -> None:
+        """Do what there is to do, also what a process that died left undone."""
+        if self._telling is None:
+            self._telling = self._loop.create_task(self._tell_all())
+
+    async def _tell_all(self) -> None:
+        while True:
+            changes = {
+                user_id: self._changes.pop(user_id)
+                for user_id in list(itertools.islice(self._changes, TOLD_AT_ONCE))
+            }
+            try:
+                await self._save()
+                if changes:
+                    publish.user_hints(list((await self.hints(changes)).values()))
+            except Exception as error:
+                log.warning("presence_not_told", error=type(error).__name__)
+            if not self._changes:
+                break
+        self._telling = None
+
+    async def hints(self, changes: Mapping[int, Change]) -> dict[int, UserHint]:
+        """What is to be told of each of these users, and to whom of those who are online."""
+        audiences = await in_database_thread(Sources.people.audiences, list(changes))
+        viewers = {viewer for audience in audiences.values() for viewer in audience.viewers}
+        try:
+            online = (await self._store.online(viewers)).online
+        except Away:
+            # Whoever has no socket is not found by the hint.
+            online = viewers
+        hints = {}
+        for user_id, audience in audiences.items():
+            ids = [viewer for viewer in audience.viewers if viewer in online]
+            change = changes[user_id]
+            if not audience.is_shown:
+                # Hidden a moment ago: that they went is told, not when they were here.
+                if change is ONLINE:
+                    continue
+                change = None
+            if ids:
+                hints[user_id] = UserHint(ids, changed_frame(user_id, change))
+        return hints
+
+    async def _save(self) -> None:
+        """Note in the database when those were last here who have gone."""
+        try:
+            while gone := await self._store.unsaved():
+                now = datetime.now(UTC)
+                # What is in Redis is untrusted, its clock too.
+                seen = {user_id: min(seen_at, now) for user_id, seen_at in gone}
+                await in_database_thread(save_last_seen, seen)
+                await self._store.saved(gone)
+        except Away:
+            return
+
+    async def stop(self) -> None:
+        """Finish what is being told, and what can be done at once."""
+        self.tend()
+        if self._telling is not None:
+            await self._telling
+
+
+def changed_frame(user_id: int, change: Change) -> bytes:
+    """The event that says of a user that they came, or that they went."""
+    last_seen = iso_milliseconds(change) if isinstance(change, datetime) else None
+    return encode_frame(
+        "presence.changed",
+        user_id=str(user_id),
+        online=change is ONLINE,
+        last_seen=last_seen,
+    )
