@@ -122,6 +122,14 @@ def test_a_group_is_passed_on_left_and_closed(served, arrive):
     hers.make_group("Hikers", bob)
     his.open_listed("Hikers")
     hers.in_panel(bob, "Make owner", "Really make owner?")
+    hers.told(
+        "You made the group Hikers",
+        f"You added {bob.username}",
+        f"You made {bob.username} the owner",
+        "You made yourself an admin",
+    )
+    # Once that is gone, everything in the panel stands still.
+    expect(hers.page.get_by_role("button", name="Make owner")).to_have_count(0)
     hers.page.get_by_role("button", name="Leave group").click()
     hers.page.get_by_role("button", name="Really leave group?").click()
     expect(hers.page.locator("#conversations")).to_be_empty()

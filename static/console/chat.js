@@ -12,6 +12,8 @@ import { Signs } from "./signs.js";
 import { Socket } from "./socket.js";
 
 const TYPING_AGAIN_MS = 3000;
+// Refs of commands whose refusal changes nothing: one may just have been removed.
+const HINTS = ["typing", "read"];
 
 export class Chat {
   openId = null;
@@ -93,10 +95,12 @@ export class Chat {
     await this.show(found.id);
   }
 
+  // Make a group of contacts: its id.
   async createGroup(name, description, memberIds) {
     const made = { name, description, member_ids: memberIds };
     const { conversation_id: id } = await this.#rest.call("POST", "groups", made);
-    await this.#showNew(id);
+    await this.conversations.read(id);
+    return id;
   }
 
   // What an invitation leads to.
@@ -104,11 +108,12 @@ export class Chat {
     return this.#rest.call("POST", "groups/preview", { token });
   }
 
-  // Join by an invitation: whether that is done, or somebody has to approve first.
+  // Join by an invitation: the group's id, or null where somebody has to approve first.
   async join(token) {
     const { conversation_id: id, role } = await this.#rest.call("POST", "groups/join", { token });
-    if (role) await this.#showNew(id);
-    return Boolean(role);
+    if (!role) return null;
+    await this.conversations.read(id);
+    return id;
   }
 
   async leave() {
@@ -156,8 +161,9 @@ export class Chat {
     const { cursor } = this.logs.get(this.openId);
     if (!cursor || conversation.read_seq >= cursor || document.hidden) return;
     if (this.state !== "live") return;
-    this.socket.send({ type: "receipt.mark_read", conversation_id: this.openId, seq: cursor });
-    this.conversations.markRead(this.openId, cursor);
+    const id = this.openId;
+    this.socket.send({ type: "receipt.mark_read", ref: "read", conversation_id: id, seq: cursor });
+    this.conversations.markRead(id, cursor);
     this.#page.changed();
   }
 
@@ -230,7 +236,7 @@ export class Chat {
   };
 
   #takeError(frame) {
-    if (this.outbox.answer(frame) || frame.ref === "typing") return;
+    if (this.outbox.answer(frame) || HINTS.includes(frame.ref)) return;
     this.logs.forgetFetches();
     this.#page.problem(`${frame.code}: ${frame.message}`);
   }
@@ -277,11 +283,6 @@ export class Chat {
   async #readListsNow() {
     await Promise.all([this.conversations.readAll(), this.people.read()]);
     this.#page.changed();
-  }
-
-  async #showNew(id) {
-    await this.conversations.read(id);
-    await this.show(id);
   }
 
   // We were removed from it, or left elsewhere.

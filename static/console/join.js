@@ -14,10 +14,14 @@ export class Join {
   constructor(page) {
     this.#page = page;
     onClick("join-group", async () => {
-      const isIn = await page.chat.join(this.#token);
+      const id = await page.chat.join(this.#token);
       this.#dialog.close();
-      if (isIn) page.showPane("thread");
-      else tell("You have asked to join. The group appears here once somebody lets you in.");
+      if (id) {
+        page.showPane("thread");
+        await page.chat.show(id);
+      } else {
+        tell("You have asked to join. The group appears here once somebody lets you in.");
+      }
     });
     addEventListener("hashchange", () => this.look());
   }

@@ -12,9 +12,10 @@ export class NewGroup {
     this.#page = page;
     onClick("show-new-group", () => byId("new-group").showModal());
     onSubmit("new-group-form", async ({ name, description }, fields) => {
-      await page.chat.createGroup(name, description, fields.getAll("member"));
+      const id = await page.chat.createGroup(name, description, fields.getAll("member"));
       byId("new-group").close();
       page.showPane("thread");
+      await page.chat.show(id);
     });
   }
 

@@ -30,7 +30,8 @@ const WORDS = {
 
 // A system message as nodes; what this client does not know stays neutral.
 export function systemLine({ sender_id: sender, system }, people, ownId) {
-  const nameOf = (id) => (id === ownId ? "you" : people.nameOf(id));
+  const own = sender === ownId ? "yourself" : "you";
+  const nameOf = (id) => (id === ownId ? own : people.nameOf(id));
   const by = sender === ownId ? "You" : people.nameOf(sender);
   const shown = system.user_ids.slice(0, NAMED_MAX).map(nameOf);
   const more = system.user_ids.length - shown.length;
