@@ -19,13 +19,17 @@ from playwright.sync_api import (
 from tests.servers import PASSWORD
 from tests.stage import Person
 
-CALL = """async ([method, path, body]) => {
+CALL = """async ([method, path, bodies]) => {
   const { access_token: token } = JSON.parse(sessionStorage.getItem("chat.session"));
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
-  const sent = body === null ? undefined : JSON.stringify(body);
-  const answer = await fetch(`/api/v1/${path}`, { method, headers, body: sent });
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer.status === 204 ? null : await answer.json();
+  const answers = [];
+  for (const body of bodies) {
+    const sent = body === null ? undefined : JSON.stringify(body);
+    const answer = await fetch(`/api/v1/${path}`, { method, headers, body: sent });
+    if (!answer.ok) throw new Error(await answer.text());
+    answers.push(answer.status === 204 ? null : await answer.json());
+  }
+  return answers;
 }"""
 
 
@@ -125,7 +129,12 @@ class Visitor:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call `/api/v1/<path>` as who is logged in here."""
-        return self.page.evaluate(CALL, [method, path, body])
+        return self.call_often(method, path, [body])[0]
+
+    def call_often(self, method: str, path: str, bodies: list[Any]) -> list[Any]:
+        """The same with one body after the other."""
+        answers: list[Any] = self.page.evaluate(CALL, [method, path, bodies])
+        return answers
 
     def _open(self, listed: Locator, name: str) -> None:
         title = self.page.get_by_text(name, exact=True)
