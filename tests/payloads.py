@@ -35,7 +35,7 @@ SPELLINGS = (
     lambda element: element,
     lambda element: element.upper().replace("ALERT", "alert"),
     lambda element: element.replace(" ", "/"),
-    lambda element: f'"\'>{element}',
+    lambda element: f"\"'>{element}",
 )
 CONTEXTS = (
     "</textarea><script>alert(1)</script>",

@@ -12,6 +12,7 @@ from tests.stage import Stage
 
 pytestmark = pytest.mark.browser
 
+
 def test_two_people_chat_and_each_sees_both_sides(served, arrive):
     alice, bob = served.friends()
     hers, his = arrive(), arrive()
