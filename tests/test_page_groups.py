@@ -22,7 +22,7 @@ def test_two_people_talk_in_a_group_and_who_is_removed_sees_nothing_more(served,
     hers.reads("Who is in?", "Me")
     his.told(f"{alice.username} made the group Hikers", f"{alice.username} added you")
     hers.in_panel(bob, "Remove", "Really remove?")
-    expect(his.page.get_by_role("alert")).to_have_text("You are not in “Hikers” any more.")
+    expect(his.page.get_by_role("alert")).to_have_text("You are not in this conversation any more.")
     expect(his.page.locator("#conversations")).to_be_empty()
     hers.page.locator("#group").get_by_role("button", name="Close", exact=True).click()
     hers.told(

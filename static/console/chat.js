@@ -287,10 +287,7 @@ export class Chat {
 
   // We were removed from it, or left elsewhere.
   #lose(id) {
-    const lost = this.conversations.get(id);
-    if (lost && id === this.openId) {
-      this.#page.problem(`You are not in “${this.titleOf(lost)}” any more.`);
-    }
+    if (id === this.openId) this.#page.problem("You are not in this conversation any more.");
     this.#forget(id);
   }
 
