@@ -26,7 +26,8 @@ class Hint(NamedTuple):
 
     `only` names the users who get it, None is everybody; `but` is a user who does not.
     A process that has not come to position `after` of the log passes it over: it may
-    not know yet who has left. What is `passing` is not sent to slow sockets.
+    not know yet who has left. Whoever may not see position `seq` does not get what is
+    about it. What is `passing` is not sent to slow sockets.
     """
 
     conversation_id: int
@@ -35,6 +36,7 @@ class Hint(NamedTuple):
     but: int | None = None
     after: int = 0
     passing: bool = False
+    seq: int = 0
 
 
 class UserHint(NamedTuple):
@@ -81,6 +83,8 @@ def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
             if connection.user_id == hint.but:
                 continue
             if hint.only is not None and connection.user_id not in hint.only:
+                continue
+            if hint.seq and room.visible_from.get(connection.user_id, 0) > hint.seq:
                 continue
             if hint.passing and connection.writer.buffered() > PASSING_BYTES:
                 continue
