@@ -78,6 +78,7 @@ class UserSerializer(serializers.Serializer[Any]):
     username = serializers.CharField()
     display_name = serializers.CharField()
     deleted = serializers.BooleanField()
+    bot = serializers.BooleanField(source="is_bot")
 
 
 class OwnUserSerializer(serializers.Serializer[Any]):

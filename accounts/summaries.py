@@ -13,15 +13,20 @@ class UserSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     username: str
     display_name: str
     deleted: bool
+    bot: bool
 
 
 def summary_of(user: User) -> UserSummary:
     """A user who is here, as the caller has made sure."""
     return UserSummary(
-        id=str(user.id), username=user.username, display_name=user.display_name, deleted=False
+        id=str(user.id),
+        username=user.username,
+        display_name=user.display_name,
+        deleted=False,
+        bot=user.is_bot,
     )
 
 
 def summary_of_gone(user_id: int) -> UserSummary:
     """A user who is deleted, shut out, or blocks whoever looks: nobody can tell which."""
-    return UserSummary(id=str(user_id), username="", display_name="", deleted=True)
+    return UserSummary(id=str(user_id), username="", display_name="", deleted=True, bot=False)

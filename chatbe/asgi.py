@@ -24,6 +24,7 @@ from chatbe.operations.http import ThreadedHandler
 from chatbe.operations.metrics import keep_fresh
 from chatbe.operations.startup import setting_problems
 from chatbe.realtime.runtime import runtime, start_here
+from chatbot.worker.work import belongs_in_server, start_worker, stop_worker
 
 # `serve` has said all this already; other servers come in here.
 if settings.PRODUCTION and (problems := setting_problems()):
@@ -49,6 +50,8 @@ async def _lifespan(receive: Any, send: Any) -> None:
             while not ids.is_prepared():
                 await in_database_thread(ids.prepare)
                 await asyncio.sleep(0 if ids.is_prepared() else DATABASE_RETRY_SECONDS)
+            if belongs_in_server():
+                start_worker()
             refreshing = asyncio.create_task(keep_fresh())
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
@@ -56,6 +59,8 @@ async def _lifespan(receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             refreshing.cancel()
+            # Its last messages still have to be written. It waits for threads, not here.
+            await asyncio.to_thread(stop_worker)
             await runtime().stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
@@ -69,4 +74,6 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     start_here()
     if not ids.is_prepared():
         await in_database_thread(ids.prepare)
+    if belongs_in_server():
+        start_worker()
     await _router(scope, receive, send)

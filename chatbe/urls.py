@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/v1/", include("conversations.urls")),
     path("api/v1/", include("groups.urls")),
     path("api/v1/", include("chatbe.gateway.presence.urls")),
+    path("api/v1/", include("chatbot.urls")),
 ]
 
 handler404 = "chatbe.api.errors.not_found"

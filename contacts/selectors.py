@@ -58,18 +58,27 @@ def list_blocks(user_id: int) -> QuerySet[Block]:
 
 
 def may_talk(user_id: int, other_id: int) -> bool:
-    """Whether the two may write to each other: both here and in contact.
+    """Whether the two may write to each other."""
+    return other_id in who_may_talk_with(user_id, [other_id])
 
-    A block needs no look of its own: it ends the contact, and keeps it from being made.
+
+def who_may_talk_with(user_id: int, other_ids: Collection[int]) -> set[int]:
+    """Those of the others who and the user may write to each other.
+
+    All of them are here, and in contact with the user or one of the two a bot. A block
+    ends a contact and keeps it from being made; bots need none, so there it is looked at.
     """
-    return Contact.objects.filter(
-        owner_id=user_id, user_id=other_id, owner__is_active=True, user__is_active=True
-    ).exists()
-
-
-def contacts_who_are_here(user_id: int) -> set[int]:
-    """Ids of the user's contacts, without those who are no longer here."""
-    return set(list_contacts(user_id).values_list("user_id", flat=True))
+    user = User.objects.filter(id=user_id, is_active=True)
+    contact = Contact.objects.filter(owner_id=user_id, user=OuterRef("id"))
+    with_a_bot = Q(is_bot=True) | Q(Exists(user.filter(is_bot=True)))
+    apart_from_user = is_apart_from(user_id, OuterRef("id"))
+    others = User.objects.filter(
+        Q(Exists(contact)) | (with_a_bot & ~Q(apart_from_user)),
+        Exists(user),
+        id__in=other_ids,
+        is_active=True,
+    )
+    return set(others.values_list("id", flat=True))
 
 
 def has_blocked(blocker_id: int, blocked_id: int) -> bool:
@@ -117,6 +126,7 @@ class UserCard:
     username: str
     display_name: str
     deleted: bool
+    is_bot: bool
     about: str
     is_contact: bool
     alias: str
@@ -188,6 +198,7 @@ def _card(viewer_id: int, user: User, alias: str | None) -> UserCard:
         username=user.username,
         display_name=user.display_name,
         deleted=False,
+        is_bot=user.is_bot,
         about=user.about if shows_about else "",
         is_contact=is_contact,
         alias=alias or "",

@@ -56,7 +56,8 @@ def _add(user: User, other: User) -> tuple[Contact | ContactRequest, bool]:
     contact = selectors.list_contacts(user.id).filter(user=other).first()
     if contact is not None:
         return contact, False
-    if settings.CONTACT_POLICY == "mutual" or _has_asked(other.id, user.id):
+    # A bot has nothing against it.
+    if settings.CONTACT_POLICY == "mutual" or other.is_bot or _has_asked(other.id, user.id):
         return _make_contact(user, other), True
     return _ask(user, other), False
 
@@ -73,7 +74,7 @@ def _make_contact(user: User, other: User) -> Contact:
     now = timezone.now()
     mine = Contact(owner=user, user=other, created_at=now)
     Contact.objects.bulk_create([mine, Contact(owner=other, user=user, created_at=now)])
-    _tell(Contact, user.id, other.id, may_talk=True)
+    _tell(Contact, user.id, other.id)
     bump_feeds([user.id, other.id])
     return mine
 
@@ -167,7 +168,7 @@ def remove_contact(*, user: User, other_id: int) -> None:
     _lock(user, other_id)
     if not selectors.is_here_for(user.id, other_id) or not _delete_contact(user.id, other_id):
         raise NotFound
-    _tell(Contact, user.id, other_id, may_talk=False)
+    _tell(Contact, user.id, other_id)
     bump_feeds([user.id, other_id])
 
 
@@ -187,7 +188,7 @@ def block_user(*, user: User, other_id: int) -> None:
     were_contacts = _delete_contact(user.id, other_id)
     _withdraw(_requests_between(user.id, other_id))
     Block.objects.create(blocker=user, blocked_id=other_id, created_at=timezone.now())
-    _tell(Block, user.id, other_id, may_talk=False)
+    _tell(Block, user.id, other_id)
     # Who was no contact must not be told that anything happened.
     bump_feeds([user.id, other_id] if were_contacts else [user.id])
 
@@ -198,7 +199,7 @@ def unblock_user(*, user: User, other_id: int) -> None:
     _lock(user, other_id)
     deleted, _ = Block.objects.filter(blocker=user, blocked_id=other_id).delete()
     if deleted:
-        _tell(Block, user.id, other_id, may_talk=False)
+        _tell(Block, user.id, other_id)
         bump_feeds([user.id])
 
 
@@ -209,6 +210,7 @@ def _delete_contact(user_id: int, other_id: int) -> bool:
     return bool(deleted)
 
 
-def _tell(sender: type[Contact | Block], user_id: int, other_id: int, *, may_talk: bool) -> None:
+def _tell(sender: type[Contact | Block], user_id: int, other_id: int) -> None:
     pair = (min(user_id, other_id), max(user_id, other_id))
+    may_talk = selectors.may_talk(user_id, other_id)
     pair_changed.send(sender=sender, user_ids=pair, may_talk=may_talk)

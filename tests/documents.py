@@ -19,7 +19,7 @@ from chatbe.gateway.events import EVENTS, tag_of
 from chatbe.gateway.words import Answer, Failure
 
 PROJECT = Path(__file__).resolve().parent.parent
-SERVED = ("accounts", "chatbe", "contacts", "conversations", "groups", "presence")
+SERVED = ("accounts", "chatbe", "chatbot", "contacts", "conversations", "groups", "presence")
 CODE = {
     path: path.read_text()
     for app in SERVED

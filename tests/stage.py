@@ -286,6 +286,7 @@ class Stages:
                 redis_url,
                 HELLO_SECONDS=str(HELLO_SECONDS),
                 RECEIPT_SECONDS=str(RECEIPT_SECONDS),
+                CHATBOT_WORKER_IN_SERVER="true",
             )
             self._stack.callback(stage.server.close)
             self._stages[kind] = stage

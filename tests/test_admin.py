@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.admin import GroupAdmin
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.ids import first_id_at
+from chatbe.core.ids import first_id_at, new_id
+from chatbot.models import Answer, Bot, Reminder
 from contacts.models import Block, Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership, Message
@@ -70,11 +71,19 @@ def message_of(sender, conversation_id):
 def make_groups(owners):
     """A group of each of these, with an invitation and a request to join."""
     for owner in owners:
-        id, _ = create_group(user_id=owner.id, name="Mill")
+        access, _ = create_group(user_id=owner.id, name="Mill")
+        id = access.conversation.id
         invitation, _ = create_invitation(user_id=owner.id, conversation_id=id)
         JoinRequest.objects.create(
             group_id=id, user=owner, invitation=invitation, created_at=timezone.now()
         )
+
+
+def remind(asker, conversation_id):
+    """A question to the default bot, and the reminder it was about."""
+    place = {"conversation_id": conversation_id, "question_seq": new_id(), "asker": asker}
+    answer = Answer.objects.create(bot=Bot.objects.earliest("id"), text=SECRET, **place)
+    Reminder.objects.create(answer=answer, due_at=timezone.now(), text=SECRET)
 
 
 @pytest.fixture
@@ -84,6 +93,7 @@ def _rows(db):
     message_of(friends.alice, friends.conversation_id).save(force_insert=True)
     block_user(user=friends.bob, other_id=make_user().id)
     make_groups([friends.alice])
+    remind(friends.alice, friends.conversation_id)
     Group.objects.create(name="helpers")
     LastSeen.objects.create(user_id=friends.bob.id, at=timezone.now())
 
@@ -326,6 +336,9 @@ def many_of_everything(count):
     Membership.objects.bulk_create(
         Membership(conversation=talk, user=a) for talk, (a, _) in zip(talks, pairs, strict=True)
     )
+    Bot.objects.bulk_create(Bot(user=user) for user in users)
+    for talk, (a, _) in zip(talks, pairs, strict=True):
+        remind(a, talk.id)
     Message.objects.bulk_create(
         message_of(a, talk.id) for talk, (a, _) in zip(talks, pairs, strict=True)
     )

@@ -179,6 +179,12 @@ async def test_the_server_really_sends_every_event(served):
         await tablet.expect("typing.stopped")
         await phone.ask("conversation.fetch", conversation_id=conversation_id, after=0)
         await phone.ask("out.of.cheese")
+        [bot] = (await alice.rest("GET", "bots"))["results"]
+        direct = await alice.rest("POST", "conversations/direct", {"user_id": bot["id"]})
+        await phone.expect("conversation.added")
+        await phone.send_text(direct["id"], "help")
+        await phone.expect("bot.finished")
+        await phone.ask("bot.resume", conversation_id=direct["id"], seq=1)
         await phone.send("sync", cursors={foreign: 1, conversation_id: 99}, done=True)
         await phone.expect("live")
         await alice.rest("PUT", f"blocks/{dave.user_id}")

@@ -25,6 +25,7 @@ from dockerfile_parse import DockerfileParser
 
 from chatbe import settings as product
 from chatbe.operations.server import LAST_SECONDS
+from chatbot.worker.work import STOP_SECONDS
 from scripts import programs
 from scripts.processes import free_port
 from scripts.services import Postgres
@@ -133,6 +134,8 @@ def test_only_the_proxy_is_seen_from_outside(compose):
     assert networks == {
         "proxy": {"front"},
         **{name: {"front", "back"} for name in SERVERS},
+        # To an AI provider.
+        "chatbot": {"front", "back"},
         **{name: {"back"} for name in ("migrate", "db", "redis")},
     }
     address = services["proxy"]["networks"]["front"]["ipv4_address"]
@@ -141,16 +144,17 @@ def test_only_the_proxy_is_seen_from_outside(compose):
 
 def test_servers_start_after_the_migrations_and_the_proxy_after_them(compose):
     services = compose["services"]
-    for name in SERVERS:
+    for name in (*SERVERS, "chatbot"):
         assert services[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
             "redis": {"condition": "service_healthy"},
         }
     assert services["migrate"]["restart"] == "no"
     assert services["migrate"]["depends_on"] == {"db": {"condition": "service_healthy"}}
-    assert_understood(services["migrate"]["command"])
+    for name in ("migrate", "chatbot"):
+        assert_understood(services[name]["command"])
     assert set(services["proxy"]["depends_on"]) == set(SERVERS)
-    for name in ("proxy", "db", "redis", *SERVERS):
+    for name in ("proxy", "db", "redis", "chatbot", *SERVERS):
         assert services[name]["restart"] == "unless-stopped"
 
 
@@ -282,8 +286,12 @@ def size():
     return product.env.scheme["FRAME_BYTES"][1]
 
 
-def test_the_unit_of_systemd_starts_what_there_is_and_waits_for_its_goodbye():
-    path = PROJECT / "deploy" / "chatbe@.service"
+@pytest.mark.parametrize(
+    ("name", "goodbye"),
+    [("chatbe@.service", GOODBYE_SECONDS), ("chatbe-chatbot.service", STOP_SECONDS)],
+)
+def test_a_unit_of_systemd_starts_what_there_is_and_waits_for_its_goodbye(name, goodbye):
+    path = PROJECT / "deploy" / name
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(path)
@@ -291,7 +299,7 @@ def test_the_unit_of_systemd_starts_what_there_is_and_waits_for_its_goodbye():
     _, program, *command = shlex.split(service["ExecStart"].replace("%i", "8001"))
     assert program == "manage.py"
     assert_understood(command)
-    assert int(service["TimeoutStopSec"]) > GOODBYE_SECONDS + 5
+    assert int(service["TimeoutStopSec"]) > goodbye + 5
     assert service["User"] not in {"root", ""}
     assert (service["NoNewPrivileges"], service["ProtectSystem"]) == ("yes", "strict")
     documentation = unit["Unit"]["Documentation"].removeprefix("file:///opt/chatbe/")
@@ -299,9 +307,10 @@ def test_the_unit_of_systemd_starts_what_there_is_and_waits_for_its_goodbye():
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-def test_systemd_understands_the_unit(tmp_path):
-    unit = tmp_path / "chatbe@8001.service"
-    text = (PROJECT / "deploy" / "chatbe@.service").read_text()
+@pytest.mark.parametrize("name", ["chatbe@.service", "chatbe-chatbot.service"])
+def test_systemd_understands_a_unit(tmp_path, name):
+    unit = tmp_path / name.replace("@", "@8001")
+    text = (PROJECT / "deploy" / name).read_text()
     # What it starts is not here.
     unit.write_text(text.replace("/opt/chatbe/.venv/bin/python", sys.executable))
     done = subprocess.run(

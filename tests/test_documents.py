@@ -18,14 +18,16 @@ from chatbe.gateway.conversation_events import OwnReceipt
 from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.events import ANSWERS, EVENTS, tag_of
 from chatbe.gateway.examples import example_of
+from chatbot.serializers import AnswerSerializer
+from chatbot.wire import AnswerBody
 from conversations import serializers as shapes
 from conversations import wire
 from tests.answers import assert_documented, rest_document
 from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
-# Two commands are answered with the same: one line less, and it is still told.
-TOLD_TWICE = {"reply.message", "reply.receipt", "reply.typing"}
+# Several commands are answered with the same: one line less, and it is still told.
+TOLD_TWICE = {"reply.answers", "reply.message", "reply.receipt", "reply.typing"}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -112,6 +114,7 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
         (wire.ReceiptBody, shapes.MemberReceiptSerializer),
         (UserSummary, shapes.UserSerializer),
         (OwnReceipt, shapes.ReceiptSerializer),
+        (AnswerBody, AnswerSerializer),
     ],
 )
 def test_answers_have_the_fields_that_are_documented(struct, serializer):

@@ -22,6 +22,8 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "receipt.mark_delivered": {"conversation_id": "1", "seq": 1},
     "typing.start": {"conversation_id": "1"},
     "typing.stop": {"conversation_id": "1"},
+    "bot.resume": {"conversation_id": "1", "seq": 1},
+    "bot.cancel": {"conversation_id": "1", "seq": 1},
 }
 PREFIX = "api/v1/"
 # Where one learns to say who one is.

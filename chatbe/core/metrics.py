@@ -163,6 +163,21 @@ PRESENCE_REPAIRS = Counter(
     "News of somebody's presence that a user had missed and was told by the check.",
 )
 
+# --- bots -------------------------------------------------------------------------------
+
+BOT_QUESTIONS = Counter("chat_bot_questions_total", "Questions to bots that were found in the log.")
+BOT_ASKED = Counter("chat_bot_asked_total", "Questions that were given to a provider, each once.")
+BOT_ANSWERS = Counter(
+    "chat_bot_answers_total",
+    "Questions that are over, by outcome: how they ended, or what was wrong with the provider.",
+    ["outcome"],
+)
+BOT_SECONDS = Histogram(
+    "chat_bot_answer_seconds",
+    "From asking a provider to the end of its answer.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160),
+)
+
 # --- REST and the database --------------------------------------------------------------
 
 HTTP_REQUESTS = Counter(

@@ -7,10 +7,11 @@ import msgspec
 from chatbe.core.errors import BadFrame, ChatError, InvalidInput, UnknownCommand
 from chatbe.gateway.hello import Hello, Ping, Sync
 from chatbe.realtime.protocol import Command, Handler, decode_id
+from chatbot.handlers import COMMANDS as BOT_COMMANDS
 from conversations.handlers import COMMANDS as CONVERSATION_COMMANDS
 
 # Commands of the apps. Each is answered by exactly one reply, range or error.
-COMMANDS: dict[type[Command], Handler] = {**CONVERSATION_COMMANDS}
+COMMANDS: dict[type[Command], Handler] = {**CONVERSATION_COMMANDS, **BOT_COMMANDS}
 
 COMMAND_TYPES: tuple[type[Command], ...] = (Hello, Sync, Ping, *COMMANDS)
 

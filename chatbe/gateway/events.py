@@ -5,7 +5,8 @@ Structs hold them to their word: the reference client of the tests reads every f
 with `decode_event`, which refuses a field too many, too few or of another kind.
 
 A new event gets its Struct beside its kin (`words.py`, `conversation_events.py`,
-`presence/events.py`) and its place in EVENTS; a new command its answer in ANSWERS.
+`bot_events.py`, `presence/events.py`) and its place in EVENTS; a new command its answer
+in ANSWERS.
 """
 
 from collections import defaultdict
@@ -13,6 +14,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from chatbe.gateway.bot_events import BotAnswersReply, BotFinished, BotStreamed
 from chatbe.gateway.conversation_events import (
     ConversationAdded,
     ConversationBehind,
@@ -43,6 +45,7 @@ from chatbe.gateway.words import (
     Welcome,
 )
 from chatbe.realtime.protocol import Command
+from chatbot import handlers as bot_handlers
 from conversations import handlers
 
 # Several Structs may be a `reply`: which one it is, its other field says.
@@ -53,6 +56,7 @@ EVENTS: tuple[type[Event], ...] = (
     MessageReply,
     ReceiptReply,
     TypingReply,
+    BotAnswersReply,
     Failure,
     Range,
     MessageCreated,
@@ -64,6 +68,8 @@ EVENTS: tuple[type[Event], ...] = (
     ReceiptUpdated,
     TypingStarted,
     TypingStopped,
+    BotStreamed,
+    BotFinished,
     Reset,
     Resync,
     Bye,
@@ -86,6 +92,8 @@ ANSWERS: dict[type[Command], type[Event]] = {
     handlers.ReceiptMarkDelivered: ReceiptReply,
     handlers.TypingStart: TypingReply,
     handlers.TypingStop: TypingReply,
+    bot_handlers.BotResume: BotAnswersReply,
+    bot_handlers.BotCancel: BotAnswersReply,
 }
 
 

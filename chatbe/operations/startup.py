@@ -45,6 +45,7 @@ def _shape_problems(workers: int) -> Iterator[str]:
     if settings.ADMIN_PATH == "/":
         yield "ADMIN_PATH is empty: the page is there."
     yield from rule_problems()
+    yield from _chatbot_problems()
     for entry in settings.METRICS_ADDRESSES:
         try:
             ip_network(entry.strip(), strict=False)
@@ -69,6 +70,15 @@ def _number_problems() -> Iterator[str]:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
     if settings.PRESENCE_LEASE_SECONDS < 1:
         yield "PRESENCE_LEASE_SECONDS must be at least 1."
+
+
+def _chatbot_problems() -> Iterator[str]:
+    if not settings.CHATBOT_BASE_URL:
+        return
+    if urlsplit(settings.CHATBOT_BASE_URL).scheme not in {"http", "https"}:
+        yield "CHATBOT_BASE_URL is no http or https address."
+    if not settings.CHATBOT_MODEL:
+        yield "CHATBOT_MODEL is not set, and CHATBOT_BASE_URL needs one."
 
 
 def _secret_problems() -> Iterator[str]:
@@ -124,6 +134,8 @@ def _service_problems() -> Iterator[str]:
         address = urlsplit(settings.REDIS_URL)
         if not address.password and address.scheme != "unix":
             yield "REDIS_URL has no password."
+    if settings.CHATBOT_API_KEY and not settings.CHATBOT_BASE_URL.startswith("https://"):
+        yield "CHATBOT_BASE_URL is not https: CHATBOT_API_KEY would be readable on its way."
     if settings.EMAIL_CONFIRMATION and not settings.EMAIL_URL:
         yield "EMAIL_URL is not set, and EMAIL_CONFIRMATION needs mails."
 

@@ -28,7 +28,8 @@ class Hint(NamedTuple):
     `only` names the users who get it, None is everybody. `by` is whose doing it is: they do
     not get it, nor does whoever has blocked them, nor do the users in `but`.
     A process that has not come to position `after` of the log passes it over: it may
-    not know yet who has left. What is `passing` is not sent to slow sockets.
+    not know yet who has left. Whoever may not see position `seq` does not get what is
+    about it. What is `passing` is not sent to slow sockets.
     """
 
     conversation_id: int
@@ -37,6 +38,7 @@ class Hint(NamedTuple):
     by: int | None = None
     after: int = 0
     passing: bool = False
+    seq: int = 0
     but: tuple[int, ...] = ()
 
 
@@ -85,6 +87,8 @@ def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
             if user_id == hint.by or user_id in hint.but:
                 continue
             if hint.by in hub.blocks.get(user_id, ()):
+                continue
+            if hint.seq and room.visible_from.get(user_id, 0) > hint.seq:
                 continue
             if hint.passing and connection.writer.buffered() > PASSING_BYTES:
                 continue

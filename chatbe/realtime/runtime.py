@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -37,11 +37,14 @@ from chatbe.realtime.hub import Hub
 from chatbe.realtime.resume import refresh_user
 from chatbe.realtime.room import Event
 from chatbe.realtime.sweep import Sweep
-from chatbe.realtime.topics import SESSIONS_TOPIC, log_topic, user_topic
+from chatbe.realtime.topics import SESSIONS_TOPIC, log_topic, log_topics, user_topic
 
 STOP_SECONDS = 3
 
 P = TypeVar("P")
+
+# Told the ids of conversations in which something was committed. Returns at once.
+Listener = Callable[[Collection[int]], None]
 
 
 class Runtime:
@@ -56,6 +59,7 @@ class Runtime:
         self.sharing = Sharing(settings.REDIS_URL, self.origin)
         self.leases = SocketLeases(self.sharing, self.origin)
         self.drains: list[Callable[[], Awaitable[None]]] = []
+        self._listeners: list[Listener] = []
         self._parts: dict[Callable[[Runtime], Any], Any] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_events = msgspec.msgpack.Decoder(list[Event]).decode
@@ -80,12 +84,29 @@ class Runtime:
         """The part of that kind, if anybody has asked for it yet."""
         return self._parts.get(kind)
 
+    def listen(self, listener: Listener) -> None:
+        """From any thread: tell this of what is committed from now on, here and elsewhere.
+
+        Like every hint one may be lost: whoever listens looks by themselves as well.
+        """
+        self._from_any_thread(self._listen, listener)
+
+    def _listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+        for topic in log_topics():
+            self.bus.join(topic)
+
+    def _heard(self, conversation_ids: Collection[int]) -> None:
+        for listener in self._listeners:
+            listener(conversation_ids)
+
     # --- announcing ----------------------------------------------------------------------
 
     def publish_events(self, events: Sequence[Event]) -> None:
         """Hand the committed changes of one shard to everybody who listens, everywhere."""
         self.hub.deliver(events)
         ids = list({event.conversation_id for event in events})
+        self._heard(ids)
         # The conversations first: a process without a socket for them reads no further.
         self._tell(log_topic(ids[0]), "log", ids, events)
 
@@ -164,7 +185,9 @@ class Runtime:
             return
         kind, content = message["type"], message["content"]
         if kind == "log":
-            if self.hub.knows_any(self._decode_ids(message["ids"])):
+            ids = self._decode_ids(message["ids"])
+            self._heard(ids)
+            if self.hub.knows_any(ids):
                 self.hub.deliver(self._decode_events(content))
                 late = time.time() - float(message["at"])
                 metrics.DELIVERY_SECONDS.observe(max(0.0, late))

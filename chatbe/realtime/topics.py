@@ -23,6 +23,11 @@ def log_topic(conversation_id: int) -> str:
     return f"log.{log_shard(conversation_id)}"
 
 
+def log_topics() -> list[str]:
+    """The topics that together carry the events of all conversations."""
+    return [f"log.{shard}" for shard in range(_SHARDS)]
+
+
 def user_topic(user_id: int) -> str:
     """The topic that carries a user's own changes."""
     return f"user.{log_shard(user_id)}"

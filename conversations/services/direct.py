@@ -1,6 +1,6 @@
 """Direct conversations: one for each pair of people, for ever.
 
-People may write to each other while they are contacts. That rule lives in the contacts
+People may write to each other while they are contacts, and to bots. That rule lives in the contacts
 app; what the append checks is `may_send` in the memberships, which follows it inside
 the transaction that changes the contact.
 """
@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from accounts.feed import bump_feeds, lock_users
 from chatbe.core.errors import InvalidInput, NotFound
-from contacts.selectors import contacts_who_are_here, may_talk
+from contacts.selectors import may_talk, who_may_talk_with
 from conversations.models import Conversation, Membership
 
 
@@ -21,7 +21,7 @@ from conversations.models import Conversation, Membership
 def open_direct(*, user_id: int, other_id: int) -> tuple[int, bool]:
     """The id of the pair's conversation, and whether this call made it.
 
-    Raises InvalidInput for oneself, NotFound for anybody who is no contact. An existing
+    Raises InvalidInput for oneself, NotFound for anybody who may not be written to. An existing
     conversation is found also when the two are no longer contacts.
     """
     if user_id == other_id:
@@ -89,12 +89,12 @@ def close_directs(*, user_id: int, **_: Any) -> None:
 def follow_user(*, user_id: int, is_active: bool, **_: Any) -> None:
     """Receiver of `accounts.signals.user_active_changed`: nobody writes to who is shut out.
 
-    Back again, the user and those who are still their contacts write as before.
+    Back again, the user and those they may still talk with write as before.
     """
     directs = _lock_directs(user_id)
     if is_active:
-        friends = contacts_who_are_here(user_id)
-        directs = {id: peer for id, peer in directs.items() if peer in friends}
+        peers = who_may_talk_with(user_id, [peer for peer in directs.values() if peer is not None])
+        directs = {id: peer for id, peer in directs.items() if peer in peers}
     _set_may_send(directs, may_send=is_active)
     bump_feeds(direct_peers(user_id=user_id))
 

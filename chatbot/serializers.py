@@ -1,0 +1,26 @@
+"""The shapes of answers for the OpenAPI document; they are made of the Structs in `wire.py`."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.serializers import UserSerializer
+from chatbe.api.fields import IdField
+from chatbot.models import Answer
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    conversation_id = IdField()
+    question_seq = serializers.IntegerField()
+    bot_id = IdField(help_text="the bot's user id")
+    status = serializers.ChoiceField(Answer.Status.choices)
+    text = serializers.CharField(help_text="so far; empty once the message is in the log")
+    seq = serializers.IntegerField(allow_null=True, help_text="the position of the message")
+
+
+class AnswersSerializer(serializers.Serializer[Any]):
+    results = AnswerSerializer(many=True, help_text="one of each bot that was asked")
+
+
+class BotsSerializer(serializers.Serializer[Any]):
+    results = UserSerializer(many=True)

@@ -1,0 +1,50 @@
+"""Servers whose bots ask a stand-in for a provider."""
+
+import contextlib
+import os
+
+import pytest
+
+from chatbot.tests.bots import Chats
+from tests.provider import KEY, StandIn
+from tests.servers import fresh_database, running_redis
+
+# Short enough to wait for.
+QUICK = {
+    "CHATBOT_API_KEY": KEY,
+    "CHATBOT_MODEL": "echo",
+    "CHATBOT_FIRST_BYTE_SECONDS": "2",
+    "CHATBOT_BETWEEN_SECONDS": "1",
+    "CHATBOT_TOTAL_SECONDS": "6",
+    "CHATBOT_CONCURRENCY": "2",
+    "CHATBOT_LEASE_SECONDS": "2",
+    "CHATBOT_WORKER_IN_SERVER": "true",
+    "SWEEP_SECONDS": "1",
+    "LOG_LEVEL": "DEBUG",
+}
+
+
+@contextlib.contextmanager
+def started(provider, **settings):
+    """A server with bots, on what this half of the tests runs on."""
+    with contextlib.ExitStack() as stack:
+        database_url = redis_url = ""
+        if os.environ.get("DATABASE_URL"):
+            database_url = stack.enter_context(fresh_database())
+            redis_url = stack.enter_context(running_redis())
+        settings = {"CHATBOT_BASE_URL": provider.base_url, **QUICK, **settings}
+        chats = Chats("serve", database_url, redis_url, **settings)
+        stack.callback(chats.server.close)
+        yield chats
+
+
+@pytest.fixture(scope="session")
+def provider():
+    with StandIn() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def chats(provider):
+    with started(provider) as chats:
+        yield chats

@@ -1,0 +1,51 @@
+"""The REST door of bots and their answers."""
+
+import msgspec
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from accounts.authentication import session_of
+from accounts.summaries import summary_of
+from chatbe.api.fields import path_id
+from chatbe.api.schema import operation
+from chatbe.core.errors import Forbidden, NotFound
+from chatbot import serializers as shapes
+from chatbot.selectors import access_answers, list_bots
+from chatbot.services.cancelling import cancel_answers
+
+
+class BotsViewSet(ViewSet):
+    """Whom one may ask."""
+
+    @operation(answers={200: shapes.BotsSerializer})
+    def list(self, request: Request) -> Response:
+        """The bots of this server, by name. Anybody may write to them, nobody has to ask first."""
+        bots = list_bots(viewer_id=session_of(request).user_id)
+        return Response({"results": [msgspec.to_builtins(summary_of(bot)) for bot in bots]})
+
+
+class AnswersViewSet(ViewSet):
+    """What becomes of a question to a bot."""
+
+    @operation(answers={200: shapes.AnswersSerializer}, refusals=[NotFound])
+    def list(self, request: Request, conversation_id: str, seq: str) -> Response:
+        """The answers to the message at a position, with their texts so far."""
+        found = access_answers(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            seq=path_id(seq),
+        )
+        return Response({"results": [msgspec.to_builtins(answer) for answer in found]})
+
+    @operation(
+        request=None, answers={200: shapes.AnswersSerializer}, refusals=[NotFound, Forbidden]
+    )
+    def cancel(self, request: Request, conversation_id: str, seq: str) -> Response:
+        """Stop answering one's own question. What was said so far becomes the answer."""
+        found = cancel_answers(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            seq=path_id(seq),
+        )
+        return Response({"results": [msgspec.to_builtins(answer) for answer in found]})
