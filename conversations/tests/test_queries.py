@@ -62,10 +62,10 @@ def person_with(conversations):
         for one, other in ((alice, friend), (friend, alice))
     )
     made = []
-    for number, friend in enumerate(friends):
+    for place, friend in enumerate(friends):
         low, high = sorted((alice.id, friend.id))
         direct = Conversation(kind="direct", low_user_id=low, high_user_id=high)
-        made.append(Conversation(kind="group", name="Us") if number % 2 else direct)
+        made.append(Conversation(kind="group", name="Us") if place % 2 else direct)
     Conversation.objects.bulk_create(made)
     Membership.objects.bulk_create(
         Membership(conversation=conversation, user=user)
