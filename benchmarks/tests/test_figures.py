@@ -37,3 +37,14 @@ def test_a_table_compares_medians_and_leaves_out_what_was_not_measured():
         ["p50, ms", "2.0", "", "", "", ""],
         ["lost", "0", "3", "", "", ""],
     ]
+
+
+def test_a_table_says_what_is_wanted_if_anything_is():
+    figures = [Figure("rate", "messages/s", wanted="more"), Figure("lost", "lost")]
+    lines = table(figures, {"rate": Spread(1, 1, 1)}, {}).split("\n")
+    assert [line.strip("|").split("|")[-1].strip() for line in lines] == [
+        "wanted",
+        "-----:",
+        "more",
+        "",
+    ]

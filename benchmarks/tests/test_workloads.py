@@ -1,11 +1,11 @@
-"""Who talks with whom, and what the run then expects to be stored."""
+"""Who is in which conversation, and what a run then expects to be stored."""
 
 from typing import Any
 
 from benchmarks.frames import Scanner
 from benchmarks.job import Seat
 from benchmarks.talkers import Talker
-from benchmarks.workloads import WORKLOADS, pairs
+from benchmarks.workloads import WORKLOADS, arrival, crowds, pairs
 
 
 def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
@@ -16,6 +16,18 @@ def test_the_module_offers_what_a_workload_has():
     for workload in WORKLOADS.values():
         users, conversations = workload.layout(workload.DEFAULTS)
         assert {place for members in conversations for place in members} <= set(range(users))
+
+
+def test_nobody_is_in_two_crowds():
+    users, groups = crowds.layout(crowds.DEFAULTS)
+    assert tuple(map(len, groups)) == crowds.SIZES
+    assert sorted(place for members in groups for place in members) == list(range(users))
+
+
+def test_whoever_arrives_is_in_every_conversation_and_half_of_them_are_groups():
+    _, conversations = arrival.layout({"conversations": 10})
+    assert [members[0] for members in conversations] == [0] * 10
+    assert [len(set(members)) for members in conversations] == [2] * 5 + [5] * 5
 
 
 async def test_only_messages_answered_with_a_reply_count_as_acked():
