@@ -246,7 +246,7 @@ async def make_world(served: Any) -> World:
     ]
     inside = [people[name].user_id for name in ("member", "admin", "removed", "other")]
     made = await owner.rest("POST", "groups", {"name": "Mill", "member_ids": [*inside, bot["id"]]})
-    id = str(made["id"])
+    id = str(made["conversation_id"])
     await owner.rest("PATCH", f"groups/{id}/members/{people['admin'].user_id}", {"role": "admin"})
     seqs = {}
     for name in (*MEMBERS, "other"):
