@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from accounts import services
 from accounts.models import User
 from chatbe.api.addresses import request_address
-from chatbe.core.errors import RateLimited, WrongCredentials
+from chatbe.core.errors import Banned, RateLimited, WrongCredentials
 
 
 class AccountBackend(ModelBackend):
@@ -26,5 +26,5 @@ class AccountBackend(ModelBackend):
         address = request_address(request) if request is not None else None
         try:
             return services.verify_login(login=username, password=password, address=address)
-        except (WrongCredentials, RateLimited):
+        except (WrongCredentials, Banned, RateLimited):
             return None

@@ -99,6 +99,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
     feed_seq = models.BigIntegerField(default=0, editable=False)
+    # How often all sockets of this user were closed by an operator. One that is open knows
+    # the number it began with.
+    disconnects = models.BigIntegerField(default=0, editable=False)
 
     objects = UserManager()
 
@@ -207,12 +210,18 @@ class NoticeKind(models.TextChoices):
 
     NEW_DEVICE = "new_device"
     REFRESH_REUSE = "refresh_reuse"
+    ANNOUNCEMENT = "announcement"
+
+
+ANNOUNCEMENT_MAX = 2_000
 
 
 class Notice(models.Model):
-    """Something about their account that a user should look at.
+    """Something that a user should look at: about their account, or from the operators.
 
-    What it says of the session is a copy: the session goes on changing.
+    What it says of the session is a copy: the session goes on changing. An announcement
+    is of no session; it has a text and the name of its broadcast, and nobody has two of
+    the same name.
     """
 
     id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
@@ -220,7 +229,9 @@ class Notice(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices"
     )
     kind = models.CharField(max_length=16, choices=NoticeKind)
-    session_id = models.BigIntegerField()
+    text = models.CharField(max_length=ANNOUNCEMENT_MAX, blank=True)
+    broadcast = models.CharField(max_length=64, blank=True)
+    session_id = models.BigIntegerField(null=True)
     device = models.CharField(max_length=DEVICE_MAX, blank=True)
     address = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=USER_AGENT_MAX, blank=True)

@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Notice, Session, User
 from accounts.names import LOGIN_MAX, email_key, username_key
+from chatbe.core.errors import NotFound
+from chatbe.core.ids import MAX_ID
 
 # `last_used_at` is for people to look at: it is not written at every use.
 _LAST_USED_STEP = timedelta(minutes=5)
@@ -22,6 +24,22 @@ def find_login(login: str) -> User | None:
     if "@" in login:
         return User.objects.filter(email_key=email_key(login)).first()
     return User.objects.filter(username_key=username_key(login)).first()
+
+
+def access_user(name: str) -> User:
+    """The user an operator means by a username or an id, deleted or not. NotFound."""
+    # A name of digits is a name: it is tried first.
+    user = User.objects.filter(username_key=username_key(name)).first()
+    if user is None and name.isascii() and name.isdigit():
+        user = User.objects.filter(id=min(int(name[:20]), MAX_ID)).first()
+    if user is None:
+        raise NotFound(f"There is no user {name}.")
+    return user
+
+
+def people_here() -> QuerySet[User]:
+    """Everybody with an account that is in use, but bots."""
+    return User.objects.filter(is_active=True, is_bot=False)
 
 
 def live_sessions() -> QuerySet[Session]:

@@ -136,11 +136,12 @@ class SessionSerializer(serializers.Serializer[Any]):
 
 
 class NoticeSerializer(serializers.Serializer[Any]):
-    """Something about their account that a user should look at."""
+    """Something that a user should look at."""
 
     id = IdField()
-    kind = serializers.CharField(help_text="`new_device` or `refresh_reuse`")
-    session_id = IdField()
+    kind = serializers.CharField(help_text="`new_device`, `refresh_reuse` or `announcement`")
+    text = serializers.CharField(help_text="what an announcement says, else empty")
+    session_id = IdField(allow_null=True)
     device = serializers.CharField()
     address = serializers.CharField(allow_null=True)
     user_agent = serializers.CharField()

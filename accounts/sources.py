@@ -14,6 +14,7 @@ class AccountsUserSource:
     def states(self, user_ids: Collection[int], session_ids: Collection[int]) -> UserStates:
         """The feed positions of active users and the live ones among the sessions."""
         users = get_user_model().objects.filter(id__in=user_ids, is_active=True)
+        rows = list(users.values_list("id", "feed_seq", "disconnects"))
         live = selectors.live_sessions().filter(id__in=session_ids)
         last_uses = dict(live.values_list("id", "last_used_at"))
         # The asked sessions have sockets: as long as one is open, its session is used.
@@ -21,6 +22,7 @@ class AccountsUserSource:
         if stale:
             services.note_use(stale)
         return UserStates(
-            feed_seqs=dict(users.values_list("id", "feed_seq")),
+            feed_seqs={id: feed_seq for id, feed_seq, _ in rows},
+            disconnects={id: disconnects for id, _, disconnects in rows},
             live_sessions=frozenset(last_uses),
         )

@@ -108,12 +108,13 @@ class AccessToken(Token):
     _token_backend = KeyRing()
 
 
-def issue_access_token(session: Session) -> tuple[str, datetime]:
+def issue_access_token(session: Session, *, at: datetime | None = None) -> tuple[str, datetime]:
     """The access token that goes with the session's current refresh token, and its expiry.
 
-    It depends on nothing but the row, so a repeated refresh gets the very same one.
+    It depends on nothing but the row, so a repeated refresh gets the very same one, or on
+    `at`, where a refresh token is not exchanged.
     """
-    issued_at = session.rotated_at.replace(microsecond=0)
+    issued_at = (at or session.rotated_at).replace(microsecond=0)
     token = AccessToken()
     token.set_iat(at_time=issued_at)
     lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)

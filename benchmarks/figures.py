@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One line of the table. `key` is its name in the results."""
+    """One line of the table. `key` is its name in the results; `wanted` says what is good."""
 
     key: str
     label: str
     decimals: int = 0
+    wanted: str = ""
 
 
 class Spread(NamedTuple):
@@ -46,10 +47,13 @@ def table(
     rows = [["", "ours"]]
     for name in baselines:
         rows[0] += [name, "ratio"]
-    for key, label, decimals in figures:
+    goals = any(figure.wanted for figure in figures)
+    rows[0] += ["wanted"] * goals
+    for key, label, decimals, wanted in figures:
         row = [label, _cell(ours.get(key), decimals)]
         for baseline in baselines.values():
             row += [_cell(baseline.get(key), decimals), _ratio(ours.get(key), baseline.get(key))]
+        row += [wanted] * goals
         rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])

@@ -1,9 +1,9 @@
-"""A socket that greets the server, goes live and counts. No cursors: it only counts."""
+"""A socket that greets the server, goes live and counts."""
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
@@ -15,21 +15,34 @@ from benchmarks.job import Seat
 OPENING_AT_ONCE = 50
 OPEN_TIMEOUT = 60.0
 
-SYNC = b'{"type":"sync","cursors":{},"done":true}'
 # What a server may say at any time and that asks nothing of a client that only counts.
-HARMLESS = {"conversation.added", "user.changed", "skip", "pong"}
+HARMLESS = {
+    "conversation.added",
+    "user.changed",
+    "presence.snapshot",
+    "presence.changed",
+    "skip",
+    "pong",
+}
 
 
 class Socket(WSListener):
-    """`delivered` counts messages that arrived as events, `faults` what must not happen."""
+    """`delivered` counts messages that arrived as events, `faults` what must not happen.
 
-    def __init__(self, seat: Seat, scanner: Scanner) -> None:
+    `cursors` are positions by conversation id. Without any it only counts.
+    """
+
+    def __init__(
+        self, seat: Seat, scanner: Scanner, cursors: Mapping[str, int] | None = None
+    ) -> None:
         self.seat = seat
         self.delivered = 0
         self.faults: Counter[str] = Counter()
         self.live: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_closing = False
         self._scanner = scanner
+        sync = {"type": "sync", "cursors": cursors or {}, "done": True}
+        self._sync = json.dumps(sync).encode()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.transport = transport
@@ -47,7 +60,7 @@ class Socket(WSListener):
         for ref in refs:
             self.on_reply(ref)
         for other in others:
-            self._on_other(other)
+            self.on_other(other)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if not self.is_closing:
@@ -63,10 +76,11 @@ class Socket(WSListener):
         self.is_closing = True
         self.transport.disconnect()
 
-    def _on_other(self, frame: dict[str, Any]) -> None:
+    def on_other(self, frame: dict[str, Any]) -> None:
+        """Any other frame that came."""
         kind = frame["type"]
         if kind == "welcome":
-            self.transport.send(WSMsgType.TEXT, SYNC)
+            self.transport.send(WSMsgType.TEXT, self._sync)
         elif kind == "live":
             self.live.set_result(None)
         elif kind == "range":
@@ -88,10 +102,10 @@ async def open_all(sockets: Sequence[Socket]) -> None:
     free = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open_one(socket: Socket) -> None:
-        async with free:
+        async with free, asyncio.timeout(OPEN_TIMEOUT):
             await ws_connect(lambda: socket, socket.seat.url)
             await socket.live
 
-    async with asyncio.timeout(OPEN_TIMEOUT), asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
         for socket in sockets:
             tasks.create_task(open_one(socket))

@@ -8,8 +8,6 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import ClassVar
 
 import psycopg
@@ -139,12 +137,9 @@ class Ours(Target):
 
     # A sample: reading everything by REST would take longer than the run.
     HISTORY_SAMPLE = 3
-    SET_UP_THREADS = 4
 
     def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
         super().__init__(postgres, redis, cpus=cpus, scratch=scratch)
-        self._accounts: list[Account] = []
-        self._read_up_to: Counter[str] = Counter()
         self._environment = {
             "DATABASE_URL": self._database_url,
             "REDIS_URL": self._redis_url,
@@ -154,8 +149,7 @@ class Ours(Target):
             "CONTENT_HASH_KEY": secrets.token_urlsafe(48),
             "DEBUG": "false",
             "LOG_LEVEL": "WARNING",
-            # One address logs everybody in, once for all repetitions.
-            "LOGIN_ATTEMPTS_PER_ADDRESS": "1000000/hour",
+            "HELLOS_PER_ADDRESS": "100000+10000/second",
             "CONTACT_REQUESTS_PER_USER": "1000000/hour",
             "ACCESS_TOKEN_SECONDS": "7200",
             # The load generator is quicker than people: limits are counted, but far off.
@@ -163,44 +157,45 @@ class Ours(Target):
             "COMMANDS_PER_USER": "20000+5000/second",
             "MESSAGES_PER_CONVERSATION": "40000+10000/second",
             "REST_READS_PER_USER": "2000+1000/second",
-            "REST_WRITES_PER_ADDRESS": "100000+10000/second",
             "REST_READS_PER_ADDRESS": "100000+10000/second",
         }
 
     def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:
-        names = [f"user{number}" for number in range(users)]
-        password = secrets.token_urlsafe(16)
-        who = json.dumps({"usernames": names, "password": password})
-        self._run("-m", "benchmarks.people", environment=self._environment, text=who)
-        # With all processors: checking passwords is slow on purpose.
-        with self._serve(cpus=None) as server, ThreadPoolExecutor(self.SET_UP_THREADS) as pool:
-            log_in = partial(Account.log_in, server.url, password=password)
-            self._accounts = list(pool.map(log_in, names))
-            ids = list(pool.map(partial(self._open_direct, server.url), conversations))
+        layout = json.dumps({"users": users, "conversations": conversations})
+        made = json.loads(
+            self._run("-m", "benchmarks.seed", environment=self._environment, text=layout)
+        )
+        self._access_tokens: list[str] = made["access_tokens"]
         self.conversations = [
-            Conversation(id=conversation_id, members=list(members))
-            for conversation_id, members in zip(ids, conversations, strict=True)
+            Conversation(id=found["id"], members=list(members))
+            for found, members in zip(made["conversations"], conversations, strict=True)
         ]
+        self._read_up_to: dict[str, int] = {
+            found["id"]: found["head"] for found in made["conversations"]
+        }
 
     def server(self) -> WebServer:
-        return self._serve(cpus=self._cpus)
+        return WebServer(
+            ["manage.py", "serve", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"],
+            self._environment,
+            ready="/readyz",
+            cpus=self._cpus,
+        )
 
     def seats(self, server: WebServer) -> list[Seat]:
-        with ThreadPoolExecutor(self.SET_UP_THREADS) as pool:
-            tickets = pool.map(lambda account: account.ticket(server.url), self._accounts)
-            return [
-                Seat(
-                    url=f"ws://127.0.0.1:{server.port}/ws/v1/",
-                    hello={"type": "hello", "ticket": ticket},
-                )
-                for ticket in tickets
-            ]
+        return [
+            Seat(
+                url=f"ws://127.0.0.1:{server.port}/ws/v1/",
+                hello={"type": "hello", "token": token},
+            )
+            for token in self._access_tokens
+        ]
 
     def history_faults(self, server: WebServer, stored: Mapping[str, int]) -> int:
         """A sample, read by REST: places missing in the order, messages missing or too many."""
         faults = 0
         for conversation in self.conversations[: self.HISTORY_SAMPLE]:
-            reader = self._accounts[conversation.members[0]]
+            reader = Account(self._access_tokens[conversation.members[0]])
             after = self._read_up_to[conversation.id]
             messages = reader.history(server.url, conversation.id, after=after)
             self._read_up_to[conversation.id] = after + len(messages)
@@ -213,16 +208,3 @@ class Ours(Target):
             )
             faults += (read - expected).total() + (expected - read).total()
         return faults
-
-    def _serve(self, *, cpus: str | None) -> WebServer:
-        return WebServer(
-            ["manage.py", "serve", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"],
-            self._environment,
-            ready="/readyz",
-            cpus=cpus,
-        )
-
-    def _open_direct(self, url: str, members: Sequence[int]) -> str:
-        first, second = (self._accounts[place] for place in members)
-        first.post(url, "contacts", {"username": second.username})
-        return str(first.post(url, "conversations/direct", {"user_id": second.user_id})["id"])

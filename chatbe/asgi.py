@@ -13,13 +13,14 @@ import django
 # Sets the apps up: what is imported below needs them.
 django.setup(set_prefix=False)
 
-from channels.routing import ProtocolTypeRouter
+from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from chatbe.compat import routing as compat_routing
 from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
-from chatbe.gateway.routing import websocket_application
+from chatbe.gateway import routing
 from chatbe.operations.http import ThreadedHandler
 from chatbe.operations.metrics import keep_fresh
 from chatbe.operations.startup import setting_problems
@@ -34,7 +35,10 @@ if settings.PRODUCTION and (problems := setting_problems()):
 SWITCH_SECONDS = 0.0005
 DATABASE_RETRY_SECONDS = 0.5
 
-_router = ProtocolTypeRouter({"http": ThreadedHandler(), "websocket": websocket_application})
+_sockets: Any = [*routing.websocket_routes]
+if settings.COMPAT_ENABLED:
+    _sockets += compat_routing.websocket_routes
+_router = ProtocolTypeRouter({"http": ThreadedHandler(), "websocket": URLRouter(_sockets)})
 
 
 async def _lifespan(receive: Any, send: Any) -> None:

@@ -49,6 +49,8 @@ env = environ.Env(
     RECEIPT_SECONDS=(float, 1.0),
     SWEEP_SECONDS=(float, 5.0),
     REPLAY_MAX=(int, 500),
+    RETENTION_DIRECT_DAYS=(int, 0),
+    RETENTION_GROUP_DAYS=(int, 0),
     # --- accounts
     ACCESS_TOKEN_SECONDS=(int, 600),
     SESSION_DAYS=(int, 60),
@@ -94,6 +96,9 @@ env = environ.Env(
     CHATBOT_TOTAL_SECONDS=(float, 120.0),
     CHATBOT_LEASE_SECONDS=(float, 20.0),
     CHATBOT_WORKER_IN_SERVER=(bool, False),
+    # --- moderation
+    REPORTS_PER_USER=(str, "20/hour"),
+    BREAK_GLASS_SECONDS=(int, 1_800),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
     PING_SECONDS=(float, 20.0),
@@ -117,6 +122,11 @@ env = environ.Env(
     REST_WRITES_PER_USER=(str, "200+10/second"),
     REST_READS_PER_ADDRESS=(str, "6000+300/second"),
     REST_WRITES_PER_ADDRESS=(str, "2000+100/second"),
+    # --- the old interface
+    COMPAT_ENABLED=(bool, True),
+    COMPAT_TICKET_SECONDS=(int, 120),
+    COMPAT_PING_SECONDS=(float, 15.0),
+    COMPAT_SHOW_EMAILS=(bool, False),
     # --- metrics
     METRICS_TOKEN=(str, ""),
     METRICS_ADDRESSES=(list, []),
@@ -137,8 +147,15 @@ SECRET_KEY = env("SECRET_KEY") or (
 )
 SIGNING_KEYS: list[str] = env("SIGNING_KEYS")
 CONTENT_HASH_KEY = env("CONTENT_HASH_KEY")
+# Where the signing keys are if the environment has none.
+SIGNING_KEYS_FILE = None if SIGNING_KEYS or PRODUCTION else DATA_DIR / "signing_key"
+if SIGNING_KEYS_FILE is not None:
+    # One a line; the first that was ever made has no name.
+    SIGNING_KEYS = [
+        key if ":" in key else "local:" + key
+        for key in read_or_create(DATA_DIR, SIGNING_KEYS_FILE.name).split()
+    ]
 if not PRODUCTION:
-    SIGNING_KEYS = SIGNING_KEYS or ["local:" + read_or_create(DATA_DIR, "signing_key")]
     CONTENT_HASH_KEY = CONTENT_HASH_KEY or read_or_create(DATA_DIR, "content_hash_key")
 
 ALLOWED_HOSTS: list[str] = env("ALLOWED_HOSTS") or (
@@ -170,8 +187,9 @@ INSTALLED_APPS = [
     "presence",
     "conversations",
     "groups",
-    "chatbot",
+    "moderation",
     "chatbe.gateway",
+    "chatbot",
     "chatbe.operations",
 ]
 
@@ -182,6 +200,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "chatbe.compat.middleware.OldErrorsMiddleware",
     "chatbe.api.throttles.AddressLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -286,6 +305,8 @@ LOG_UNKNOWN_OUTCOME_SECONDS = env("LOG_UNKNOWN_OUTCOME_SECONDS")
 RECEIPT_SECONDS = env("RECEIPT_SECONDS")
 SWEEP_SECONDS = env("SWEEP_SECONDS")
 REPLAY_MAX = env("REPLAY_MAX")
+RETENTION_DIRECT_DAYS = env("RETENTION_DIRECT_DAYS")
+RETENTION_GROUP_DAYS = env("RETENTION_GROUP_DAYS")
 
 # --- accounts ---------------------------------------------------------------------
 
@@ -355,6 +376,11 @@ CHATBOT_TOTAL_SECONDS = env("CHATBOT_TOTAL_SECONDS")
 CHATBOT_LEASE_SECONDS = env("CHATBOT_LEASE_SECONDS")
 CHATBOT_WORKER_IN_SERVER = env("CHATBOT_WORKER_IN_SERVER")
 
+# --- moderation -------------------------------------------------------------------
+
+REPORTS_PER_USER = env("REPORTS_PER_USER")
+BREAK_GLASS_SECONDS = env("BREAK_GLASS_SECONDS")
+
 # --- sockets and messages -----------------------------------------------------------
 
 HELLO_SECONDS = env("HELLO_SECONDS")
@@ -411,6 +437,13 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
 }
 
+# --- the old interface --------------------------------------------------------------
+
+COMPAT_ENABLED = env("COMPAT_ENABLED")
+COMPAT_TICKET_SECONDS = env("COMPAT_TICKET_SECONDS")
+COMPAT_PING_SECONDS = env("COMPAT_PING_SECONDS")
+COMPAT_SHOW_EMAILS = env("COMPAT_SHOW_EMAILS")
+
 # --- browsers -----------------------------------------------------------------------
 
 CONTENT_SECURITY_POLICY = {
@@ -462,6 +495,7 @@ UNFOLD = {
     "SITE_TITLE": "Chat admin",
     "SITE_HEADER": "Chat admin",
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "chatbe.operations.start_page.add_figures",
     "SITE_FAVICONS": [
         {
             "rel": "icon",

@@ -2,8 +2,8 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
-from django.views.generic import TemplateView
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView, TemplateView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from chatbe.gateway.views import asyncapi, socket_docs
@@ -24,9 +24,18 @@ urlpatterns = [
     path("api/v1/", include("contacts.urls")),
     path("api/v1/", include("conversations.urls")),
     path("api/v1/", include("groups.urls")),
+    path("api/v1/", include("moderation.urls")),
     path("api/v1/", include("chatbe.gateway.presence.urls")),
     path("api/v1/", include("chatbot.urls")),
 ]
+
+if settings.COMPAT_ENABLED:
+    urlpatterns += [
+        path("v1/", include("chatbe.compat.urls")),
+        path("healthz/", healthz),
+        path("metrics/", metrics_page),
+        re_path(r"^swagger(?:/.*)?$", RedirectView.as_view(pattern_name="docs")),
+    ]
 
 handler404 = "chatbe.api.errors.not_found"
 handler500 = "chatbe.api.errors.server_error"

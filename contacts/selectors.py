@@ -85,6 +85,14 @@ def has_blocked(blocker_id: int, blocked_id: int) -> bool:
     return Block.objects.filter(blocker_id=blocker_id, blocked_id=blocked_id).exists()
 
 
+class DatabaseBlockSource:
+    """Implements `chatbe.realtime.sources.BlockSource`."""
+
+    def blocked_by(self, user_id: int) -> frozenset[int]:
+        blocks = Block.objects.filter(blocker_id=user_id)
+        return frozenset(blocks.values_list("blocked_id", flat=True))
+
+
 def is_here_for(viewer_id: int, user_id: int) -> bool:
     """Whether a user exists as far as the viewer may know: active, and not blocking them."""
     return users_here_for(viewer_id, [user_id]).exists()

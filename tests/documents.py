@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.core.management import get_commands, load_command_class
 from msgspec.structs import fields
 
 from chatbe import settings as product
@@ -19,7 +20,16 @@ from chatbe.gateway.events import EVENTS, tag_of
 from chatbe.gateway.words import Answer, Failure
 
 PROJECT = Path(__file__).resolve().parent.parent
-SERVED = ("accounts", "chatbe", "chatbot", "contacts", "conversations", "groups", "presence")
+SERVED = (
+    "accounts",
+    "chatbe",
+    "chatbot",
+    "contacts",
+    "conversations",
+    "groups",
+    "moderation",
+    "presence",
+)
 CODE = {
     path: path.read_text()
     for app in SERVED
@@ -170,6 +180,19 @@ def done_targets() -> list[str]:
     ]
 
 
+def told_management(text: str) -> list[str]:
+    return [
+        f"{name}: {told}"
+        for name, told in re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    ]
+
+
+def done_management() -> list[str]:
+    ours = {name: app for name, app in get_commands().items() if app.startswith(SERVED)}
+    helps = {name: load_command_class(app, name).help for name, app in ours.items()}
+    return [f"{name}: {told.splitlines()[0]}" for name, told in helps.items()]
+
+
 _PROTOCOL = PROJECT / "docs" / "protocol.md"
 KINDS = {
     "commands": Kind(_PROTOCOL, told_commands, done_commands),
@@ -178,5 +201,6 @@ KINDS = {
     "errors": Kind(_PROTOCOL, told_errors, done_errors),
     "close codes": Kind(_PROTOCOL, told_close_codes, done_close_codes),
     "settings": Kind(PROJECT / "docs" / "settings.md", told_settings, done_settings),
+    "management commands": Kind(PROJECT / "docs" / "commands.md", told_management, done_management),
     "targets of make": Kind(PROJECT / "README.md", told_targets, done_targets),
 }

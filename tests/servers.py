@@ -147,6 +147,7 @@ class Installation:
             "CONTACT_REQUESTS_PER_USER": NO_LIMIT,
             "USER_SEARCHES_PER_USER": NO_LIMIT,
             "INVITATION_ATTEMPTS_PER_USER": NO_LIMIT,
+            "REPORTS_PER_USER": NO_LIMIT,
             "MAIL_REQUESTS_PER_ADDRESS": NO_LIMIT,
             **RAISED,
             **settings,

@@ -91,11 +91,20 @@ class Socket:
                 if message["text"] == text:
                     return message
 
+    async def message_of(self, user_id: str, seconds: float = ANSWER_SECONDS) -> Frame:
+        """The next message of this user, whatever it says."""
+        while True:
+            frame = await self._news(seconds)
+            changes = frame["changes"] if frame["type"] == "range" else [frame["message"]]
+            for message in changes:
+                if message["sender_id"] == user_id:
+                    return message
+
     async def _news(self, seconds: float) -> Frame:
         async with asyncio.timeout(seconds):
             while True:
                 for place, frame in enumerate(self._unread):
-                    if frame["type"] in {"message.created", "range"}:
+                    if frame["type"] in {"message.created", "message.changed", "range"}:
                         return self._unread.pop(place)
                 await self._receive()
 

@@ -8,8 +8,10 @@ import uuid
 
 import pytest
 import requests
+from websockets.exceptions import InvalidStatus
 
 from tests.account import RefusedError
+from tests.compat_client import OldClient
 from tests.servers import PASSWORD, fresh_database, running_redis
 from tests.stage import Stage, open_socket
 
@@ -72,6 +74,7 @@ class Visits:
     async def happen(self):
         tokens = self.call_rest()
         await self.open_sockets()
+        await self.come_with_old_clients()
         await self.change_accounts()
         self.end_badly(tokens)
         await self.break_the_database()
@@ -147,6 +150,26 @@ class Visits:
             async with open_socket(self.stage.address) as socket:
                 await socket.send("hello", **credential)
                 assert await socket.closed() == 4502
+
+    async def come_with_old_clients(self):
+        """The one-time code stands in an address there: one that is good, spent, or made up."""
+        alice, bob = self.stage.friends()
+        mail = f"{alice.username}@example.org"
+        client = OldClient(self.stage.address, alice.username, mail, PASSWORD)
+        tokens = self.keep(await client.log_in())
+        self.secrets.append(tokens["otp"])
+        async with client.online() as socket:
+            await socket.say(bob.username, TEXT)
+            await socket.say(CANARY, TEXT)
+            await socket.explanation("private_chat")
+        for query in ({}, {"otp": CANARY}, {"username": CANARY}):
+            with pytest.raises(InvalidStatus):
+                async with client.online(**query):
+                    pass
+        for path in (f"ws?otp={CANARY}", f"messages/friend?friendUsername={CANARY}"):
+            address = f"{self.stage.server.url}/v1/{path}"
+            answer = requests.get(address, headers={"Authorization": CANARY}, timeout=30)  # noqa: ASYNC210 - nobody else is here
+            assert answer.status_code >= 400
 
     async def change_accounts(self):
         """Somebody changes their password, and somebody leaves."""

@@ -3,7 +3,8 @@
 import pytest
 
 from scripts.services import Redis
-from tests.servers import fresh_database
+from tests.compat_client import OldClient
+from tests.servers import PASSWORD, fresh_database
 from tests.stage import Stage
 
 pytestmark = pytest.mark.postgres
@@ -49,3 +50,16 @@ async def test_a_revoked_session_is_found_by_the_sweep(two_processes):
     async with await live_at(alice, other) as socket:
         await alice.rest("POST", "auth/logout")
         assert await socket.closed(SESSION_LATE_SECONDS) == 4503
+
+
+async def test_an_old_client_hears_what_the_sweep_finds(two_processes):
+    stage, other = two_processes
+    alice, bob = stage.friends()
+    tablet = OldClient(other.address, bob.username, f"{bob.username}@example.org", PASSWORD)
+    await tablet.log_in()
+    async with tablet.online() as heard, alice.live() as phone:
+        conversation_id = await alice.direct(bob)
+        for text in ("first", "second"):
+            await phone.send_text(conversation_id, text)
+            said = await heard.expect("private_chat", seconds=LATE_SECONDS)
+            assert (said["sender_username"], said["message"]) == (alice.username, text)

@@ -272,7 +272,9 @@ def headings(page: Path) -> list[str]:
 def test_files_that_are_named_exist(document):
     text = document.read_text()
     assert dead_links(document, text) == []
-    names = re.findall(r"`((?:accounts|chatbe|contacts|conversations|docs|static)/[\w./-]+)`", text)
+    names = re.findall(
+        r"`((?:accounts|chatbe|contacts|conversations|moderation|docs|static)/[\w./-]+)`", text
+    )
     assert [name for name in names if not (PROJECT / name).exists()] == []
 
 

@@ -242,6 +242,45 @@ async def test_a_message_ends_typing_also_from_another_door(served):
         )
 
 
+async def test_after_a_block_neither_sees_the_other_type_in_a_group(served):
+    alice, bob = served.friends()
+    carol, _ = served.friends()
+    with group_of(served, alice, bob, carol) as group:
+        async with bob.live() as tablet, carol.live() as watch:
+            async with alice.live() as phone:
+                await types(tablet, group, watch)
+                assert len(await typing_of(phone)) == 2
+                await alice.rest("PUT", f"blocks/{bob.user_id}")
+                await until_hidden(phone, tablet, group, watch)
+                await typing_of(tablet)
+                await types(phone, group, watch)
+                assert await typing_of(tablet) == []
+            # And so for a socket that comes later.
+            async with alice.live() as phone:
+                await types(tablet, group, watch)
+                await types(phone, group, watch)
+                assert await typing_of(phone) == await typing_of(tablet) == []
+
+
+async def types(socket, conversation_id, watch):
+    """Begin to type and give up, while somebody watches."""
+    await socket.ask("typing.start", conversation_id=conversation_id)
+    await watch.expect("typing.started")
+    await socket.ask("typing.stop", conversation_id=conversation_id)
+    await watch.expect("typing.stopped")
+
+
+async def until_hidden(phone, tablet, conversation_id, watch):
+    """Type until the phone's process knows of the block."""
+    async with asyncio.timeout(20):
+        await typing_of(phone)
+        while True:
+            await types(tablet, conversation_id, watch)
+            if not await typing_of(phone):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+
 async def test_a_socket_that_goes_stops_typing(served):
     alice, bob, conversation_id = await served.talking()
     async with bob.live() as tablet:

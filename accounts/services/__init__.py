@@ -1,9 +1,9 @@
 """Everything that changes users, their sessions and what belongs to them."""
 
-from accounts.services.deletion import delete_account
+from accounts.services.deletion import delete_account, erase_account
 from accounts.services.emails import confirm_email, resend_confirmation
 from accounts.services.login import log_in, verify_login
-from accounts.services.notices import mark_notice_seen
+from accounts.services.notices import broadcast_notice, mark_notice_seen
 from accounts.services.passwords import (
     change_password,
     request_password_reset,
@@ -13,9 +13,12 @@ from accounts.services.profiles import update_profile
 from accounts.services.sessions import (
     Tokens,
     authenticate_token,
+    disconnect_user,
+    end_all_sessions,
     end_other_sessions,
     end_session,
     end_sessions,
+    load_session,
     log_out,
     note_use,
     refresh_session,
@@ -28,13 +31,18 @@ from accounts.services.users import register_user, set_user_active
 __all__ = [
     "Tokens",
     "authenticate_token",
+    "broadcast_notice",
     "change_password",
     "confirm_email",
     "create_ticket",
     "delete_account",
+    "disconnect_user",
+    "end_all_sessions",
     "end_other_sessions",
     "end_session",
     "end_sessions",
+    "erase_account",
+    "load_session",
     "log_in",
     "log_out",
     "mark_notice_seen",

@@ -24,8 +24,8 @@ from accounts.names import email_key
 from accounts.services.notices import notice_new_device
 from accounts.services.sessions import Tokens, start_session
 from chatbe.api.addresses import address_key, network_of
-from chatbe.core import limits
-from chatbe.core.errors import InvalidInput, RateLimited, WrongCredentials
+from chatbe.core import limits, metrics
+from chatbe.core.errors import Banned, ChatError, InvalidInput, RateLimited, WrongCredentials
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +40,9 @@ def log_in(
     device: str = "",
     address: str | None = None,
     user_agent: str = "",
+    days: int | None = None,
 ) -> Tokens:
-    """Begin a session by username or e-mail address. WrongCredentials, RateLimited."""
+    """Begin a session by username or e-mail address. WrongCredentials, Banned, RateLimited."""
     user = verify_login(login=login, password=password, address=address)
     with transaction.atomic():
         # Whoever changes the password or ends the account ends all sessions under this
@@ -49,7 +50,9 @@ def log_in(
         current = lock_users([user.id])[user.id]
         if not current.is_active or current.password != user.password:
             raise WrongCredentials
-        answer = start_session(user=user, device=device, address=address, user_agent=user_agent)
+        answer = start_session(
+            user=user, device=device, address=address, user_agent=user_agent, days=days
+        )
         if selectors.is_new_device(answer.session):
             notice_new_device(answer.session)
     log.info("logged_in", user_id=str(user.id), session_id=str(answer.session.id))
@@ -57,20 +60,29 @@ def log_in(
 
 
 def verify_login(*, login: str, password: str, address: str | None = None) -> User:
-    """The active user whose password this is. WrongCredentials, RateLimited."""
+    """The active user whose password this is. WrongCredentials, Banned, RateLimited.
+
+    Only who knows the password learns that the account is shut out.
+    """
     user = selectors.find_login(login)
     account = str(user.id) if user else "unknown " + email_key(login)
     _count_guess(user, account, address)
     if user is None:
         # Takes as long as checking would, so that the time says nothing either.
         make_password(password)
-        log.warning("login_failed", user_id=None)
-        raise WrongCredentials
-    if not user.check_password(password) or not user.is_active:
-        log.warning("login_failed", user_id=str(user.id))
-        raise WrongCredentials
+        raise _failed(None, WrongCredentials())
+    if not user.check_password(password):
+        raise _failed(user, WrongCredentials())
+    if not user.is_active:
+        raise _failed(user, Banned())
     _clear_pair(account, address)
     return user
+
+
+def _failed(user: User | None, error: ChatError) -> ChatError:
+    metrics.LOGINS_FAILED.labels(error.code).inc()
+    log.warning("login_failed", user_id=str(user.id) if user else None, code=error.code)
+    return error
 
 
 def prove_password(*, user: User, password: str, address: str | None = None) -> None:

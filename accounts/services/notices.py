@@ -1,14 +1,22 @@
 """Notices: what a user should look at, in a list and by mail."""
 
+from collections.abc import Iterator
+
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts import post_office, selectors
-from accounts.feed import bump_feeds
+from accounts.feed import bump_feeds, lock_users
 from accounts.mails import count_mail, send_mail
-from accounts.models import Notice, NoticeKind, Session
+from accounts.models import ANNOUNCEMENT_MAX, Notice, NoticeKind, Session, User
+from chatbe.core.batches import pages
 from chatbe.core.errors import NotFound
+from chatbe.core.text import clean_line
+
+# Each of them reads their notices when their feed moves: not all of them at once.
+_BROADCAST_BATCH = 200
 
 
 def notice_new_device(session: Session) -> None:
@@ -48,6 +56,46 @@ def _mail(notice_id: int) -> None:
         time=f"{notice.created_at:%Y-%m-%d %H:%M}",
         address=notice.address or "unknown",
     )
+
+
+def who_hears(broadcast: str, username: str | None = None) -> QuerySet[User]:
+    """Who will get an announcement of this name: who is here and has none. NotFound."""
+    users = selectors.people_here()
+    if username is not None:
+        users = users.filter(id=selectors.access_user(username).id)
+    return users.filter(~Exists(Notice.objects.filter(user_id=OuterRef("id"), broadcast=broadcast)))
+
+
+def broadcast_notice(*, text: str, broadcast: str, username: str | None = None) -> Iterator[int]:
+    """Announce something to everybody, or to one user; yields how many for each batch.
+
+    Whoever has an announcement of this name is left out, so that it can be said again
+    after it was broken off. InvalidInput, NotFound.
+    """
+    text = clean_line(text, "text", max_length=ANNOUNCEMENT_MAX)
+    for page in pages(who_hears(broadcast, username), size=_BROADCAST_BATCH):
+        yield _announce([row["pk"] for row in page], text, broadcast)
+
+
+@transaction.atomic
+def _announce(user_ids: list[int], text: str, broadcast: str) -> int:
+    # Two of the same name at once wait here; the second finds nobody left.
+    here = {id for id, user in lock_users(user_ids).items() if user.is_active}
+    told = Notice.objects.filter(user_id__in=here, broadcast=broadcast)
+    missing = here - set(told.values_list("user_id", flat=True))
+    now = timezone.now()
+    Notice.objects.bulk_create(
+        Notice(
+            user_id=user_id,
+            kind=NoticeKind.ANNOUNCEMENT,
+            text=text,
+            broadcast=broadcast,
+            created_at=now,
+        )
+        for user_id in sorted(missing)
+    )
+    bump_feeds(missing)
+    return len(missing)
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts import selectors, tokens
@@ -49,9 +49,14 @@ def _tokens(session: Session, refresh_token: str) -> Tokens:
 
 @transaction.atomic
 def start_session(
-    *, user: User, device: str = "", address: str | None = None, user_agent: str = ""
+    *,
+    user: User,
+    device: str = "",
+    address: str | None = None,
+    user_agent: str = "",
+    days: int | None = None,
 ) -> Tokens:
-    """Begin a session of a user who has just proved who they are."""
+    """Begin a session of a user who has just proved who they are, for SESSION_DAYS or `days`."""
     now = timezone.now()
     session_id = new_id()
     refresh_token = tokens.new_refresh_token(session_id)
@@ -65,7 +70,7 @@ def start_session(
         last_used_at=now,
         refresh_hash=tokens.hash_of(refresh_token),
         rotated_at=now,
-        expires_at=now + timedelta(days=settings.SESSION_DAYS),
+        expires_at=now + timedelta(days=settings.SESSION_DAYS if days is None else days),
     )
     bump_feeds([user.id])
     return _tokens(session, refresh_token)
@@ -133,6 +138,11 @@ def authenticate_token(token: str) -> Session:
     is genuine but its session or user is gone.
     """
     user_id, session_id = tokens.read_access_token(token)
+    return load_session(user_id=user_id, session_id=session_id)
+
+
+def load_session(*, user_id: int, session_id: int) -> Session:
+    """The live session that a genuine token names, with its user. SessionEnded."""
     session = Session.objects.select_related("user").filter(id=session_id).first()
     if session is None or session.user_id != user_id:
         raise SessionEnded
@@ -168,6 +178,21 @@ def _require_live(session: Session) -> None:
         or not session.user.is_active
     ):
         raise SessionEnded
+
+
+def end_all_sessions(*, user_id: int) -> int:
+    """End all sessions of a user, as an operator. Returns how many there were."""
+    return end_sessions(selectors.list_sessions(user_id), reason=EndReason.REVOKED)
+
+
+def disconnect_user(*, user_id: int) -> None:
+    """Close all open sockets of a user; their clients may come back at once.
+
+    It is the next sweep of each process that sees the number and closes them, so it needs
+    no Redis and cannot be lost.
+    """
+    User.objects.filter(id=user_id).update(disconnects=F("disconnects") + 1)
+    log.info("user_disconnected", user_id=str(user_id))
 
 
 def log_out(*, session: Session) -> None:

@@ -59,16 +59,20 @@ def _refuse_taken(username: str, email: str | None) -> None:
 
 @again_if_overtaken
 @transaction.atomic
-def set_user_active(*, user_id: int, is_active: bool) -> None:
-    """Let a user in or shut them out; shut out, their sessions end at once. NotFound."""
+def set_user_active(*, user_id: int, is_active: bool) -> bool:
+    """Let a user in or shut them out; shut out, their sessions end at once. NotFound.
+
+    False if that was so already.
+    """
     user, sessions = lock_account_and_others(user_id)
     if user.deleted:
         raise NotFound
     if user.is_active == is_active:
-        return
+        return False
     if not is_active:
         end_locked(sessions, EndReason.DEACTIVATED)
     User.objects.filter(id=user_id).update(is_active=is_active)
     bump_feeds([user_id])
     user_active_changed.send(sender=User, user_id=user_id, is_active=is_active)
     log.info("user_active_changed", user_id=str(user_id), is_active=is_active)
+    return True

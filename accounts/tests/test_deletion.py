@@ -126,7 +126,8 @@ def test_an_operator_cannot_bring_a_deleted_account_back(alice, client):
     client.force_login(make_user("staff", is_staff=True, is_superuser=True))
     url = f"/admin/accounts/user/{alice.id}/change/"
     assert client.get(url).status_code == 200
-    assert client.post(url, {"is_active": "on"}).status_code == 403
+    assert client.post(url, {"is_staff": "on"}).status_code == 403
+    client.post(f"/admin/accounts/user/{alice.id}/do/unban/", {"reason": "they asked"})
     alice.refresh_from_db()
     assert not alice.is_active
 

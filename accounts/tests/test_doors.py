@@ -79,19 +79,6 @@ def test_staff_see_users_in_the_admin_and_neither_passwords_nor_keys(client):
 
 
 @pytest.mark.django_db
-def test_shutting_a_user_out_in_the_admin_ends_their_sessions(client):
-    staff = make_user("staff", is_staff=True, is_superuser=True)
-    alice = device_of(make_user("alice"))
-    client.force_login(staff)
-    url = f"/admin/accounts/user/{alice.tokens.session.user_id}/change/"
-    # The box for "active" is left out: that is how a form says no.
-    assert client.post(url, {}).status_code == 302
-    assert alice.get("/api/v1/me").json()["code"] == "session_ended"
-    alice.tokens.session.refresh_from_db()
-    assert alice.tokens.session.end_reason == "deactivated"
-
-
-@pytest.mark.django_db
 def test_the_admins_login_has_the_same_budgets(client, settings):
     settings.AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
     settings.LOGIN_ATTEMPTS_PER_ACCOUNT = "2/15minutes"

@@ -73,8 +73,16 @@ def test_wrong_password_unknown_user_and_shut_out_user_are_answered_alike(alice)
     }
     assert same_answer(wrong, log_in("nobody"))
     assert same_answer(wrong, log_in("nobody@example.org"))
-    assert same_answer(wrong, log_in("banned"))
+    assert same_answer(wrong, log_in("banned", password="not the password"))
     assert same_answer(wrong, log_in("alice\x7f" * 3))
+    assert not Session.objects.exists()
+
+
+@pytest.mark.django_db
+def test_who_is_shut_out_and_knows_the_password_is_told():
+    make_user("banned", password=PASSWORD, is_active=False)
+    answer = log_in("banned")
+    assert (answer.status_code, answer.json()["code"]) == (403, "banned")
     assert not Session.objects.exists()
 
 

@@ -68,6 +68,7 @@ def test_a_device_that_was_never_seen_is_told_to_the_others(alice, fields):
     assert notice == {
         "id": str(row.id),
         "kind": "new_device",
+        "text": "",
         "session_id": laptop.tokens["session_id"],
         "device": fields.get("device", "Phone"),
         "address": ELSEWHERE,

@@ -24,7 +24,7 @@ from accounts.serializers import (
 from chatbe.api.addresses import request_address
 from chatbe.api.fields import read_body
 from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, RateLimited, SessionEnded, WrongCredentials
+from chatbe.core.errors import Banned, Conflict, RateLimited, SessionEnded, WrongCredentials
 
 
 class AnonymousView(APIView):
@@ -53,7 +53,7 @@ class LoginView(AnonymousView):
         anonymous=True,
         request=LoginSerializer,
         answers={200: LoggedInSerializer},
-        refusals=[WrongCredentials, RateLimited],
+        refusals=[WrongCredentials, Banned, RateLimited],
     )
     def post(self, request: Request) -> Response:
         """Begin a session by username or e-mail address."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from benchmarks.frames import Scanner
 from benchmarks.job import Seat
+from benchmarks.talkers import Talker
 from benchmarks.workloads import WORKLOADS, pairs
 
 
@@ -19,7 +20,7 @@ def test_the_module_offers_what_a_workload_has():
 
 async def test_only_messages_answered_with_a_reply_count_as_acked():
     latencies: list[float] = []
-    talker = pairs.Talker(
+    talker = Talker(
         Seat(url=""), Scanner(), conversation_id="9", client_id="run.0", latencies=latencies
     )
     wire: Any = Wire()

@@ -18,7 +18,7 @@ from chatbe.api.errors import error_response
 from chatbe.core.buckets import limit
 from chatbe.core.errors import RateLimited
 
-_PREFIX = "/api/"
+_PREFIXES = ("/api/", "/v1/")
 
 
 class AddressLimitMiddleware:
@@ -29,7 +29,7 @@ class AddressLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         address = request_address(request)
-        if address is not None and request.path.startswith(_PREFIX):
+        if address is not None and request.path.startswith(_PREFIXES):
             reads = request.method in SAFE_METHODS
             which = limit("REST_READS_PER_ADDRESS" if reads else "REST_WRITES_PER_ADDRESS")
             try:

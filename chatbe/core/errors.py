@@ -9,6 +9,7 @@
     ├── SessionEnded        session_ended        401   closes 4503
     ├── OriginRefused       origin_refused       403   closes 4504
     ├── Forbidden           forbidden            403
+    ├── Banned              banned               403
     ├── NotFound            not_found            404
     ├── MethodNotAllowed    method_not_allowed   405
     ├── NotAcceptable       not_acceptable       406
@@ -126,6 +127,12 @@ class Forbidden(ChatError):
     code = "forbidden"
     status = 403
     message = "You may not do this."
+
+
+class Banned(ChatError):
+    code = "banned"
+    status = 403
+    message = "This account was shut out by the people who run this server."
 
 
 class NotFound(ChatError):

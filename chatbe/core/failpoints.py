@@ -17,6 +17,7 @@ POINTS = (
     "writer.committed",
     "writer.acknowledged",
     "resume.replaying",
+    "command.batch",
 )
 
 _armed: dict[str, float] = {}

@@ -91,6 +91,12 @@ ERRORS = Counter(
 )
 RESYNCS = Counter("chat_resyncs_total", "Sockets that read too slowly and were told to resync.")
 SLOW_CLOSES = Counter("chat_slow_closes_total", "Sockets that were cut off: they read nothing.")
+LOGINS_FAILED = Counter(
+    "chat_logins_failed_total",
+    "Logins that were refused, by the code of the error; those by a limit are in"
+    " chat_limits_hit_total.",
+    ["code"],
+)
 LIMITS_HIT = Counter("chat_limits_hit_total", "Refusals by a limit, by its name.", ["limit"])
 LIMITS_SHARED = Gauge(
     "chat_limits_shared",

@@ -18,11 +18,7 @@ def read_or_create(directory: Path, name: str) -> str:
     """
     path = directory / name
     if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        draft = directory / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
+        draft = _draft(path, secrets.token_urlsafe(64))
         try:
             os.link(draft, path)
         except FileExistsError:
@@ -30,3 +26,18 @@ def read_or_create(directory: Path, name: str) -> str:
         finally:
             draft.unlink()
     return path.read_text().strip()
+
+
+def replace(path: Path, secret: str) -> None:
+    """Store another secret in place of the old one; whoever reads gets one of the two."""
+    draft = _draft(path, secret)
+    draft.replace(path)
+
+
+def _draft(path: Path, secret: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret)
+    return draft

@@ -76,6 +76,11 @@ class Sharing:
             self._report = self.redis.register_script(_REPORT)
 
     @property
+    def known_processes(self) -> int:
+        """How many there were when Redis last said."""
+        return self._known_processes
+
+    @property
     def is_up(self) -> bool:
         """Whether limits are counted together; also where there is nobody else."""
         return self.processes == 1

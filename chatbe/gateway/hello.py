@@ -84,6 +84,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
         user_id=session.user_id,
         username=session.user.username,
         session_id=session.id,
+        disconnects=session.user.disconnects,
     )
     try:
         hub.add(connection, session.user.feed_seq)

@@ -44,13 +44,28 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
     if refusal is not None:
         return refusal
     _refresh_from_thread()
+    return HttpResponse(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def values_of(*names: str) -> dict[str, int]:
+    """What these metrics say now for all workers, whatever their labels."""
+    found = dict.fromkeys(names, 0)
+    for family in _registry().collect():
+        for sample in family.samples:
+            if sample.name in found:
+                found[sample.name] += round(sample.value)
+    return found
+
+
+def _registry() -> CollectorRegistry:
+    """The numbers of this process, or of all workers together."""
     directory = os.environ.get(_DIRECTORY)
-    registry = REGISTRY
-    if directory:
-        _forget_the_dead(Path(directory))
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    if not directory:
+        return REGISTRY
+    _forget_the_dead(Path(directory))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+    return registry
 
 
 def _refusal(request: HttpRequest) -> HttpResponse | None:

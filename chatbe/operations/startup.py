@@ -65,6 +65,13 @@ def _shape_problems(workers: int) -> Iterator[str]:
             )
 
 
+def _number_problems() -> Iterator[str]:
+    if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
+        yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    if settings.PRESENCE_LEASE_SECONDS < 1:
+        yield "PRESENCE_LEASE_SECONDS must be at least 1."
+
+
 def _chatbot_problems() -> Iterator[str]:
     if not settings.CHATBOT_BASE_URL:
         return
@@ -72,13 +79,6 @@ def _chatbot_problems() -> Iterator[str]:
         yield "CHATBOT_BASE_URL is no http or https address."
     if not settings.CHATBOT_MODEL:
         yield "CHATBOT_MODEL is not set, and CHATBOT_BASE_URL needs one."
-
-
-def _number_problems() -> Iterator[str]:
-    if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
-        yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
-    if settings.PRESENCE_LEASE_SECONDS < 1:
-        yield "PRESENCE_LEASE_SECONDS must be at least 1."
 
 
 def _secret_problems() -> Iterator[str]:

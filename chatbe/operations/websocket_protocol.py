@@ -48,6 +48,10 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[DIRECT_EXTENSION] = self
 
+    def ping_every(self, seconds: float) -> None:
+        """Ping this client more or less often than others. Call it before accepting."""
+        self.ping_interval = self.ping_timeout = seconds
+
     # --- writing, for DirectWriter ---------------------------------------------------------
 
     def write_frames(self, frames: bytes) -> None:

@@ -59,6 +59,7 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_below_limit",
+        "disconnects",
         "hub",
         "leaving",
         "outbox",
@@ -75,13 +76,22 @@ class Connection:
     )
 
     def __init__(
-        self, hub: Hub, writer: FrameWriter, *, user_id: int, username: str, session_id: int
+        self,
+        hub: Hub,
+        writer: FrameWriter,
+        *,
+        user_id: int,
+        username: str,
+        session_id: int,
+        disconnects: int = 0,
     ) -> None:
         self.hub = hub
         self.writer = writer
         self.user_id = user_id
         self.username = username
         self.session_id = session_id
+        # How often the user had been disconnected before.
+        self.disconnects = disconnects
         self.state = State.GREETED
         # About to be closed by us: what was taken is answered, nothing more is taken.
         self.leaving = False

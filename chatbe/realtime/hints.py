@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from chatbe.realtime.connection import State
+from chatbe.realtime.connection import Connection, State
 
 if TYPE_CHECKING:
     from chatbe.realtime.hub import Hub
+    from chatbe.realtime.room import Room
 
 # A socket with more than this unread is not sent what will be over soon.
 PASSING_BYTES = 64 * 1024
@@ -24,7 +25,8 @@ PASSING_BYTES = 64 * 1024
 class Hint(NamedTuple):
     """One frame, and whom it is for.
 
-    `only` names the users who get it, None is everybody; `but` is a user who does not.
+    `only` names the users who get it, None is everybody. `by` is whose doing it is: they do
+    not get it, nor does whoever has blocked them, nor do the users in `but`.
     A process that has not come to position `after` of the log passes it over: it may
     not know yet who has left. Whoever may not see position `seq` does not get what is
     about it. What is `passing` is not sent to slow sockets.
@@ -33,10 +35,11 @@ class Hint(NamedTuple):
     conversation_id: int
     frame: bytes
     only: list[int] | None = None
-    but: int | None = None
+    by: int | None = None
     after: int = 0
     passing: bool = False
     seq: int = 0
+    but: tuple[int, ...] = ()
 
 
 class UserHint(NamedTuple):
@@ -79,16 +82,25 @@ def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
         room = hub.rooms.get(hint.conversation_id)
         if room is None or room.head is None or room.head < hint.after:
             continue
-        for connection in room.live:
-            if connection.user_id == hint.but:
+        for connection in _listeners(hub, room, hint):
+            user_id = connection.user_id
+            if user_id == hint.by or user_id in hint.but:
                 continue
-            if hint.only is not None and connection.user_id not in hint.only:
+            if hint.by in hub.blocks.get(user_id, ()):
                 continue
             if hint.seq and room.visible_from.get(connection.user_id, 0) > hint.seq:
                 continue
             if hint.passing and connection.writer.buffered() > PASSING_BYTES:
                 continue
             connection.push(hint.frame)
+
+
+def _listeners(hub: Hub, room: Room, hint: Hint) -> Iterable[Connection]:
+    if hint.only is None:
+        return room.live
+    # Of thousands who listen, one is told of their own pointers.
+    sockets = (socket for user_id in set(hint.only) for socket in hub.users.get(user_id, ()))
+    return [socket for socket in sockets if socket in room.live]
 
 
 def decode_user_hints(content: bytes) -> list[UserHint]:

@@ -1,8 +1,9 @@
 """The hub: all sockets of this process, by conversation and by user.
 
 It runs on the event loop's thread only. Events come from the process's own log
-writer and, through the bus, from other processes; the hub puts them in order, fills
-holes from the database and writes each to the sockets it concerns.
+writer and, through the bus, from other processes; the hub puts them in order and writes each to the sockets it
+concerns. What stays away is read from the database (holes.py), who does not read is cut
+off (slow.py).
 """
 
 from __future__ import annotations
@@ -15,19 +16,17 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from chatbe.core import metrics
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError, GoingAway, SessionEnded, TooSlow
+from chatbe.core.errors import ChatError, GoingAway, SessionEnded
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.entrance import Entrance
-from chatbe.realtime.frames import encode_frame, join_frames, range_frame, split_batches
+from chatbe.realtime.frames import encode_frame, join_frames, split_batches
 from chatbe.realtime.hints import UserHint
+from chatbe.realtime.holes import Holes
 from chatbe.realtime.room import Event, Room
-from chatbe.realtime.sources import LogRange, Membership, RangeRequest, Sources
+from chatbe.realtime.slow import stall
+from chatbe.realtime.sources import Membership
 from chatbe.realtime.topics import log_topic, user_topic
-
-HOLE_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +43,8 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.users: dict[int, set[Connection]] = defaultdict(set)
         self.feed_seqs: dict[int, int] = {}
+        # Whom each local user has blocked; without those who have blocked nobody.
+        self.blocks: dict[int, frozenset[int]] = {}
         # Told whenever a socket leaves a conversation, for whatever reason.
         self.leaving: list[Callable[[Connection, Room], None]] = []
         # Told whenever a socket is forgotten, and whenever the feed of a local user moves.
@@ -56,8 +57,8 @@ class Hub:
         # Open sockets without a valid hello: how to close each.
         self.ungreeted: set[Callable[[ChatError], None]] = set()
         self.entrance = Entrance()
+        self.holes = Holes(self)
         self._dirty: list[Connection] = []
-        self._holes: set[Room] = set()
         # Users whose memberships are being read, and whether they changed again meanwhile.
         self._refreshing: dict[int, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,6 +90,7 @@ class Hub:
             if not sockets:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
+                self.blocks.pop(connection.user_id, None)
         for ended in self.ending:
             ended(connection)
 
@@ -122,7 +124,7 @@ class Hub:
             room.forget(connection.user_id)
         if room.is_empty() and self.rooms.get(room.conversation_id) is room:
             del self.rooms[room.conversation_id]
-            self._holes.discard(room)
+            self.holes.forget(room)
             self.bus.leave(room.topic)
 
     # --- events ------------------------------------------------------------------------
@@ -140,10 +142,10 @@ class Hub:
             if room is None:
                 continue
             if room.accept(event):
-                self._expect_hole(room)
+                self.holes.expect(room)
             if room.is_stale:
                 room.is_stale = False
-                self.spawn(self.fill([room]))
+                self.spawn(self.holes.fill([room]))
 
     def users_changed(self, feed_seqs: Mapping[int, int]) -> None:
         """Tell local users that something which concerns only them changed."""
@@ -163,6 +165,13 @@ class Hub:
         for connection in self.connections():
             if connection.session_id in ended:
                 connection.fail(SessionEnded())
+
+    def users_disconnected(self, disconnects: Mapping[int, int]) -> None:
+        """Close the local sockets that were open when their user was disconnected."""
+        for user_id, number in disconnects.items():
+            for connection in list(self.users.get(user_id, ())):
+                if connection.disconnects < number:
+                    connection.fail(GoingAway("You were disconnected. Connect again."))
 
     # --- writing -------------------------------------------------------------------------
 
@@ -202,87 +211,9 @@ class Hub:
     def _write(self, connection: Connection, payload: bytes) -> None:
         connection.writer.write(payload)
         if connection.state is State.LIVE and connection.writer.buffered() > self._stall_bytes:
-            self._stall(connection)
+            stall(connection)
 
-    def _stall(self, connection: Connection) -> None:
-        """Stop live delivery to a socket that does not read; it continues from its cursors."""
-        for room in list(connection.rooms):
-            self.detach(connection, room)
-        metrics.RESYNCS.inc()
-        connection.state = State.STALLED
-        connection.stalled_at = self._loop.time()
-        connection.stalled_bytes = connection.writer.buffered()
-        connection.writer.write(encode_frame("resync"))
-
-    def check_stalled(self) -> None:
-        """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
-        now = self._loop.time()
-        for connection in self.connections():
-            buffered = connection.writer.buffered()
-            if buffered < self._stall_bytes // 2 or buffered < connection.stalled_bytes:
-                connection.stalled_at = now
-            elif now - connection.stalled_at > settings.SOCKET_STALL_SECONDS:
-                self.remove(connection)
-                metrics.SLOW_CLOSES.inc()
-                log.info("socket_too_slow", code=TooSlow.code, buffered=buffered)
-                connection.writer.abort()
-            connection.stalled_bytes = buffered
-
-    # --- repairs -------------------------------------------------------------------------
-
-    def _expect_hole(self, room: Room) -> None:
-        if room not in self._holes:
-            if not self._holes:
-                self._loop.call_later(HOLE_SECONDS, self._fill_expected_holes)
-            self._holes.add(room)
-
-    def _fill_expected_holes(self) -> None:
-        holes = [room for room in self._holes if room.pending]
-        self._holes.clear()
-        if holes:
-            metrics.HOLES_FILLED.inc(len(holes))
-            self.spawn(self.fill(holes))
-
-    async def fill(self, rooms: Collection[Room]) -> None:
-        """Bring rooms up to the log's end from the database, memberships first."""
-        behind = [room for room in rooms if room.head is not None]
-        while behind:
-            requests = [RangeRequest(room.conversation_id, room.head or 0) for room in behind]
-            user_ids = {user_id for room in behind for user_id in room.visible_from}
-            ranges = await in_database_thread(
-                Sources.log.ranges, requests, user_ids, settings.REPLAY_MAX
-            )
-            unfinished = {found.conversation_id for found in ranges if found.to < found.head}
-            for found in ranges:
-                room = self.rooms.get(found.conversation_id)
-                if room is not None:
-                    self._apply_range(room, found, user_ids)
-            behind = [
-                room
-                for room in behind
-                if room.conversation_id in unfinished
-                and self.rooms.get(room.conversation_id) is room
-            ]
-
-    def _apply_range(self, room: Room, found: LogRange, asked: set[int]) -> None:
-        # Whoever came while the range was read was not asked about: it says nothing of them.
-        gone = asked - found.members.keys()
-        for connection in [c for c in (*room.live, *room.holding) if c.user_id in gone]:
-            self.drop_member(connection, room)
-        for user_id, membership in found.members.items():
-            if user_id in room.visible_from:
-                room.admit(membership)
-        if room.head is None or found.to <= room.head or found.after > room.head:
-            return
-        frames: dict[int, bytes] = {}
-        for connection in room.live:
-            visible_from = room.visible_from[connection.user_id]
-            frame = frames.get(visible_from)
-            if frame is None:
-                frame = frames[visible_from] = visible_range(found, visible_from)
-            connection.push(frame)
-            connection.touched.add(room)
-        room.set_head(found.to)
+    # --- memberships ---------------------------------------------------------------------
 
     def drop_member(self, connection: Connection, room: Room) -> None:
         """The socket's user is no member of this conversation (any more)."""
@@ -295,6 +226,13 @@ class Hub:
         """The log says that the socket's user has left; by now they may be back."""
         self.drop_member(connection, room)
         self.refresh_memberships(connection.user_id)
+
+    def note_blocks(self, user_id: int, blocked: frozenset[int]) -> None:
+        """Whom a user has blocked by now; forgotten with the last of their sockets."""
+        if blocked and user_id in self.users:
+            self.blocks[user_id] = blocked
+        else:
+            self.blocks.pop(user_id, None)
 
     def refresh_memberships(self, user_id: int) -> None:
         """Join and leave conversations on the user's sockets, in the background."""
@@ -317,18 +255,6 @@ class Hub:
         task = self._loop.create_task(_logged(repair))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def visible_range(found: LogRange, visible_from: int, ref: str | None = None) -> bytes:
-    """A range's frame for members who see rows from `visible_from` on."""
-    return range_frame(
-        conversation_id=found.conversation_id,
-        after=found.after,
-        to=found.to,
-        head=found.head,
-        changes=[change.body for change in found.changes if change.seq >= visible_from],
-        ref=ref,
-    )
 
 
 async def _logged(repair: Coroutine[Any, Any, None]) -> None:

@@ -13,9 +13,9 @@ from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import runtime
 
 
-def log_event(event: Event) -> None:
-    """Hand a committed change of a log to whoever listens, on every process."""
-    runtime().announce_events([event])
+def log_events(events: Sequence[Event]) -> None:
+    """Hand committed changes of one log to whoever listens, on every process."""
+    runtime().announce_events(events)
 
 
 def users_changed(feed_seqs: Mapping[int, int]) -> None:

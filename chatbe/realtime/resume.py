@@ -15,7 +15,8 @@ from chatbe.core.database import in_database_thread
 from chatbe.core.errors import SessionEnded
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.frames import added_frame, encode_frame
-from chatbe.realtime.hub import Hub, visible_range
+from chatbe.realtime.holes import visible_range
+from chatbe.realtime.hub import Hub
 from chatbe.realtime.room import Room
 from chatbe.realtime.sources import Membership, RangeRequest, Sources, UserStates
 
@@ -42,7 +43,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    states, standings = await hub.entrance.read(
+    states, standings, blocked = await hub.entrance.read(
         _second_look, connection.user_id, connection.session_id
     )
     if connection.is_closed():
@@ -50,6 +51,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     if connection.session_id not in states.live_sessions:
         connection.fail(SessionEnded())
         return
+    hub.note_blocks(connection.user_id, blocked)
     current = {membership.conversation_id: membership for membership, _ in standings}
     heads = {membership.conversation_id: head for membership, head in standings}
     for conversation_id in cursors.keys() - current.keys():
@@ -69,13 +71,21 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
         hub.users_changed(states.feed_seqs)
 
 
-def _second_look(user_id: int, session_id: int) -> tuple[UserStates, list[tuple[Membership, int]]]:
-    return Sources.users.states([user_id], [session_id]), Sources.log.standings(user_id)
+def _second_look(
+    user_id: int, session_id: int
+) -> tuple[UserStates, list[tuple[Membership, int]], frozenset[int]]:
+    states = Sources.users.states([user_id], [session_id])
+    return states, Sources.log.standings(user_id), Sources.blocks.blocked_by(user_id)
+
+
+def _another_look(user_id: int) -> tuple[list[Membership], frozenset[int]]:
+    return Sources.log.memberships([user_id]), Sources.blocks.blocked_by(user_id)
 
 
 async def refresh_user(hub: Hub, user_id: int) -> None:
     """Join and leave conversations on all of a user's sockets as their memberships say."""
-    memberships = await in_database_thread(Sources.log.memberships, [user_id])
+    memberships, blocked = await in_database_thread(_another_look, user_id)
+    hub.note_blocks(user_id, blocked)
     current = {membership.conversation_id: membership for membership in memberships}
     for connection in list(hub.users.get(user_id, ())):
         if connection.state is not State.LIVE:

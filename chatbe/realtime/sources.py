@@ -92,9 +92,13 @@ class LogSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UserStates:
-    """The feed position of each asked user and the asked sessions that still live."""
+    """The feed position of each asked user and the asked sessions that still live.
+
+    `disconnects` is how often each user was disconnected: sockets from before are closed.
+    """
 
     feed_seqs: Mapping[int, int]
+    disconnects: Mapping[int, int]
     live_sessions: frozenset[int]
 
 
@@ -105,11 +109,19 @@ class UserSource(Protocol):
         """The feed positions of active users and the live ones among the sessions."""
 
 
+class BlockSource(Protocol):
+    """Who has blocked whom, owned by `contacts`. A change moves the blocker's feed."""
+
+    def blocked_by(self, user_id: int) -> frozenset[int]:
+        """The users whom this one has blocked."""
+
+
 class Sources:
     """The registered implementations; set once, at start-up."""
 
     log: LogSource
     users: UserSource
+    blocks: BlockSource
 
 
 def register_log_source(source: LogSource) -> None:
@@ -118,3 +130,7 @@ def register_log_source(source: LogSource) -> None:
 
 def register_user_source(source: UserSource) -> None:
     Sources.users = source
+
+
+def register_block_source(source: BlockSource) -> None:
+    Sources.blocks = source

@@ -14,6 +14,7 @@ from django.conf import settings
 from chatbe.core import metrics
 from chatbe.core.database import in_database_thread
 from chatbe.realtime.hub import Hub
+from chatbe.realtime.slow import check_stalled
 from chatbe.realtime.sources import Sources
 
 PATIENCE_SECONDS = 0.5
@@ -43,7 +44,7 @@ class Sweep:
             except TimeoutError:
                 pass
             self._asked.clear()
-            self._hub.check_stalled()
+            check_stalled(self._hub)
             for look in (self._look_at_users, self._look_at_heads):
                 try:
                     await look()
@@ -61,6 +62,7 @@ class Sweep:
             if ended:
                 self._tell(len(ended), "sessions")
                 hub.sessions_ended(ended)
+            hub.users_disconnected(states.disconnects)
             changed = {
                 user_id: feed_seq
                 for user_id, feed_seq in states.feed_seqs.items()
@@ -93,7 +95,7 @@ class Sweep:
         ]
         if missing:
             self._tell(len(missing), "conversations")
-            await hub.fill(missing)
+            await hub.holes.fill(missing)
 
     def _tell(self, number: int, what: str) -> None:
         metrics.SWEEP_REPAIRS.labels(what).inc(number)

@@ -52,9 +52,14 @@ def _empty(conversation: Conversation, message: Message) -> MessageBody:
     if message.deleted_at is not None:
         # A retry, or somebody was faster.
         return message_body(message)
+    bury(message)
+    return append_change(conversation, message)
+
+
+def bury(message: Message) -> None:
+    """Leave nothing of a message but its place; it is yet to be saved."""
     message.text = ""
     message.deleted_at = timezone.now()
-    return append_change(conversation, message)
 
 
 def _access(user_id: int, conversation_id: int, seq: int) -> tuple[Conversation, Message, Any]:

@@ -17,11 +17,7 @@ def draft_message(
     *, sender_id: int, conversation_id: int, client_id: str, text: str, reply_to: int | None
 ) -> Draft:
     """Clean and check what needs no database. Raises InvalidInput or TooLarge."""
-    printable = client_id.isascii() and client_id.isprintable() and " " not in client_id
-    if not 0 < len(client_id) <= _CLIENT_ID_MAX or not printable:
-        raise InvalidInput(
-            fields={"client_id": f"is 1 to {_CLIENT_ID_MAX} printable ASCII characters, no spaces"}
-        )
+    check_client_id(client_id)
     text = clean_text(text)
     return Draft(
         conversation_id=conversation_id,
@@ -31,6 +27,15 @@ def draft_message(
         reply_to=reply_to,
         digest=content_digest(text, reply_to),
     )
+
+
+def check_client_id(client_id: str) -> None:
+    """InvalidInput for what no client may call something it makes."""
+    printable = client_id.isascii() and client_id.isprintable() and " " not in client_id
+    if not 0 < len(client_id) <= _CLIENT_ID_MAX or not printable:
+        raise InvalidInput(
+            fields={"client_id": f"is 1 to {_CLIENT_ID_MAX} printable ASCII characters, no spaces"}
+        )
 
 
 def queue_message(draft: Draft, done: Done) -> None:

@@ -1,5 +1,7 @@
 """Who is typing: told to the others of a conversation, never stored.
 
+Two of whom one has blocked the other see nothing of it, in a group either.
+
 Everything here runs on the event loop, needs no database, and may be lost. A sign is
 told again at most every REPEAT_SECONDS; it ends with a message, a stop, the socket, or
 after EXPIRES_SECONDS, by which time clients drop it also if they were told nothing.
@@ -88,7 +90,10 @@ class Typists:
             # Blocked meanwhile, perhaps: the others hear nothing any more, not even the end.
             return
         after = 0 if room is None or room.head is None else room.head
-        publish.hints([Hint(conversation_id, frame, but=user_id, after=after, passing=True)])
+        blocked = tuple(self._hub.blocks.get(user_id, ()))
+        publish.hints(
+            [Hint(conversation_id, frame, by=user_id, but=blocked, after=after, passing=True)]
+        )
 
 
 def _names(conversation_id: int, user_id: int) -> dict[str, Any]:

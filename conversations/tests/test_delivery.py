@@ -188,7 +188,7 @@ async def test_somebody_removed_gets_nothing_after_the_removal_when_a_hole_is_fi
         )
 
     await in_database_thread(remove_and_write)
-    await hub.fill([hub.rooms[friends.conversation_id]])
+    await hub.holes.fill([hub.rooms[friends.conversation_id]])
     await reaches(phone, friends, 4)
     hub.flush()
     assert tablet.writer.frames[-1] == {
@@ -208,7 +208,7 @@ async def test_who_comes_while_a_hole_is_being_filled_stays_a_member(friends, sl
         came.append(await live(hub, friends.bob))
 
     slow_source.between["ranges"] = bob_comes
-    await hub.fill([hub.rooms[friends.conversation_id]])
+    await hub.holes.fill([hub.rooms[friends.conversation_id]])
     hub.flush()
     (tablet,) = came
     assert tablet.writer.of("conversation.removed") == []

@@ -47,7 +47,10 @@ def statements(monkeypatch):
 
 
 def person_with(conversations):
-    """Somebody with so many friends, a conversation with each, and a message in each."""
+    """Somebody with so many friends, a conversation with each, and a message in each.
+
+    Every second one is a group, which the friend is in with her.
+    """
     # Others are told of her coming and going when it suits them: not while we count.
     alice = make_user(last_seen_for="nobody")
     number = f"{alice.id}"
@@ -59,9 +62,10 @@ def person_with(conversations):
         for one, other in ((alice, friend), (friend, alice))
     )
     made = []
-    for friend in friends:
+    for place, friend in enumerate(friends):
         low, high = sorted((alice.id, friend.id))
-        made.append(Conversation(kind="direct", low_user_id=low, high_user_id=high))
+        direct = Conversation(kind="direct", low_user_id=low, high_user_id=high)
+        made.append(Conversation(kind="group", name="Us") if place % 2 else direct)
     Conversation.objects.bulk_create(made)
     Membership.objects.bulk_create(
         Membership(conversation=conversation, user=user)

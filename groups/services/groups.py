@@ -14,9 +14,10 @@ from chatbe.core.text import clean_line, clean_text
 from conversations.changes import append_system
 from conversations.models import NAME_MAX, Conversation
 from conversations.services import members
+from conversations.services.sending import check_client_id
 from groups.models import DESCRIPTION_MAX, Group, History, InvitePolicy, JoinRequest
-from groups.permissions import Permission
-from groups.selectors import Access
+from groups.permissions import Permission, Role
+from groups.selectors import Access, access_group
 from groups.services.locks import lock_and_access
 from groups.services.members import refuse_full, refuse_strangers
 
@@ -34,13 +35,15 @@ def create_group(
     member_ids: Collection[int] = (),
     invite_policy: str = InvitePolicy.ADMINS,
     client_id: str = "",
-) -> tuple[int, bool]:
-    """Make a group that the user owns, of contacts of theirs; its conversation's id.
+) -> tuple[Access, bool]:
+    """Make a group that the user owns, of contacts of theirs.
 
     False if it was there: the same `client_id` again is the same group. InvalidInput names
     who is no contact; Conflict above the limit of members.
     """
     name, description = _clean_name(name), _clean_description(description)
+    if client_id:
+        check_client_id(client_id)
     others = set(member_ids) - {user_id}
     refuse_full(1 + len(others))
     # Contacts change under these locks too, and nobody of them can be deleted meanwhile.
@@ -49,10 +52,11 @@ def create_group(
     known = Group.objects.filter(creator_id=user_id, client_id=client_id).exclude(client_id="")
     made = known.values_list("conversation_id", flat=True).first()
     if made is not None:
-        return made, False
+        access = access_group(user_id=user_id, conversation_id=made, permission=Permission.READ)
+        return access, False
     refuse_strangers(user_id, others)
     conversation = members.create_group(owner_id=user_id, name=name, member_ids=sorted(others))
-    Group.objects.create(
+    group = Group.objects.create(
         conversation=conversation,
         description=description,
         invite_policy=invite_policy,
@@ -60,7 +64,7 @@ def create_group(
         client_id=client_id,
         created_at=timezone.now(),
     )
-    return conversation.id, True
+    return Access(group, Role.OWNER), True
 
 
 class Settings(TypedDict, total=False):
@@ -134,38 +138,33 @@ _SETTINGS = {
 
 
 @transaction.atomic
-def update_group(*, user_id: int, conversation_id: int, **wanted: Unpack[Settings]) -> None:
+def update_group(*, user_id: int, conversation_id: int, **wanted: Unpack[Settings]) -> Access:
     """Change what is given, all of it or nothing; each change is told in the log.
+
+    The group as it is then.
 
     InvalidInput, NotFound, Forbidden, Conflict.
     """
     values = {name: _SETTINGS[name].clean(value) for name, value in wanted.items()}
-    conversation, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id, conversation_id=conversation_id, permission=Permission.READ
     )
     for name in values:
         access.require(_SETTINGS[name].permission)
     for name, setting in _SETTINGS.items():
         if name in values:
-            _change(conversation, access, name, values[name], setting, actor_id=user_id)
+            _change(access.group, name, values[name], setting, actor_id=user_id)
+    return Access(access.group, access.role)
 
 
-def _change(
-    conversation: Conversation,
-    access: Access,
-    name: str,
-    value: Any,
-    setting: _Setting,
-    *,
-    actor_id: int,
-) -> None:
-    row = conversation if hasattr(Conversation, name) else access.group
+def _change(group: Group, name: str, value: Any, setting: _Setting, *, actor_id: int) -> None:
+    row = group.conversation if hasattr(Conversation, name) else group
     if getattr(row, name) == value:
         return
     setattr(row, name, value)
     row.save(update_fields=[name])
     append_system(
-        conversation,
+        group.conversation,
         actor_id=actor_id,
         action=setting.action,
         value=setting.shown(value),
@@ -176,10 +175,10 @@ def _change(
 @transaction.atomic
 def close_group(*, user_id: int, conversation_id: int) -> None:
     """End a group for good: it can be read and left, nothing else. Again is nothing new."""
-    conversation, _ = lock_and_access(
+    access = lock_and_access(
         user_id=user_id, conversation_id=conversation_id, permission=Permission.CLOSE
     )
-    close_locked(conversation, actor_id=user_id)
+    close_locked(access.conversation, actor_id=user_id)
 
 
 def close_locked(conversation: Conversation, *, actor_id: int) -> None:

@@ -38,7 +38,7 @@ def create_invitation(
         raise InvalidInput(fields={"expires_in": f"is not from {EXPIRES_MIN} to {EXPIRES_MAX}"})
     if max_uses is not None and not 1 <= max_uses <= USES_MAX:
         raise InvalidInput(fields={"max_uses": f"is not from 1 to {USES_MAX}"})
-    _, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id, conversation_id=conversation_id, permission=Permission.INVITE
     )
     if access.group.invitations.filter(revoked_at=None).count() >= INVITATIONS_MAX:
@@ -63,7 +63,7 @@ def revoke_invitation(*, user_id: int, conversation_id: int, invitation_id: int)
     Under the group's lock: nobody comes in by it after this is answered. Requests that came
     by it wait on. NotFound, Forbidden, Conflict.
     """
-    _, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id, conversation_id=conversation_id, permission=Permission.INVITE
     )
     found = list_invitations(access, user_id).filter(id=invitation_id)

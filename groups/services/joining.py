@@ -4,7 +4,7 @@ Uses are counted under the lock of the group's conversation: of any number who c
 by a link for N, N get in.
 """
 
-from enum import Enum
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -17,7 +17,9 @@ from conversations.services.members import lock_group
 from groups.models import Invitation, JoinRequest
 from groups.permissions import Permission
 from groups.selectors import (
+    Access,
     Preview,
+    access_group,
     current_members,
     find_invitation,
     list_join_requests,
@@ -30,13 +32,16 @@ from groups.services.locks import lock_and_access
 from groups.services.members import admit, refuse_full
 
 
-class Joined(Enum):
-    """What became of an attempt to join."""
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of an attempt to join: no `access` while somebody has to approve.
 
-    NOW = "now"
-    BEFORE = "before"
-    # Somebody has to approve.
-    WAITS = "waits"
+    `fresh` if this very attempt made them a member.
+    """
+
+    conversation_id: int
+    access: Access | None = None
+    fresh: bool = False
 
 
 def preview_invitation(*, user_id: int, token: str) -> Preview:
@@ -51,31 +56,32 @@ def _count_attempt(user_id: int) -> None:
     limits.hit(settings.INVITATION_ATTEMPTS_PER_USER, "invitation", str(user_id))
 
 
-def join_group(*, user_id: int, token: str) -> tuple[int, Joined]:
-    """Join by an invitation, or ask to; the conversation's id. Again changes nothing.
+def join_group(*, user_id: int, token: str) -> Arrival:
+    """Join by an invitation, or ask to. Again changes nothing.
 
     NotFound for a token that lets nobody in, Forbidden for who was removed from the group,
     Conflict when it is full, RateLimited.
     """
     _count_attempt(user_id)
     invitation = find_invitation(token)
-    return invitation.group_id, _join(user_id, invitation)
+    return _join(user_id, invitation)
 
 
 @transaction.atomic
-def _join(user_id: int, invitation: Invitation) -> Joined:
+def _join(user_id: int, invitation: Invitation) -> Arrival:
     # Who answers requests is told of them, so their feeds move.
     told = reviewers_of(invitation.group_id) if invitation.needs_approval else set()
     if not lock_users({user_id, *told})[user_id].is_active:
         raise SessionEnded
     conversation = lock_group(invitation.group_id)
     if current_members(conversation.id).filter(user_id=user_id).exists():
-        return Joined.BEFORE
+        return Arrival(conversation.id, _look(user_id, conversation.id))
     # Read again: others may have come by it meanwhile.
-    invitation = Invitation.objects.select_related("group__conversation").get(id=invitation.id)
+    invitation = Invitation.objects.select_related("group").get(id=invitation.id)
+    invitation.group.conversation = conversation
     waiting = JoinRequest.objects.filter(group_id=conversation.id, user_id=user_id)
     if invitation.needs_approval and waiting.exists():
-        return Joined.WAITS
+        return Arrival(conversation.id)
     require_open(invitation)
     if was_removed(conversation.id, user_id):
         raise Forbidden("You were removed from this group. Only its members can add you again.")
@@ -83,14 +89,8 @@ def _join(user_id: int, invitation: Invitation) -> Joined:
     invitation.uses += 1
     invitation.save(update_fields=["uses"])
     if not invitation.needs_approval:
-        admit(
-            conversation,
-            invitation.group,
-            actor_id=user_id,
-            user_ids=[user_id],
-            action="member.joined",
-        )
-        return Joined.NOW
+        admit(invitation.group, actor_id=user_id, user_ids=[user_id], action="member.joined")
+        return Arrival(conversation.id, _look(user_id, conversation.id), fresh=True)
     JoinRequest.objects.create(
         group=invitation.group,
         user_id=user_id,
@@ -98,13 +98,19 @@ def _join(user_id: int, invitation: Invitation) -> Joined:
         created_at=timezone.now(),
     )
     bump_feeds(told)
-    return Joined.WAITS
+    return Arrival(conversation.id)
+
+
+def _look(user_id: int, conversation_id: int) -> Access:
+    return access_group(
+        user_id=user_id, conversation_id=conversation_id, permission=Permission.READ
+    )
 
 
 @transaction.atomic
 def approve_request(*, user_id: int, conversation_id: int, asking_id: int) -> None:
     """Let somebody in who asked. NotFound, Forbidden, Conflict."""
-    conversation, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.MANAGE_INVITATIONS,
@@ -112,7 +118,7 @@ def approve_request(*, user_id: int, conversation_id: int, asking_id: int) -> No
     )
     if not list_join_requests(user_id, conversation_id).filter(user_id=asking_id).exists():
         raise NotFound
-    admit(conversation, access.group, actor_id=user_id, user_ids=[asking_id])
+    admit(access.group, actor_id=user_id, user_ids=[asking_id])
 
 
 @transaction.atomic

@@ -20,12 +20,13 @@ def leave_group(*, user_id: int, conversation_id: int) -> None:
 
     NotFound, Conflict.
     """
-    conversation, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.LEAVE,
         also=[user_id],
     )
+    conversation = access.conversation
     if access.role == Role.OWNER and conversation.closed_at is None:
         if conversation.member_count > 1:
             raise Conflict("Pass the ownership on before you leave.")

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from conversations.models import Conversation
 from conversations.services.members import lock_group
 from groups.permissions import Permission
 from groups.selectors import Access, access_group
@@ -10,7 +9,7 @@ from groups.selectors import Access, access_group
 
 def lock_and_access(
     *, user_id: int, conversation_id: int, permission: Permission, also: Collection[int] = ()
-) -> tuple[Conversation, Access]:
+) -> Access:
     """The group, locked, for a member who may do this; `also` are users whose feeds will move.
 
     NotFound, Forbidden, Conflict, as `access_group`.
@@ -19,4 +18,6 @@ def lock_and_access(
     access_group(user_id=user_id, conversation_id=conversation_id, permission=permission)
     conversation = lock_group(conversation_id, also)
     access = access_group(user_id=user_id, conversation_id=conversation_id, permission=permission)
-    return conversation, access
+    # The very row that changes are counted in.
+    access.group.conversation = conversation
+    return access

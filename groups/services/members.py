@@ -39,14 +39,14 @@ def add_members(*, user_id: int, conversation_id: int, member_ids: Collection[in
     Also whoever has left or was removed before. InvalidInput, NotFound, Forbidden, Conflict.
     """
     wanted = set(member_ids)
-    conversation, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.ADD,
         also={user_id, *wanted},
     )
-    refuse_strangers(user_id, wanted - _already_in(conversation, wanted))
-    return admit(conversation, access.group, actor_id=user_id, user_ids=wanted)
+    refuse_strangers(user_id, wanted - _already_in(access.conversation, wanted))
+    return admit(access.group, actor_id=user_id, user_ids=wanted)
 
 
 def _already_in(conversation: Conversation, user_ids: Collection[int]) -> set[int]:
@@ -55,7 +55,6 @@ def _already_in(conversation: Conversation, user_ids: Collection[int]) -> set[in
 
 
 def admit(
-    conversation: Conversation,
     group: Group,
     *,
     actor_id: int,
@@ -66,6 +65,7 @@ def admit(
 
     The one way in, but for the founders: the limit holds here, and nobody waits any more.
     """
+    conversation = group.conversation
     new = set(user_ids) - _already_in(conversation, user_ids)
     refuse_full(conversation.member_count + len(new))
     JoinRequest.objects.filter(group=group, user_id__in=new).delete()
@@ -84,7 +84,7 @@ def remove_member(*, user_id: int, conversation_id: int, member_id: int) -> None
 
     NotFound, Forbidden, Conflict.
     """
-    conversation, access = lock_and_access(
+    access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.REMOVE,
@@ -92,7 +92,7 @@ def remove_member(*, user_id: int, conversation_id: int, member_id: int) -> None
     )
     if not is_above(access.role, role_in(conversation_id, member_id)):
         raise Forbidden
-    members.remove_member(conversation, actor_id=user_id, user_id=member_id)
+    members.remove_member(access.conversation, actor_id=user_id, user_id=member_id)
 
 
 @transaction.atomic
@@ -101,7 +101,7 @@ def set_role(*, user_id: int, conversation_id: int, member_id: int, role: str) -
     if role not in {Role.ADMIN, Role.MEMBER}:
         raise InvalidInput(fields={"role": "is neither admin nor member"})
     wanted = Role(role)
-    conversation, _ = lock_and_access(
+    access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.SET_ROLE,
@@ -111,7 +111,7 @@ def set_role(*, user_id: int, conversation_id: int, member_id: int, role: str) -
     if present == Role.OWNER:
         raise Conflict("Pass the ownership on instead.")
     if present != wanted:
-        members.set_role(conversation, actor_id=user_id, user_id=member_id, role=wanted)
+        members.set_role(access.conversation, actor_id=user_id, user_id=member_id, role=wanted)
 
 
 @transaction.atomic
@@ -122,7 +122,7 @@ def transfer_group(*, user_id: int, conversation_id: int, member_id: int) -> Non
     """
     if member_id == user_id:
         raise InvalidInput(fields={"user_id": "is yourself"})
-    conversation, _ = lock_and_access(
+    access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.TRANSFER,
@@ -131,5 +131,5 @@ def transfer_group(*, user_id: int, conversation_id: int, member_id: int) -> Non
     role_in(conversation_id, member_id)
     if not users_here_for(user_id, [member_id]).filter(is_bot=False).exists():
         raise NotFound
-    members.set_role(conversation, actor_id=user_id, user_id=member_id, role=Role.OWNER)
-    members.set_role(conversation, actor_id=user_id, user_id=user_id, role=Role.ADMIN)
+    members.set_role(access.conversation, actor_id=user_id, user_id=member_id, role=Role.OWNER)
+    members.set_role(access.conversation, actor_id=user_id, user_id=user_id, role=Role.ADMIN)

@@ -48,7 +48,10 @@ class Circle:
 def make_circle(**fields) -> Circle:
     owner, admin, member, friend = people = [make_user() for _ in range(4)]
     befriend(*people)
-    id, _ = create_group(user_id=owner.id, name="Mill", member_ids=[admin.id, member.id], **fields)
+    access, _ = create_group(
+        user_id=owner.id, name="Mill", member_ids=[admin.id, member.id], **fields
+    )
+    id = access.conversation.id
     set_role(user_id=owner.id, conversation_id=id, member_id=admin.id, role="admin")
     return Circle(owner, admin, member, friend, id)
 

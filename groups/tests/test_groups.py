@@ -98,7 +98,7 @@ def test_the_same_creation_again_is_the_same_group(people):
     [{}, {"name": ""}, {"name": "x" * 101}, {"name": "a\nb"}, {"name": 1}, {"name": "a", "role": "x"},
      {"name": "a", "member_ids": ["x"]}, {"name": "a", "member_ids": "1"}, {"name": "a", "kind": "direct"},
      {"name": "a", "description": "x" * 1_001}, {"name": "a", "description": "\x00"},
-     {"name": "a", "invite_policy": "nobody"}, {"name": "a", "client_id": ""}, []],
+     {"name": "a", "invite_policy": "nobody"}, {"name": "a", "client_id": ""}, {"name": "a", "client_id": "a b"}, []],
 )  # fmt: skip
 def test_a_creation_of_another_form_is_invalid(people, body):
     answer = device_of(people[0]).post(GROUPS, body, format="json")

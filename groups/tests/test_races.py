@@ -12,7 +12,7 @@ from conversations.tests.people import head, post
 from groups.models import Group, Invitation
 from groups.tests.people import GROUPS, befriend, invite, join, make_circle, told
 
-ROUNDS = 15
+ROUNDS = 12
 SENDS_MAX = 100
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,14 +19,6 @@ from groups.services.leaving import leave_group
 from groups.services.members import transfer_group
 
 
-def group_body(user_id: int, conversation_id: int) -> Any:
-    """The group as this member sees it. NotFound."""
-    access = access_group(
-        user_id=user_id, conversation_id=conversation_id, permission=Permission.READ
-    )
-    return shapes.GroupDetailsSerializer(access).data
-
-
 class GroupsView(APIView):
     @operation(
         request=shapes.CreateGroupSerializer,
@@ -35,12 +27,12 @@ class GroupsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make a group of one's contacts, which one owns; 200 if that was done before."""
-        user_id = session_of(request).user_id
-        conversation_id, made = create_group(
-            user_id=user_id, **read_body(shapes.CreateGroupSerializer, request)
+        access, made = create_group(
+            user_id=session_of(request).user_id,
+            **read_body(shapes.CreateGroupSerializer, request),
         )
         return Response(
-            group_body(user_id, conversation_id),
+            shapes.GroupDetailsSerializer(access).data,
             status.HTTP_201_CREATED if made else status.HTTP_200_OK,
         )
 
@@ -49,7 +41,12 @@ class GroupView(APIView):
     @operation(answers={200: shapes.GroupDetailsSerializer}, refusals=[NotFound])
     def get(self, request: Request, conversation_id: str) -> Response:
         """A group: how it is governed, and what one may do in it."""
-        return Response(group_body(session_of(request).user_id, path_id(conversation_id)))
+        access = access_group(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            permission=Permission.READ,
+        )
+        return Response(shapes.GroupDetailsSerializer(access).data)
 
     @operation(
         request=shapes.UpdateGroupSerializer,
@@ -58,10 +55,13 @@ class GroupView(APIView):
     )
     def patch(self, request: Request, conversation_id: str) -> Response:
         """Change what is given, all of it or nothing. The log tells each change."""
-        user_id, place = session_of(request).user_id, path_id(conversation_id)
         wanted: Any = read_body(shapes.UpdateGroupSerializer, request)
-        update_group(user_id=user_id, conversation_id=place, **wanted)
-        return Response(group_body(user_id, place))
+        access = update_group(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            **wanted,
+        )
+        return Response(shapes.GroupDetailsSerializer(access).data)
 
 
 class LeaveView(APIView):

@@ -18,13 +18,11 @@ from groups.permissions import Permission
 from groups.selectors import access_group, list_invitations, list_join_requests
 from groups.services.invitations import create_invitation, revoke_invitation
 from groups.services.joining import (
-    Joined,
     approve_request,
     decline_request,
     join_group,
     preview_invitation,
 )
-from groups.views.groups import group_body
 
 
 class PreviewView(APIView):
@@ -55,16 +53,14 @@ class JoinView(APIView):
 
         202 if somebody has to approve first; the group then appears when they do.
         """
-        user_id = session_of(request).user_id
-        conversation_id, joined = join_group(
-            user_id=user_id, **read_body(shapes.TokenSerializer, request)
+        arrival = join_group(
+            user_id=session_of(request).user_id, **read_body(shapes.TokenSerializer, request)
         )
-        if joined is Joined.WAITS:
-            waiting = shapes.WaitingSerializer({"conversation_id": conversation_id})
-            return Response(waiting.data, status.HTTP_202_ACCEPTED)
+        if arrival.access is None:
+            return Response(shapes.WaitingSerializer(arrival).data, status.HTTP_202_ACCEPTED)
         return Response(
-            group_body(user_id, conversation_id),
-            status.HTTP_201_CREATED if joined is Joined.NOW else status.HTTP_200_OK,
+            shapes.GroupDetailsSerializer(arrival.access).data,
+            status.HTTP_201_CREATED if arrival.fresh else status.HTTP_200_OK,
         )
 
 

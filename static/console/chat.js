@@ -1,26 +1,24 @@
 // What one person sees of their chats: frames go in, and the page asks for what changed.
 // Everything shown comes from here; the logs follow the cursor rule (log.js).
 
-import { Log } from "./log.js";
+import { Answers } from "./answers.js";
+import { Conversations } from "./conversations.js";
+import { Group } from "./group.js";
+import { Logs } from "./logs.js";
 import { Outbox } from "./outbox.js";
+import { People } from "./people.js";
 import { Refused } from "./rest.js";
+import { Signs } from "./signs.js";
 import { Socket } from "./socket.js";
 
-const PAGE = 50;
 const TYPING_AGAIN_MS = 3000;
+// Refs of commands whose refusal changes nothing: one may just have been removed.
+const HINTS = ["typing", "read"];
 
 export class Chat {
-  // Conversations by id as REST and the socket describe them, and their logs.
-  conversations = new Map();
-  logs = new Map();
-  contacts = [];
-  requests = [];
   openId = null;
   state = "offline";
   detail = "";
-  // By conversation: who is typing until when, and how far somebody else has read.
-  #typists = new Map();
-  #readBy = new Map();
   #typedAt = 0;
   #feedSeq;
   #reading = Promise.resolve();
@@ -33,7 +31,7 @@ export class Chat {
     this.#page = page;
     this.socket = new Socket({
       ticket: async () => (await rest.call("POST", "auth/ticket")).ticket,
-      cursors: () => this.#cursors(),
+      cursors: () => this.logs.cursors(),
       feedSeq: () => this.#feedSeq,
       receive: (frame) => this.#receive(frame),
       trace: (direction, text) => page.trace(direction, text),
@@ -44,30 +42,45 @@ export class Chat {
       (command) => this.state === "live" && this.socket.send(command),
       (message) => page.problem(`Not sent: ${message}`),
     );
+    this.logs = new Logs(rest, {
+      send: (command) => this.socket.send(command),
+      isOpen: (id) => id === this.openId,
+      news: (id, messages) => this.#takeNews(id, messages),
+      changed: page.changed,
+      problem: page.problem,
+    });
+    this.conversations = new Conversations(rest, {
+      meet: (users) => this.people.meet(users),
+      changed: page.changed,
+      problem: page.problem,
+    });
+    this.people = new People(rest, page.changed);
+    this.signs = new Signs(page.changed);
+    this.group = new Group(rest, this.people, page.changed);
+    this.answers = new Answers((command) => this.socket.ask(command), page.problem);
   }
 
   get user() {
     return this.#rest.user;
   }
 
-  nameOf(userId) {
-    if (userId === this.user.id) return this.user.username;
-    const peers = [...this.conversations.values()].map((conversation) => conversation.peer);
-    const known = [...peers, ...this.contacts.map((contact) => contact.user)];
-    const user = known.find((user) => user?.id === userId);
-    return user?.deleted ? "Deleted account" : (user?.username ?? userId);
+  get open() {
+    return this.conversations.get(this.openId);
+  }
+
+  titleOf({ peer, group }) {
+    return peer ? this.people.nameOf(peer.id) : (group?.name ?? "");
   }
 
   // --- what the person does -----------------------------------------------------------
 
+  // Add a contact: whether they are one now, or have been asked.
   async addContact(username) {
     const { user } = await this.#rest.call("POST", "contacts", { username });
     await this.#readLists();
-    if (this.contacts.some((contact) => contact.user.id === user.id)) {
-      await this.openDirect(user.id);
-    } else {
-      this.#page.problem(`${user.username} has been asked.`);
-    }
+    const isContact = this.people.contacts.some((contact) => contact.user.id === user.id);
+    if (isContact) await this.openDirect(user.id);
+    return isContact;
   }
 
   async accept(userId) {
@@ -78,21 +91,53 @@ export class Chat {
 
   async openDirect(userId) {
     const found = await this.#rest.call("POST", "conversations/direct", { user_id: userId });
-    this.conversations.set(found.id, found);
-    await this.open(found.id);
+    this.conversations.keep(found);
+    await this.show(found.id);
   }
 
-  async open(id) {
+  // Make a group of contacts: its id.
+  async createGroup(name, description, memberIds) {
+    const made = { name, description, member_ids: memberIds };
+    const { conversation_id: id } = await this.#rest.call("POST", "groups", made);
+    await this.conversations.read(id);
+    return id;
+  }
+
+  // What an invitation leads to.
+  preview(token) {
+    return this.#rest.call("POST", "groups/preview", { token });
+  }
+
+  // Join by an invitation: the group's id, or null where somebody has to approve first.
+  async join(token) {
+    const { conversation_id: id, role } = await this.#rest.call("POST", "groups/join", { token });
+    if (!role) return null;
+    await this.conversations.read(id);
+    return id;
+  }
+
+  async leave() {
+    const id = this.openId;
+    await this.group.leave();
+    this.#forget(id);
+    this.#page.changed();
+  }
+
+  // Report a message, {conversation_id, seq}, or a user, {user_id}, to the moderators.
+  report(what, reason, comment) {
+    return this.#rest.call("POST", "reports", { ...what, reason, comment });
+  }
+
+  async show(id) {
     this.openId = id;
     this.#page.changed();
-    if (!this.#log(id).loaded) await this.#readPage(id);
+    if (!this.logs.get(id).loaded) await this.logs.readPage(id);
     this.markRead();
   }
 
   async loadOlder() {
-    const log = this.#log(this.openId);
-    const first = log.inOrder()[0]?.seq;
-    if (first) await this.#readPage(this.openId, first);
+    const first = this.logs.get(this.openId).inOrder()[0]?.seq;
+    if (first) await this.logs.readPage(this.openId, first);
   }
 
   say(text) {
@@ -101,15 +146,24 @@ export class Chat {
     this.#page.changed();
   }
 
+  edit({ conversation_id, seq }, text) {
+    return this.socket.ask({ type: "message.edit", conversation_id, seq, text });
+  }
+
+  delete({ conversation_id, seq }) {
+    return this.socket.ask({ type: "message.delete", conversation_id, seq });
+  }
+
   // Tell the server that everything in the open conversation was seen.
   markRead() {
-    const conversation = this.conversations.get(this.openId);
-    const cursor = this.logs.get(this.openId)?.cursor;
-    if (!conversation || !cursor || conversation.read_seq >= cursor || document.hidden) return;
+    const conversation = this.open;
+    if (!conversation) return;
+    const { cursor } = this.logs.get(this.openId);
+    if (!cursor || conversation.read_seq >= cursor || document.hidden) return;
     if (this.state !== "live") return;
-    this.socket.send({ type: "receipt.mark_read", conversation_id: this.openId, seq: cursor });
-    conversation.read_seq = cursor;
-    conversation.unread = 0;
+    const id = this.openId;
+    this.socket.send({ type: "receipt.mark_read", ref: "read", conversation_id: id, seq: cursor });
+    this.conversations.markRead(id, cursor);
     this.#page.changed();
   }
 
@@ -120,20 +174,17 @@ export class Chat {
     this.socket.send({ type: "typing.start", ref: "typing", conversation_id: this.openId });
   }
 
-  // What there is to say of the open conversation beside its messages.
-  sign() {
-    const typist = this.#typists.get(this.openId);
-    if (typist?.until > Date.now()) return `${this.nameOf(typist.userId)} is typing …`;
-    const seq = this.#readBy.get(this.openId);
-    return seq ? `Read up to #${seq}` : "";
-  }
-
   // --- the socket ---------------------------------------------------------------------
 
   #become(state, detail) {
     this.state = state;
     this.detail = detail;
-    if (state === "live") this.outbox.resume();
+    if (state === "live") {
+      this.outbox.resume();
+      this.answers.resumeAll();
+    } else {
+      this.people.forgetPresence();
+    }
     this.#page.changed();
   }
 
@@ -144,165 +195,76 @@ export class Chat {
     return false;
   }
 
-  #cursors() {
-    const known = [...this.logs].filter(([, log]) => log.cursor !== null);
-    return Object.fromEntries(known.map(([id, log]) => [id, log.cursor]));
-  }
-
   #receive(frame) {
-    switch (frame.type) {
-      case "welcome":
-        for (const log of this.logs.values()) log.fetching = false;
-        if (frame.feed_seq !== this.#feedSeq) this.#follow(frame.feed_seq);
-        break;
-      case "user.changed":
-        this.#follow(frame.feed_seq);
-        break;
-      case "message.created":
-      case "message.changed":
-        this.#take(frame.message.conversation_id, frame.message.changed_seq, frame.message);
-        break;
-      case "skip":
-        this.#take(frame.conversation_id, frame.seq, null);
-        break;
-      case "range":
-        if (!this.#log(frame.conversation_id).takeRange(frame)) this.#fetch(frame.conversation_id);
-        break;
-      case "receipt.updated":
-        this.#takeReceipts(frame.conversation_id, frame.receipts ?? []);
-        break;
-      case "typing.started":
-        this.#typists.set(frame.conversation_id, {
-          userId: frame.user_id,
-          until: Date.now() + frame.expires_in * 1000,
-        });
-        setTimeout(() => this.#page.changed(), frame.expires_in * 1000);
-        break;
-      case "typing.stopped":
-        this.#typists.delete(frame.conversation_id);
-        break;
-      case "pong":
-        this.#compareHeads(frame.heads);
-        break;
-      case "conversation.added":
-        this.conversations.set(frame.conversation.id, frame.conversation);
-        this.#startAgain(frame.conversation.id, frame.cursor);
-        break;
-      case "conversation.behind":
-        this.#startAgain(frame.conversation_id, null);
-        break;
-      case "conversation.removed":
-        this.conversations.delete(frame.conversation_id);
-        this.logs.delete(frame.conversation_id);
-        if (this.openId === frame.conversation_id) this.openId = null;
-        break;
-      case "reset":
-        this.#reset(frame.conversation_id);
-        break;
-      case "reply":
-        this.outbox.answer(frame);
-        break;
-      case "error":
-        this.#takeError(frame);
-        break;
-    }
+    this.#handlers[frame.type]?.(frame);
     this.#page.changed();
     this.markRead();
   }
 
+  // By type of frame. What is not here is for the developer's eyes only.
+  #handlers = {
+    welcome: ({ feed_seq: feedSeq }) => {
+      this.logs.forgetFetches();
+      if (feedSeq !== this.#feedSeq) this.#follow(feedSeq);
+    },
+    "user.changed": ({ feed_seq: feedSeq }) => this.#follow(feedSeq),
+    "message.created": ({ message }) => this.#takeMessage(message),
+    "message.changed": ({ message }) => this.#takeMessage(message),
+    skip: ({ conversation_id: id, seq }) => this.logs.take(id, seq, null),
+    range: (frame) => this.logs.takeRange(frame),
+    pong: ({ heads }) => this.logs.compareHeads(heads),
+    "conversation.added": ({ conversation, cursor }) => {
+      this.conversations.keep(conversation);
+      this.logs.start(conversation.id, cursor);
+    },
+    "conversation.behind": ({ conversation_id: id }) => this.logs.start(id, null),
+    "conversation.removed": ({ conversation_id: id }) => this.#lose(id),
+    reset: ({ conversation_id: id }) => this.logs.reset(id),
+    "receipt.updated": (frame) => this.#takeReceipts(frame),
+    "typing.started": (frame) => this.signs.startTyping(frame),
+    "typing.stopped": (frame) => this.signs.stopTyping(frame.conversation_id, frame.user_id),
+    "presence.snapshot": (frame) => this.people.receive(frame),
+    "presence.changed": (frame) => this.people.receive(frame),
+    "bot.streamed": (frame) => {
+      // The message may have been faster.
+      const log = this.logs.get(frame.conversation_id);
+      if (!log.hasReply(frame.question_seq, frame.bot_id)) this.answers.take(frame);
+    },
+    "bot.finished": (frame) => this.answers.finish(frame),
+    reply: (frame) => this.outbox.answer(frame),
+    error: (frame) => this.#takeError(frame),
+  };
+
   #takeError(frame) {
-    if (this.outbox.answer(frame) || frame.ref === "typing") return;
-    for (const log of this.logs.values()) log.fetching = false;
+    if (this.outbox.answer(frame) || HINTS.includes(frame.ref)) return;
+    this.logs.forgetFetches();
     this.#page.problem(`${frame.code}: ${frame.message}`);
   }
 
-  #takeReceipts(id, receipts) {
-    const conversation = this.conversations.get(id);
-    for (const { user_id: userId, read_seq: seq } of receipts) {
-      if (userId !== this.user.id) {
-        this.#readBy.set(id, Math.max(seq ?? 0, this.#readBy.get(id) ?? 0));
-      } else if (conversation && seq > conversation.read_seq) {
-        // Another of one's devices has read.
-        conversation.read_seq = seq;
-        if (seq >= (this.logs.get(id)?.cursor ?? 0)) conversation.unread = 0;
-      }
-    }
+  #takeMessage(message) {
+    this.logs.take(message.conversation_id, message.changed_seq, message);
   }
 
-  #take(id, position, message) {
-    const log = this.#log(id);
-    const isNews = log.cursor !== null && position > log.cursor;
-    if (!log.take(position, message)) {
-      this.#fetch(id);
-      return;
-    }
-    const conversation = this.conversations.get(id);
-    if (!isNews || !message || !conversation) return;
-    if (message.seq >= (conversation.last_message?.seq ?? 0)) conversation.last_message = message;
-    const isNewText = message.seq === position && message.kind === "text";
-    if (isNewText && message.sender_id !== this.user.id) conversation.unread += 1;
+  #takeNews(id, messages) {
+    for (const message of messages) this.#noteAnswers(message);
+    this.conversations.takeNews(id, messages, this.user.id);
   }
 
-  // Ask for what is missing after the cursor; where there is none, find one.
-  #fetch(id) {
-    const log = this.#log(id);
-    if (log.fetching) return;
-    if (log.cursor === null) {
-      this.#attempt(this.#readPage(id));
-      return;
-    }
-    log.fetching = this.socket.send({
-      type: "conversation.fetch",
-      conversation_id: id,
-      after: log.cursor,
-    });
+  #noteAnswers(message) {
+    this.signs.stopTyping(message.conversation_id, message.sender_id);
+    if (message.reply_to) this.answers.settle(message);
+    const isNew = message.seq === message.changed_seq && message.sender_id === this.user.id;
+    const peer = this.conversations.get(message.conversation_id)?.peer;
+    if (isNew && peer?.bot) this.answers.expect(message.conversation_id, message.seq, peer.id);
   }
 
-  #compareHeads(heads) {
-    for (const [id, head] of Object.entries(heads)) {
-      const cursor = this.#log(id).cursor;
-      if (cursor === null || cursor < head) this.#fetch(id);
-    }
-  }
-
-  #reset(id) {
-    if (id) {
-      this.#startAgain(id, null);
-      return;
-    }
-    // The server's log is another one now. It goes on to announce every conversation.
-    for (const log of this.logs.values()) log.drop();
-  }
-
-  #startAgain(id, cursor) {
-    const log = this.#log(id);
-    log.drop();
-    log.cursor = cursor;
-    if (cursor === null || id === this.openId) this.#attempt(this.#readPage(id));
+  #takeReceipts(frame) {
+    this.signs.takeReceipts(frame);
+    const own = frame.receipts?.find(({ user_id: userId }) => userId === this.user.id);
+    if (own) this.conversations.markRead(frame.conversation_id, own.read_seq);
   }
 
   // --- REST ---------------------------------------------------------------------------
-
-  #log(id) {
-    if (!this.logs.has(id)) this.logs.set(id, new Log(null));
-    return this.logs.get(id);
-  }
-
-  async #readPage(id, before) {
-    const query = new URLSearchParams({ limit: PAGE, ...(before && { before }) });
-    const { results, head } = await this.#rest.call("GET", `conversations/${id}/messages?${query}`);
-    const log = this.#log(id);
-    log.takePage(results);
-    log.loaded = true;
-    log.complete = results.length < PAGE;
-    if (log.cursor === null) {
-      log.cursor = head;
-      // What happened while the page was on its way was ignored.
-      this.#fetch(id);
-    }
-    this.#page.changed();
-    this.markRead();
-  }
 
   #follow(feedSeq) {
     this.#attempt(
@@ -319,22 +281,20 @@ export class Chat {
   }
 
   async #readListsNow() {
-    const [contacts, requests, conversations] = await Promise.all([
-      this.#rest.all("contacts"),
-      this.#rest.all("contact-requests/incoming"),
-      this.#rest.all("conversations"),
-    ]);
-    this.contacts = contacts;
-    this.requests = requests;
-    this.conversations = new Map(conversations.map((one) => [one.id, this.#withNews(one)]));
+    await Promise.all([this.conversations.readAll(), this.people.read()]);
     this.#page.changed();
   }
 
-  // A conversation as REST has it, except for what the socket told while that was on its way.
-  #withNews(listed) {
-    const known = this.conversations.get(listed.id);
-    if (!known || (this.logs.get(listed.id)?.cursor ?? 0) <= listed.head) return listed;
-    return { ...listed, unread: known.unread, last_message: known.last_message };
+  // We were removed from it, or left elsewhere.
+  #lose(id) {
+    if (id === this.openId) this.#page.problem("You are not in this conversation any more.");
+    this.#forget(id);
+  }
+
+  #forget(id) {
+    this.conversations.remove(id);
+    this.logs.remove(id);
+    if (this.openId === id) this.openId = null;
   }
 
   #attempt(promise) {

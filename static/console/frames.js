@@ -69,7 +69,7 @@ export class Frames {
     showAtEnd(byId("frames"), this.#shown);
   }
 
-  clear() {
+  forget() {
     this.#shown = [];
     showAtEnd(byId("frames"), []);
   }

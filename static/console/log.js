@@ -55,6 +55,12 @@ export class Log {
     this.loaded = this.complete = this.fetching = false;
   }
 
+  // Whether somebody has answered the message at this place.
+  hasReply(seq, senderId) {
+    const isReply = (one) => one.reply_to === seq && one.sender_id === senderId;
+    return [...this.messages.values()].some(isReply);
+  }
+
   inOrder() {
     return [...this.messages.values()].sort((one, other) => one.seq - other.seq);
   }

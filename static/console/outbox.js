@@ -11,7 +11,7 @@ function newClientId() {
 }
 
 export class Outbox {
-  // By conversation id, oldest first: {clientId, text, underWay}.
+  // By conversation id, oldest first: {clientId, text, underWay, againAt, why}.
   #queues = new Map();
   #send;
   #refused;
@@ -26,7 +26,7 @@ export class Outbox {
   add(conversationId, text) {
     const queue = this.#queues.get(conversationId) ?? [];
     this.#queues.set(conversationId, queue);
-    queue.push({ clientId: newClientId(), text, underWay: false });
+    queue.push({ clientId: newClientId(), text, underWay: false, againAt: 0, why: "" });
     this.#next(conversationId);
   }
 
@@ -48,8 +48,9 @@ export class Outbox {
       const item = queue[0];
       if (!item?.underWay || item.clientId !== frame.ref) continue;
       if (frame.type === "error" && frame.retry) {
-        item.underWay = false;
         const seconds = frame.retry_after ?? RETRY_SECONDS;
+        Object.assign(item, { underWay: false, againAt: Date.now() + seconds * 1000 });
+        item.why = frame.message;
         setTimeout(() => this.#next(conversationId), seconds * 1000);
         return true;
       }

@@ -26,6 +26,9 @@ export class Socket {
   #pingTimer = 0;
   #heardAt = 0;
   #epoch;
+  // Who waits for the answer to a command, by its ref.
+  #asked = new Map();
+  #refs = 0;
 
   // `client` offers: ticket() (a promise), cursors() {id: position}, feedSeq() (or undefined),
   // receive(frame), status(state, detail), trace(direction, text), failed(error) → go on?
@@ -56,6 +59,15 @@ export class Socket {
     this.#socket.send(text);
     this.#client.trace("sent", text);
     return true;
+  }
+
+  // Send a command; its reply, or thrown what the server or the line has against it.
+  ask(command) {
+    const ref = `ask-${++this.#refs}`;
+    return new Promise((resolve, reject) => {
+      if (this.send({ ...command, ref })) this.#asked.set(ref, { resolve, reject });
+      else reject(new Error("Not connected."));
+    });
   }
 
   async #connect() {
@@ -96,6 +108,7 @@ export class Socket {
       for (const one of frame.frames) this.#take(one);
       return;
     }
+    if (this.#answer(frame)) return;
     if (frame.type === "welcome") this.#epoch = frame.epoch;
     if (frame.type === "bye") this.#comeBackAt = Date.now() + frame.reconnect_in * 1000;
     if (frame.type === "live") {
@@ -106,6 +119,16 @@ export class Socket {
     // After `receive`, which may have dropped cursors.
     if (frame.type === "welcome" || frame.type === "resync") this.#sync();
     if (frame.type === "error" && frame.ref === SYNC_REF && frame.retry) this.#syncLater(frame);
+  }
+
+  // Whether the frame is what somebody waits for.
+  #answer(frame) {
+    const asked = this.#asked.get(frame.ref);
+    if (!asked) return false;
+    this.#asked.delete(frame.ref);
+    if (frame.type === "error") asked.reject(new Error(frame.message));
+    else asked.resolve(frame);
+    return true;
   }
 
   #syncLater({ retry_after: seconds }) {
@@ -140,6 +163,8 @@ export class Socket {
   #gone(state, detail) {
     clearInterval(this.#pingTimer);
     this.#socket = null;
+    for (const { reject } of this.#asked.values()) reject(new Error("The connection was lost."));
+    this.#asked.clear();
     if (!this.#wanted) {
       this.#client.status(state, detail);
       return;

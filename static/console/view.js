@@ -61,3 +61,16 @@ export class Kept {
     this.#nodes.clear();
   }
 }
+
+// Somebody's sign: a letter on one of six colours, which says nothing to a screen reader.
+export function avatar(name, id) {
+  const letter = [...name.replace(/[^\p{L}\p{N}]/gu, "")][0] ?? "?";
+  const sign = make("span", { className: `avatar hue-${BigInt(id) % 6n}` }, letter);
+  sign.setAttribute("aria-hidden", "true");
+  return sign;
+}
+
+// A name: whatever direction it runs in, the words around it stay in their places.
+export function nameTag(name) {
+  return make("bdi", { textContent: name });
+}

@@ -43,8 +43,6 @@ def on_loop(work):
 @pytest.fixture
 def open_socket(settings):
     """Opens sockets of users; when the test is over, all of them have gone and are seen gone."""
-    # The loops that are asleep by now sleep on: nothing takes more than a second.
-    settings.PRESENCE_LEASE_SECONDS = 1.0
     opened = []
 
     async def come(phone, user):
@@ -62,6 +60,8 @@ def open_socket(settings):
         for greeted, _ in opened:
             greeted.leave()
 
+    # So that closed sockets do not count for long.
+    settings.PRESENCE_LEASE_SECONDS = 1.0
     on_loop(leave())
     shown = {user.id for _, user in opened if user.last_seen_for != "nobody"}
     left = timezone.now() - timedelta(seconds=5)
@@ -245,10 +245,11 @@ def test_connecting_costs_the_same_however_many_contacts_there_are(monkeypatch, 
 def test_who_reads_slowly_is_told_once_they_have_read(open_socket):
     alice, bob = make_user(), make_user()
     befriend(alice, bob)
-    tablet = on_loop(open_socket(device_of(bob), bob))
+    device = device_of(bob)
+    tablet = on_loop(open_socket(device, bob))
     tablet.stuck = 100_000
     on_loop(open_socket(device_of(alice), alice))
-    while not device_of(bob).get(card(alice)).json()["online"]:
+    while not device.get(card(alice)).json()["online"]:
         pass
     on_loop(quiet())
     assert tablet.of("presence.changed") == []

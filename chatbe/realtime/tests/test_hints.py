@@ -38,9 +38,24 @@ async def test_a_hint_reaches_those_it_is_for_and_who_are_live():
     hub.attach(late, Membership(CONVERSATION, 4, 1))
     everybody = [*sockets, late, connect(hub, 5)]
     assert shown(hub, everybody) == [0, 1, 2, 3]
-    assert shown(hub, everybody, but=1) == [2, 3]
+    assert shown(hub, everybody, by=1) == [2, 3]
+    assert shown(hub, everybody, but=(2, 3)) == [0, 1]
     assert shown(hub, everybody, only=[1, 3, 4, 5]) == [0, 1, 3]
+    assert shown(hub, everybody, only=[3, 3]) == [3]
     assert shown(hub, everybody, only=[]) == []
+
+
+async def test_what_somebody_does_is_not_shown_to_those_who_have_blocked_them():
+    hub = make_hub()
+    sockets = [attached(hub, user_id) for user_id in (1, 2, 3)]
+    hub.note_blocks(2, frozenset({1}))
+    assert shown(hub, sockets, by=1) == [2]
+    assert shown(hub, sockets, by=3) == [0, 1]
+    hub.note_blocks(2, frozenset())
+    assert shown(hub, sockets, by=1) == [1, 2]
+    hub.note_blocks(3, frozenset({1}))
+    hub.remove(sockets[2])
+    assert not hub.blocks
 
 
 async def test_a_hint_does_not_run_ahead_of_the_log():
@@ -63,7 +78,7 @@ def packed(*hints):
 
 
 def test_a_hint_comes_out_of_the_bus_as_it_went_in():
-    hint = Hint(CONVERSATION, FRAME, only=[1, 2], but=3, after=4, passing=True)
+    hint = Hint(CONVERSATION, FRAME, only=[1, 2], by=3, after=4, passing=True, but=(5,))
     assert decode_hints(packed(hint)) == [hint]
 
 

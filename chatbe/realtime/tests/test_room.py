@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from chatbe.realtime.frames import message_created
 from chatbe.realtime.room import Event
+from chatbe.realtime.slow import check_stalled
 from chatbe.realtime.sources import Membership
 from chatbe.realtime.tests.sockets import State, connect, copy_of, make_hub
 
@@ -156,7 +157,7 @@ async def test_who_takes_nothing_for_too_long_is_dropped(settings):
     slow, room = attached(hub, 1)
     slow.writer.stuck = slow.stalled_bytes = settings.SOCKET_STALL_BYTES
     slow.stalled_at -= 1
-    hub.check_stalled()
+    check_stalled(hub)
     assert slow.writer.aborted
     assert slow.state is State.CLOSED
     assert not hub.users

@@ -1,46 +1,48 @@
-"""`manage.py seed_demo`: three people to try things with."""
+"""`manage.py seed_demo`: people to try things with."""
 
-import secrets
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
 
-from accounts.services import register_user
-from contacts.selectors import may_talk
-from contacts.services import add_contact
-
-NAMES = ("alice", "bob", "carol")
+from chatbe.core.commands import OperatorCommand
+from chatbe.operations.demo import CROWD, NAMES, make_group, make_people, passwords_in, say
 
 
-class Command(BaseCommand):
-    """Make alice, bob and carol, contacts of each other; what is there already stays."""
+class Command(OperatorCommand):
+    """Make alice, bob and carol, a group of them, and more; what is there already stays."""
 
     help = "Make the demo people alice, bob and carol and print their passwords."
+    example = "seed_demo --users 50 --messages 1000"
+    is_long = True
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--users", type=int, default=len(NAMES), metavar="N", help="so many people in all"
+        )
+        parser.add_argument(
+            "--messages", type=int, default=0, metavar="N", help="so many messages in their group"
+        )
+        parser.add_argument("--yes", action="store_true", help="in production, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.PRODUCTION:
-            raise CommandError("Demo people have no place in production.")
-        users = {}
-        passwords = settings.DATA_DIR / "demo_passwords"
-        if not passwords.exists():
-            settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-            passwords.write_text("".join(f"{n} {n}-{secrets.token_hex(4)}\n" for n in NAMES))
-            passwords.chmod(0o600)
-        known = dict(line.split() for line in passwords.read_text().splitlines())
-        for name in NAMES:
-            user = get_user_model().objects.filter(username=name).first()
-            if user is None:
-                user = register_user(
-                    username=name, email=f"{name}@example.org", password=known[name]
-                )
-            users[name] = user
-        for name, other in (("alice", "bob"), ("alice", "carol"), ("bob", "carol")):
-            # Two who ask each other are contacts, whatever the policy is.
-            for asking, asked in ((name, other), (other, name)):
-                if not may_talk(users[asking].id, users[asked].id):
-                    add_contact(user=users[asking], username=asked)
+        if settings.PRODUCTION and not options["yes"]:
+            self.refuse("Demo people have no place in production; if you are sure, say --yes.")
+        count = max(options["users"], len(NAMES))
+        if options["dry_run"]:
+            self.stdout.write(
+                f"Would make up to {count} people, their group, and {options['messages']} messages."
+            )
+            return
+        passwords = passwords_in(settings.DATA_DIR / "demo_passwords")
+        people = make_people(count, passwords)
+        group_id = make_group(people)
+        said = self.follow(say(group_id, people, options["messages"]), "messages")
         self.stdout.write("Demo people (username and password):")
         for name in NAMES:
-            self.stdout.write(f"  {name:6} {known[name]}")
+            self.stdout.write(f"  {name:6} {passwords[name]}")
+        if count > len(NAMES):
+            self.stdout.write(f"  demo{len(NAMES) + 1} to demo{count}: {passwords[CROWD]}")
+        if said:
+            self.stdout.write(f"They said {said} things in their group.")

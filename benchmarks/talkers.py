@@ -1,0 +1,188 @@
+"""People who talk with each other for a while: what the chatting workloads share.
+
+The first members of each conversation write, each keeping so many messages unanswered: the
+next one leaves when a reply, which means committed, comes in. All members must get every
+message as an event.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from picows import WSMsgType
+
+from benchmarks.cpu import busy_seconds, cpu_seconds
+from benchmarks.figures import percentile
+from benchmarks.frames import Scanner
+from benchmarks.job import Conversation, Job, Outcome, Seat
+from benchmarks.sockets import Socket, open_all
+
+TEXT = "Are you coming tonight? We start at eight."
+# How long replies and then events may still arrive after the last send. A lost hint is
+# made good within 10 s (docs/protocol.md).
+DRAIN_SECONDS = 12.0
+
+
+class Talker(Socket):
+    """Sends the next message when one is answered. A refused one is not followed."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        scanner: Scanner,
+        *,
+        conversation_id: str,
+        client_id: str,
+        latencies: list[float],
+    ) -> None:
+        super().__init__(seat, scanner)
+        self.sent = 0
+        self.refused: list[int] = []
+        self.pending: dict[bytes, float] = {}
+        self._client_id = client_id
+        self._frame = (
+            f'{{"type":"message.send","conversation_id":"{conversation_id}",'
+            f'"client_id":"{client_id}.%d","text":"{TEXT}","ref":"%d"}}'
+        ).encode()
+        self._latencies = latencies
+        self._is_sending = False
+
+    def start(self, in_flight: int) -> None:
+        self._is_sending = True
+        for _ in range(in_flight):
+            self._send()
+
+    def stop(self) -> None:
+        self._is_sending = False
+
+    @property
+    def answered(self) -> int:
+        """How many messages were answered with a reply."""
+        return self.sent - len(self.pending) - len(self.refused)
+
+    def acked(self) -> list[str]:
+        """Their client_ids."""
+        unknown = {int(ref) for ref in self.pending} | set(self.refused)
+        numbers = range(1, self.sent + 1)
+        return [f"{self._client_id}.{number}" for number in numbers if number not in unknown]
+
+    def on_reply(self, ref: bytes) -> None:
+        self._latencies.append(time.perf_counter() - self.pending.pop(ref))
+        if self._is_sending:
+            self._send()
+
+    def on_error(self, ref: bytes) -> None:
+        if self.pending.pop(ref, None) is not None:
+            self.refused.append(int(ref))
+
+    def _send(self) -> None:
+        self.sent += 1
+        self.pending[b"%d" % self.sent] = time.perf_counter()
+        self.transport.send(WSMsgType.TEXT, self._frame % (self.sent, self.sent))
+
+
+async def talk(job: Job, conversations: Sequence[Conversation], *, talkers: int) -> Outcome:
+    """Connect the members of these conversations, nobody of two, and let them talk.
+
+    The figures are those that FIGURES of the workloads choose from.
+    """
+    latencies: list[float] = []
+    talks = [_Talk(job, conversation, talkers, latencies) for conversation in conversations]
+    sockets = [socket for talk in talks for socket in talk.sockets]
+    await open_all(sockets)
+    for talk in talks:
+        for talker in talk.talkers:
+            talker.start(int(job.options["in-flight"]))
+    await asyncio.sleep(job.options["warm-up"])
+    before = _Reading(job, sockets, latencies)
+    await asyncio.sleep(job.options["seconds"])
+    after = _Reading(job, sockets, latencies)
+    for talk in talks:
+        for talker in talk.talkers:
+            talker.stop()
+    await _wait(lambda: not any(talk.pending for talk in talks))
+    await _wait(lambda: all(min(talk.differences()) >= 0 for talk in talks))
+
+    faults = sum((socket.faults for socket in sockets), Counter[str]())
+    faults["not answered"] = sum(talk.pending for talk in talks)
+    differences = [difference for talk in talks for difference in talk.differences()]
+    faults["event not delivered"] = -sum(min(difference, 0) for difference in differences)
+    for socket in sockets:
+        socket.close()
+    figures = _figures(before, after, sorted(latencies[before.acked : after.acked]))
+    # No fault: the wire promises at least once, cursors make it exactly once.
+    figures["repeated"] = sum(max(difference, 0) for difference in differences)
+    return Outcome(
+        figures=figures,
+        acked=[client_id for talk in talks for client_id in talk.acked()],
+        faults=dict(+faults),
+    )
+
+
+class _Talk:
+    """One conversation and the sockets of its members."""
+
+    def __init__(
+        self, job: Job, conversation: Conversation, talkers: int, latencies: list[float]
+    ) -> None:
+        scanner = Scanner(job.separator)
+        self.talkers = [
+            Talker(
+                job.seats[place],
+                scanner,
+                conversation_id=conversation.id,
+                client_id=f"{job.prefix}.{place}",
+                latencies=latencies,
+            )
+            for place in conversation.members[:talkers]
+        ]
+        listeners = [Socket(job.seats[place], scanner) for place in conversation.members[talkers:]]
+        self.sockets: list[Socket] = [*self.talkers, *listeners]
+
+    @property
+    def pending(self) -> int:
+        return sum(len(talker.pending) for talker in self.talkers)
+
+    def acked(self) -> list[str]:
+        return [client_id for talker in self.talkers for client_id in talker.acked()]
+
+    def differences(self) -> list[int]:
+        """How many events too many, or too few, each member has."""
+        expected = sum(talker.answered for talker in self.talkers)
+        return [socket.delivered - expected for socket in self.sockets]
+
+
+class _Reading:
+    """All counters at one moment."""
+
+    def __init__(self, job: Job, sockets: Sequence[Socket], latencies: list[float]) -> None:
+        self.time = time.perf_counter()
+        self.acked = len(latencies)
+        self.delivered = sum(socket.delivered for socket in sockets)
+        self.cpu = {**cpu_seconds(job.processes), "generator": time.process_time()}
+        # What disturbed the run: everything that is not ours.
+        self.cpu["other"] = busy_seconds() - sum(self.cpu.values())
+
+
+def _figures(before: _Reading, after: _Reading, ordered: list[float]) -> dict[str, float]:
+    seconds = after.time - before.time
+    used = {name: after.cpu[name] - before.cpu[name] for name in after.cpu}
+    delivered = after.delivered - before.delivered
+    waits = {"p50": percentile(ordered, 0.50), "p99": percentile(ordered, 0.99)} if ordered else {}
+    return {
+        "acked": len(ordered) / seconds,
+        **{name: wait * 1e3 for name, wait in waits.items()},
+        "delivered": delivered / seconds,
+        "server_us": used["server"] / max(len(ordered), 1) * 1e6,
+        "delivery_us": used["server"] / max(delivered, 1) * 1e6,
+        # Clocks that tick at different moments can make nothing a little less than that.
+        **{f"{name}_cpu": max(100 * value / seconds, 0) for name, value in used.items()},
+    }
+
+
+async def _wait(condition: Callable[[], bool]) -> None:
+    """Until it holds, or for DRAIN_SECONDS: what is missing then shows in the counts."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)

@@ -1,0 +1,45 @@
+"""The chatbot, which old clients know under one name only: the bot that was made first."""
+
+from django.db import transaction
+
+from accounts.models import User
+from chatbe.compat.selectors import find_direct
+from chatbe.core.errors import NotFound
+from chatbot.selectors import list_bots
+from contacts.selectors import list_contacts
+from contacts.services import add_contact
+from conversations.models import Membership
+from conversations.services.direct import open_direct
+from groups.services.members import add_members
+
+
+def direct_with_bot(user_id: int) -> int:
+    """The id of the user's conversation with the bot, made if need be. NotFound."""
+    bot = _first_bot(user_id)
+    known = find_direct(user_id, bot.id)
+    if known is not None:
+        return known
+    conversation_id, _ = open_direct(user_id=user_id, other_id=bot.id)
+    return conversation_id
+
+
+def bring_bot(*, user_id: int, group_id: int) -> None:
+    """See to it that a group has a bot, as any member may who may add people.
+
+    NotFound, Forbidden, Conflict, RateLimited.
+    """
+    members = Membership.objects.filter(conversation_id=group_id, left_seq=None)
+    if members.filter(user__is_bot=True, user__is_active=True).exists():
+        return
+    bot = _first_bot(user_id)
+    with transaction.atomic():
+        if not list_contacts(user_id).filter(user=bot).exists():
+            add_contact(user=User.objects.get(id=user_id), username=bot.username)
+        add_members(user_id=user_id, conversation_id=group_id, member_ids=[bot.id])
+
+
+def _first_bot(viewer_id: int) -> User:
+    bot = list_bots(viewer_id=viewer_id).order_by("id").first()
+    if bot is None:
+        raise NotFound("There is no chatbot here.")
+    return bot

@@ -1,0 +1,32 @@
+"""Erasing somebody: their account, and if wanted what they wrote.
+
+In steps, each of which may be taken again: whoever is killed between two, or in the middle
+of one, runs it once more. The account goes last, so that its name leads to it until then.
+"""
+
+from collections.abc import Iterator
+
+from accounts.models import User
+from accounts.services import erase_account, set_user_active
+from chatbe.operations.joined import BELONGINGS
+from conversations.selectors.own import count_own_texts
+from conversations.services.emptying import empty_texts_of
+
+
+def what_is_kept(user_id: int) -> dict[str, int]:
+    """How many rows of each sort there are about a user."""
+    kept = {belonging.name: belonging.rows(user_id).count() for belonging in BELONGINGS}
+    return kept | {"texts": count_own_texts(user_id)}
+
+
+def erase_user(user_id: int, *, empty_messages: bool) -> Iterator[int]:
+    """Erase a user, once or again; yields how many messages each batch has emptied. NotFound."""
+    if not User.objects.filter(id=user_id, is_active=False).exists():
+        # From here on they write nothing that would have to be emptied after all.
+        set_user_active(user_id=user_id, is_active=False)
+    if empty_messages:
+        yield from empty_texts_of(user_id)
+    erase_account(user_id=user_id)
+    if empty_messages:
+        # What was on its way into a group when they were shut out.
+        yield from empty_texts_of(user_id)

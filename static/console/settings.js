@@ -1,0 +1,50 @@
+// How the open group is called and governed.
+
+import { onSubmit } from "./attempt.js";
+import { byId } from "./view.js";
+
+export class Settings {
+  #form = byId("settings");
+  // The details that the form shows, and whether somebody has begun to change them.
+  #shown = null;
+  #isTouched = false;
+
+  constructor(page) {
+    this.#form.addEventListener("input", () => {
+      this.#isTouched = true;
+    });
+    onSubmit("settings", async () => {
+      const { group } = page.chat;
+      const changes = this.#fields.filter((field) => valueOf(field) !== group.details[field.name]);
+      this.#isTouched = false;
+      await group.change(Object.fromEntries(changes.map((one) => [one.name, valueOf(one)])));
+    });
+    byId("group").addEventListener("close", () => {
+      this.#isTouched = false;
+      this.#shown = null;
+    });
+  }
+
+  draw({ details }) {
+    if (details === this.#shown || this.#isTouched) return;
+    this.#shown = details;
+    for (const field of this.#fields) {
+      if (field.type === "checkbox") field.checked = details[field.name];
+      else field.value = details[field.name];
+    }
+  }
+
+  forget() {
+    this.#form.reset();
+    this.#shown = null;
+  }
+
+  get #fields() {
+    return [...this.#form.elements].filter((field) => field.name);
+  }
+}
+
+function valueOf(field) {
+  if (field.type === "checkbox") return field.checked;
+  return field.type === "number" ? Number(field.value) : field.value;
+}

@@ -1,0 +1,154 @@
+"""Groups over the old interface."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+import pytest
+
+from tests.account import call
+from tests.compat_client import Refused
+from tests.test_compat import ABSENT, logged_in, refusal
+
+
+def new_name():
+    return f"group {uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+async def circle(served):
+    """Alice, who has Bob and Carol for contacts, and her group with both of them."""
+    alice, bob, carol = [await logged_in(served.strangers()[0]) for _ in range(3)]
+    for other in (bob, carol):
+        await alice.add_contact(other.username)
+    name = new_name()
+    await alice.make_group(name, [bob.username, carol.username])
+    return alice, bob, carol, name
+
+
+async def test_a_group_is_made_of_contacts_under_a_name_that_is_free(circle):
+    alice, bob, carol, name = circle
+    other = new_name()
+    made = await alice.make_group(other, [])
+    assert made["name"] == other
+    assert made["createdAt"] <= made["updatedAt"]
+    for group, members in (
+        (name, []),
+        (new_name(), [ABSENT]),
+        (new_name(), [bob.username, ABSENT]),
+        (new_name(), [alice.username]),
+        ("", []),
+        ("x" * 200, []),
+    ):
+        assert (await refusal(alice.make_group(group, members)))[0] == 400, group
+    # Free for whoever is in no group of that name.
+    await carol.make_group(other, [])
+    assert (await refusal(bob.make_group(name, [])))[0] == 400
+
+
+async def test_of_two_who_make_a_group_of_one_name_at_once_one_does(circle):
+    alice, *_ = circle
+    name = new_name()
+    outcomes = await asyncio.gather(
+        *(alice.make_group(name, []) for _ in range(6)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    assert (len(outcomes), len(refused)) == (6, 5)
+    assert {one.status for one in refused} == {400}
+
+
+async def test_members_add_their_contacts_and_admins_remove(circle, served):
+    alice, bob, carol, name = circle
+    dora = await logged_in(served.strangers()[0])
+    assert (await refusal(bob.add_to_group(name, [dora.username])))[0] == 400
+    await bob.add_contact(dora.username)
+    assert (await refusal(bob.add_to_group(name, [dora.username, alice.username])))[0] == 400
+    assert (await refusal(dora.group_messages(name)))[0] == 400
+    before = await bob.add_to_group(name, [dora.username])
+    assert (await refusal(bob.add_to_group(name, [dora.username])))[0] == 400
+    assert await dora.group_messages(name) == []
+    for client, member in ((bob, dora), (bob, alice), (alice, alice), (carol, carol)):
+        assert (await refusal(client.remove_from_group(name, member.username)))[0] == 400
+    after = await alice.remove_from_group(name, dora.username)
+    assert after["id"] == before["id"]
+    assert (await refusal(dora.group_messages(name)))[0] == 400
+    assert (await refusal(alice.remove_from_group(name, dora.username)))[0] == 400
+    assert (await refusal(dora.add_to_group(name, [bob.username])))[0] == 400
+
+
+async def test_what_is_said_in_a_group_reaches_the_others(circle, served):
+    alice, bob, carol, name = circle
+    stranger = await logged_in(served.strangers()[0])
+    async with alice.online() as one, bob.online() as two, carol.online() as three:
+        await one.say_in_group(name, "hello all")
+        for socket, client in ((two, bob), (three, carol)):
+            said = await socket.expect("group_chat")
+            assert said["group_name"] == name
+            assert said["sender_username"] == alice.username
+            assert said["recipient_username"] == client.username
+            assert said["message"] == "hello all"
+        assert await one.heard() == []
+        async with stranger.online() as outside:
+            for group in (name, ABSENT, ""):
+                await outside.say_in_group(group, "let me in")
+                assert await outside.explanation("group_chat")
+        for socket in (one, two, three):
+            assert await socket.heard() == []
+    [message] = await bob.group_messages(name)
+    assert message["content"] == "hello all"
+    assert message["user_id"] == alice.user_id
+    assert message["message_id"] == said["message_id"]
+
+
+async def test_who_is_removed_hears_nothing_more(circle):
+    alice, bob, carol, name = circle
+    async with alice.online() as one, bob.online() as two, carol.online() as three:
+        await one.say_in_group(name, "before")
+        await two.expect("group_chat", message="before")
+        await alice.remove_from_group(name, bob.username)
+        await one.say_in_group(name, "after")
+        await three.expect("group_chat", message="after")
+        assert await two.heard() == []
+        await two.say_in_group(name, "and I")
+        assert await two.explanation("group_chat")
+
+
+async def test_who_is_added_hears_what_is_said_from_then_on(circle, served):
+    alice, _, _, name = circle
+    dora = await logged_in(served.strangers()[0])
+    await alice.add_contact(dora.username)
+    async with alice.online() as one, dora.online() as other:
+        await one.say_in_group(name, "before")
+        await one.heard()
+        await alice.add_to_group(name, [dora.username])
+        await one.say_in_group(name, "after")
+        assert (await other.expect("group_chat"))["message"] == "after"
+    assert [message["content"] for message in await dora.group_messages(name)] == ["after"]
+
+
+async def test_a_group_that_is_renamed_has_its_new_name_on_open_sockets(circle, served):
+    alice, bob, _, name = circle
+    async with alice.online() as one, bob.online() as two:
+        await one.say_in_group(name, "before")
+        assert (await two.expect("group_chat", message="before"))["group_name"] == name
+        [message] = await alice.group_messages(name)
+        path, token = f"groups/{uuid.UUID(message['id']).int}", alice.tokens["access_token"]
+        await call(served.address, "PATCH", path, body={"name": f"{name} II"}, token=token)
+        await one.say_in_group(f"{name} II", "after")
+        assert (await two.expect("group_chat", message="after"))["group_name"] == f"{name} II"
+
+
+async def test_a_question_to_the_chatbot_takes_a_group_that_one_may_bring_it_to(circle, served):
+    alice, bob, _, _ = circle
+    name = new_name()
+    body = {"name": name, "member_ids": [str(uuid.UUID(bob.user_id).int)]}
+    await call(served.address, "POST", "groups", body=body, token=alice.tokens["access_token"])
+    before = served.counts()
+    async with bob.online() as two:
+        for group, question in ((name, "help"), (ABSENT, "help"), (name, ""), (name, "\x00")):
+            await two.ask_in_group(group, question)
+            assert await two.explanation("group_chatbot"), (group, question)
+        await two.ask("")
+        assert await two.explanation("chatBot_private")
+    assert served.counts()[0] == before[0]

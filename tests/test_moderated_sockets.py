@@ -1,0 +1,88 @@
+"""What sockets see of a moderator: bans, deletions, removals (the promises P6 and P8)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from scripts.services import Redis
+from tests.account import RefusedError
+from tests.servers import fresh_database
+from tests.staff import Staff
+from tests.stage import Stage
+
+AT_ONCE_SECONDS, LATE_SECONDS = 2.0, 15.0
+
+
+async def test_a_ban_closes_all_sockets_of_a_user_and_no_others(stage):
+    alice, bob, _ = await stage.talking()
+    root = Staff(stage, stage.strangers()[0])
+    async with bob.live() as phone, bob.greeted() as tablet, alice.live() as watching:
+        await asyncio.to_thread(root.do, "ban", "accounts/user", bob.user_id)
+        closed = await asyncio.gather(*(s.closed(AT_ONCE_SECONDS) for s in (phone, tablet)))
+        assert closed == [4503, 4503]
+        assert (await watching.ask("ping"))["type"] == "pong"
+    with pytest.raises(RefusedError) as refused:
+        await bob.log_in(stage.address)
+    assert (refused.value.status, refused.value.code) == (403, "banned")
+    await asyncio.to_thread(root.do, "unban", "accounts/user", bob.user_id)
+    await bob.log_in(stage.address)
+    async with bob.live():
+        pass
+
+
+async def test_resetting_sessions_closes_sockets_and_a_login_opens_new_ones(served):
+    alice, _ = served.friends()
+    root = Staff(served, served.strangers()[0])
+    async with alice.live() as phone:
+        await asyncio.to_thread(root.do, "reset", "accounts/user", alice.user_id)
+        assert await phone.closed(AT_ONCE_SECONDS) == 4503
+    await alice.log_in(served.address)
+    async with alice.live():
+        pass
+
+
+async def test_a_message_deleted_by_a_moderator_goes_from_every_screen(stage):
+    alice, bob, conversation_id = await stage.talking()
+    root = Staff(stage, stage.strangers()[0])
+    async with alice.live() as phone, bob.live() as tablet:
+        await phone.send_text(conversation_id, "buy this")
+        message = await tablet.message("buy this")
+        await asyncio.to_thread(root.do, "delete", "conversations/message", message["id"])
+        for socket in (phone, tablet):
+            changed = (await socket.expect("message.changed"))["message"]
+            assert (changed["seq"], changed["changed_seq"], changed["text"]) == (1, 2, "")
+
+
+async def test_what_a_moderator_reads_in_the_admin_no_socket_of_theirs_is_sent(served):
+    """S5: a superuser is a stranger to REST and to the socket."""
+    alice, _, conversation_id = await served.talking()
+    carol, _ = served.strangers()
+    Staff(served, carol)
+    await alice.rest(
+        "POST", f"conversations/{conversation_id}/messages", {"client_id": "c", "text": "hello"}
+    )
+    for path in ("", "/messages", "/messages/1", "/changes?after=0", "/receipts"):
+        with pytest.raises(RefusedError) as refused:
+            await carol.rest("GET", f"conversations/{conversation_id}{path}")
+        assert refused.value.code == "not_found"
+    async with carol.live({conversation_id: 0}) as socket:
+        fetched = await socket.ask("conversation.fetch", conversation_id=conversation_id, after=0)
+        assert fetched["code"] == "not_found"
+        assert "hello" not in str(socket.raw)
+
+
+@pytest.mark.postgres
+async def test_a_ban_reaches_sockets_of_other_processes_with_redis_and_without():
+    with fresh_database() as database_url, Redis() as redis:
+        stage = Stage("serve", database_url, redis.url)
+        with stage.server, stage.installation.server() as other:
+            (alice, bob), (carol, _) = stage.friends(), stage.friends()
+            root = Staff(stage, carol, url=other.url)
+            async with alice.live() as here, bob.live() as late:
+                await asyncio.to_thread(root.do, "ban", "accounts/user", alice.user_id)
+                assert await here.closed(AT_ONCE_SECONDS) == 4503
+                redis.kill()
+                await asyncio.to_thread(root.do, "ban", "accounts/user", bob.user_id)
+                assert await late.closed(LATE_SECONDS) == 4503
