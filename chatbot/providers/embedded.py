@@ -13,6 +13,7 @@ from chatbot.database import database
 from chatbot.providers.interface import Prompt
 from chatbot.providers.summary import summarise
 from chatbot.providers.times import NoTime, read_reminder
+from chatbot.questions import is_called
 from chatbot.selectors import visible_to_both
 from chatbot.services.reminders import TooManyReminders, make_reminder
 
@@ -55,8 +56,14 @@ def _help(prompt: Prompt, _found: re.Match[str]) -> str:
 
 
 def _summary(prompt: Prompt, _found: re.Match[str]) -> str:
-    # Neither what was said to me nor what I said.
-    said = [turn for turn in prompt.turns[:-1] if turn.role == "user"]
+    key = prompt.answer.bot.user.username_key
+    # Neither what I said nor, among people, what was said to me.
+    said = [
+        turn
+        for turn in prompt.turns[:-1]
+        if turn.role == "user"
+        and not (prompt.is_group and is_called(turn.text, key, by_command=True))
+    ]
     points = summarise([(turn.name, turn.text) for turn in said])
     if not points:
         return "There is nothing to sum up yet."

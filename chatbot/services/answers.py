@@ -98,7 +98,9 @@ def end(answer: Answer, status: Answer.Status, text: str, fault: str = "") -> bo
 
 def close(answer: Answer, seq: int | None) -> None:
     """The message is at this place, or there will be none."""
-    Answer.objects.filter(id=answer.id, open=True).update(open=False, text="", seq=seq)
+    Answer.objects.filter(id=answer.id, open=True).update(
+        open=False, text="", seq=seq, fault=answer.fault
+    )
 
 
 def read_state(answer: Answer) -> tuple[bool, int]:

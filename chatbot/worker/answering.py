@@ -160,7 +160,10 @@ class Answering:
             if isinstance(sent, ChatError) and sent.retry:
                 patiently(lambda: answers.give_back(answer))
                 return
-            if isinstance(sent, int):
+            if isinstance(sent, ChatError):
+                # The bot may not write there any more.
+                answer.fault = sent.code
+            else:
                 seq = sent
         patiently(lambda: answers.close(answer, seq))
         with database():
