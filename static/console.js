@@ -60,10 +60,8 @@ function draw() {
   byId("state").textContent = [STATES[chat.state], chat.detail].filter(Boolean).join(" – ");
   byId("state").dataset.state = chat.state;
   byId("connection").textContent = chat.state === "offline" ? "Connect" : "Disconnect";
-  // What it reads comes with another change; that one is out of a group, the socket tells.
-  chat.group.follow(chat.open).catch((error) => {
-    if (error.code !== "not_found") problem(error.message);
-  });
+  // What it reads comes with another change.
+  chat.group.follow(chat.open).catch((error) => problem(error.message));
   for (const part of [sidebar, thread, panel, newGroup]) part.draw();
 }
 

@@ -1,5 +1,8 @@
 // The open conversation as a group that somebody may govern, and what they do to it over REST.
 
+// What reading is answered with where the group became another one meanwhile: it is read again.
+const OVERTAKEN = ["not_found", "forbidden", "conflict"];
+
 export class Group {
   // As GET groups/{id} has it, with the own role and permissions; null if no group is open.
   details = null;
@@ -8,6 +11,8 @@ export class Group {
   invitations = [];
   requests = [];
   #conversation = null;
+  // What is read and done, one after the other.
+  #turn = Promise.resolve();
   #rest;
   #people;
   #changed;
@@ -27,11 +32,17 @@ export class Group {
     if (conversation === this.#conversation) return;
     if (conversation?.id !== this.#conversation?.id) this.#clear();
     this.#conversation = conversation;
-    if (conversation?.group) await this.read();
+    if (!conversation?.group) return;
+    try {
+      await this.#inTurn(() => this.#read());
+    } catch (error) {
+      if (!OVERTAKEN.includes(error.code)) throw error;
+    }
   }
 
-  async read() {
+  async #read() {
     const conversation = this.#conversation;
+    if (!conversation?.group) return;
     const path = `groups/${conversation.id}`;
     const [details, members] = await Promise.all([
       this.#rest.call("GET", path),
@@ -66,13 +77,23 @@ export class Group {
   }
 
   leave() {
-    return this.#rest.call("POST", `groups/${this.#conversation.id}/leave`);
+    const path = `groups/${this.#conversation.id}/leave`;
+    return this.#inTurn(() => this.#rest.call("POST", path));
   }
 
-  async #call(method, path, body) {
-    const answer = await this.#rest.call(method, `groups/${this.#conversation.id}${path}`, body);
-    await this.read();
-    return answer;
+  #call(method, path, body) {
+    const address = `groups/${this.#conversation.id}${path}`;
+    return this.#inTurn(async () => {
+      const answer = await this.#rest.call(method, address, body);
+      await this.#read();
+      return answer;
+    });
+  }
+
+  #inTurn(act) {
+    const turn = this.#turn.then(act);
+    this.#turn = turn.catch(() => {});
+    return turn;
   }
 
   #clear() {
