@@ -6,6 +6,8 @@ class ChatbotConfig(AppConfig):
     name = "chatbot"
 
     def ready(self) -> None:
-        from chatbot.receivers import keep_default_bot
+        from accounts.signals import user_deleted
+        from chatbot.receivers import forget_reminders, keep_default_bot
 
+        user_deleted.connect(forget_reminders, dispatch_uid="chatbot.forget_reminders")
         post_migrate.connect(keep_default_bot, sender=self, dispatch_uid="chatbot.default_bot")

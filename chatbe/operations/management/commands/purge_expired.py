@@ -13,7 +13,7 @@ KINDS = {expired.name: expired for expired in EXPIRED}
 class Command(OperatorCommand):
     """Delete rows that are over; for a timer, once a day. Any number may run at a time."""
 
-    help = "Delete tickets, codes, sessions, seen notices and withdrawn requests that are over."
+    help = "Delete tickets, codes, sessions, notices, requests and invitations that are over."
     example = "purge_expired --days 30 --only sessions"
     is_long = True
 
