@@ -145,7 +145,7 @@ def test_counters_are_repaired_and_nothing_else(crowd):
 
 def test_what_is_over_is_purged_and_what_is_not_stays(crowd):
     told = {"tickets": 400, "mail_codes": 400, "notices": 200, "sessions": 200}
-    told["contact_requests"] = 100
+    told |= {"contact_requests": 100, "invitations": 0}
     # Sessions that go take their tickets with them: these have none left by then.
     assert run("purge_expired") == "".join(f"{n}: deleted {c}\n" for n, c in told.items())
     assert run("purge_expired") == "".join(f"{n}: deleted 0\n" for n in told)
@@ -204,6 +204,12 @@ def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, now, tmp_pa
         "requests_received": 0,
         "blocks": 0,
         "memberships": 2,
+        "groups_made": 0,
+        "invitations_made": 0,
+        "requests_to_join": 0,
+        "questions": 0,
+        "reminders": 0,
+        "reports_made": 0,
         "last_seen": 1,
     }
     everything = "".join(texts.values())
@@ -273,11 +279,11 @@ def test_figures_are_those_of_the_database(crowd):
     Session.objects.filter(user_id=crowd.users[0]).update(ended_at=timezone.now())
     figures = json.loads(run("stats", "--exact", "--json"))
     assert figures["users"] == {
-        "total": PEOPLE,
-        "here": PEOPLE,
+        "total": PEOPLE + 1,
+        "here": PEOPLE + 1,
         "shut_out": 0,
         "deleted": 0,
-        "bots": 0,
+        "bots": 1,
     }
     assert figures["sessions"] == PEOPLE - 1
     assert figures["conversations"] == {"direct": PEOPLE // 2, "group": 1}
