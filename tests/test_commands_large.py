@@ -205,6 +205,7 @@ def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, now, tmp_pa
         "blocks": 0,
         "memberships": 2,
         "last_seen": 1,
+        "reminders": 0,
     }
     everything = "".join(texts.values())
     assert f"What {crowd.users[1]} says" not in everything
@@ -273,11 +274,12 @@ def test_figures_are_those_of_the_database(crowd):
     Session.objects.filter(user_id=crowd.users[0]).update(ended_at=timezone.now())
     figures = json.loads(run("stats", "--exact", "--json"))
     assert figures["users"] == {
-        "total": PEOPLE,
-        "here": PEOPLE,
+        # And the bot that is always there.
+        "total": PEOPLE + 1,
+        "here": PEOPLE + 1,
         "shut_out": 0,
         "deleted": 0,
-        "bots": 0,
+        "bots": 1,
     }
     assert figures["sessions"] == PEOPLE - 1
     assert figures["conversations"] == {"direct": PEOPLE // 2, "group": 1}

@@ -2,6 +2,7 @@
 
 import accounts.belongings
 import accounts.purge
+import chatbot.belongings
 import contacts.belongings
 import contacts.purge
 import conversations.belongings
@@ -13,4 +14,5 @@ BELONGINGS = (
     *contacts.belongings.BELONGINGS,
     *conversations.belongings.BELONGINGS,
     *presence.belongings.BELONGINGS,
+    *chatbot.belongings.BELONGINGS,
 )
