@@ -7,7 +7,7 @@ class ChatbotConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.signals import user_deleted
-        from chatbot.receivers import forget_reminders, keep_default_bot
+        from chatbot.receivers import forget_user, keep_default_bot
 
-        user_deleted.connect(forget_reminders, dispatch_uid="chatbot.forget_reminders")
         post_migrate.connect(keep_default_bot, sender=self, dispatch_uid="chatbot.default_bot")
+        user_deleted.connect(forget_user, dispatch_uid="chatbot.forget_user")

@@ -1,4 +1,4 @@
-"""What follows a migration, and what becomes of reminders when an account is deleted."""
+"""What follows a migration, and what becomes of reminders when somebody is deleted."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ def keep_default_bot(**_: Any) -> None:
         ensure_default_bot()
 
 
-def forget_reminders(*, user_id: int, **_: Any) -> None:
-    """Receiver of `accounts.signals.user_deleted`: nobody is there to be reminded."""
-    open_ones = Reminder.objects.filter(answer__asker_id=user_id, open=True)
-    open_ones.update(open=False, text="")
+def forget_user(*, user_id: int, **_: Any) -> None:
+    """Receiver of `accounts.signals.user_deleted`: nobody is left to be reminded."""
+    Reminder.objects.filter(answer__asker_id=user_id).delete()

@@ -207,7 +207,6 @@ def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, now, tmp_pa
         "groups_made": 0,
         "invitations_made": 0,
         "requests_to_join": 0,
-        "questions": 0,
         "reminders": 0,
         "reports_made": 0,
         "last_seen": 1,

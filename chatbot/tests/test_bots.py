@@ -2,10 +2,11 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts.models import User
-from accounts.tests.rest import device_of, make_user
-from chatbot.models import Bot
+from accounts.tests.rest import PASSWORD, device_of, make_user
+from chatbot.models import Bot, Reminder
 from conversations.tests.people import CONVERSATIONS, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,3 +135,15 @@ def test_an_answer_is_read_with_two_queries_and_only_by_members(
     assert stranger.get(path).status_code == 404
     assert stranger.post(f"{path}/cancel").status_code == 404
     assert alice.post(f"{path}/cancel").status_code == 200
+
+
+def test_whoever_is_deleted_is_reminded_of_nothing(assistant):
+    user = make_user(password=PASSWORD)
+    alice = device_of(user)
+    conversation = direct(alice, assistant).json()["id"]
+    answer = Bot.objects.get().answers.create(
+        conversation_id=conversation, question_seq=1, asker=user
+    )
+    Reminder.objects.create(answer=answer, due_at=timezone.now(), text="water the plants")
+    assert alice.delete("/api/v1/me", {"password": PASSWORD}).status_code == 204
+    assert not Reminder.objects.exists()
