@@ -12,10 +12,11 @@ from chatbe.core.database import in_database_thread
 from chatbe.core.errors import Unavailable
 from chatbe.realtime.runtime import Runtime
 from conversations.append import append_messages
+from conversations.committing import commit
 from conversations.models import Conversation, Message
 from conversations.services.sending import send_message
 from conversations.tests.people import assert_gapless, codes, draft, make_friends
-from conversations.writer import LogWriter, commit
+from conversations.writer import LogWriter
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,118 @@
+"""The REST door of conversations and receipts."""
+
+from typing import Any
+
+import msgspec
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from accounts.authentication import session_of
+from chatbe.api.fields import path_id
+from chatbe.api.pagination import PAGE_PARAMETERS, read_page
+from chatbe.api.schema import operation
+from chatbe.core.errors import NotFound
+from conversations import serializers as shapes
+from conversations.pointers import Move
+from conversations.selectors.lists import Entry, access_conversation, list_conversations
+from conversations.selectors.receipts import access_receipts
+from conversations.services.direct import open_direct
+from conversations.services.receipts import move_receipt
+
+
+class ConversationViewSet(ViewSet):
+    """One's conversations."""
+
+    @operation(parameters=PAGE_PARAMETERS, answers={200: shapes.ConversationPageSerializer})
+    def list(self, request: Request) -> Response:
+        """One's conversations with last message and unread count, newest activity first."""
+        page = read_page(request)
+        entries = list_conversations(
+            user_id=session_of(request).user_id, before=page.after, limit=page.limit + 1
+        )
+        return Response(_page_of(entries, page.limit))
+
+    @operation(
+        request=shapes.OpenDirectSerializer,
+        answers={200: shapes.ConversationSerializer, 201: shapes.ConversationSerializer},
+        refusals=[NotFound],
+    )
+    def open_direct(self, request: Request) -> Response:
+        """The direct conversation with a contact; 201 if this call made it."""
+        body = shapes.OpenDirectSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        conversation_id, made = open_direct(
+            user_id=session_of(request).user_id, other_id=body.validated_data["user_id"]
+        )
+        found = access_conversation(
+            user_id=session_of(request).user_id, conversation_id=conversation_id
+        )
+        return Response(
+            msgspec.to_builtins(found), status.HTTP_201_CREATED if made else status.HTTP_200_OK
+        )
+
+    @operation(answers={200: shapes.ConversationSerializer}, refusals=[NotFound])
+    def retrieve(self, request: Request, conversation_id: str) -> Response:
+        """One conversation."""
+        found = access_conversation(
+            user_id=session_of(request).user_id, conversation_id=path_id(conversation_id)
+        )
+        return Response(msgspec.to_builtins(found))
+
+    @operation(
+        request=shapes.MoveReceiptSerializer,
+        answers={200: shapes.ReceiptSerializer},
+        refusals=[NotFound],
+    )
+    def move_receipt(self, request: Request, conversation_id: str) -> Response:
+        """Move one's read or delivered pointer forward; what was read was delivered.
+
+        Answered once it is written, which may take a second.
+        """
+        body = shapes.MoveReceiptSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        user_id, place = session_of(request).user_id, path_id(conversation_id)
+        moves = body.validated_data
+        moved = move_receipt(
+            Move(place, user_id, moves.get("read_seq", 0), moves.get("delivered_seq", 0))
+        )
+        return Response(
+            {
+                "conversation_id": conversation_id,
+                "read_seq": moved.read_seq,
+                "delivered_seq": moved.delivered_seq,
+            }
+        )
+
+    @operation(
+        parameters=PAGE_PARAMETERS,
+        answers={200: shapes.MemberReceiptPageSerializer},
+        refusals=[NotFound],
+    )
+    def receipts(self, request: Request, conversation_id: str) -> Response:
+        """How far the members have read and received, by user id.
+
+        `read_seq` is null where it is not shown. A page may hold fewer than `limit`.
+        """
+        page = read_page(request)
+        found = access_receipts(
+            user_id=session_of(request).user_id,
+            conversation_id=path_id(conversation_id),
+            after=page.after,
+            limit=page.limit,
+        )
+        return Response(
+            {
+                "results": [msgspec.to_builtins(receipt) for receipt in found.receipts],
+                "next": None if found.next is None else str(found.next),
+            }
+        )
+
+
+def _page_of(entries: list[Entry], limit: int) -> dict[str, Any]:
+    shown = entries[:limit]
+    return {
+        "results": [msgspec.to_builtins(entry.body) for entry in shown],
+        "next": str(shown[-1].activity) if len(entries) > limit else None,
+    }
