@@ -14,9 +14,14 @@ def _limits_far_off(settings):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup):
+def django_db_setup(django_db_setup, django_db_blocker):
     """The test database. Before it goes, this process's runtime hands its connections back."""
-    yield
+    from tests.leavings import keep_leavings  # noqa: PLC0415 - as below
+
+    with pytest.MonkeyPatch.context() as patch:
+        with django_db_blocker.unblock():
+            keep_leavings(patch)
+        yield
     # Reads the settings when imported, which pytest-django has to set up first.
     from chatbe.realtime.runtime import stop_background  # noqa: PLC0415
 

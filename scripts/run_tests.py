@@ -5,8 +5,10 @@ where they are set, otherwise throw-away servers of its own; where there can be 
 loudly, and with CI=true that counts as a failure: a suite that passed by not running is a lie.
 
 The halves run at the same time, for most of a test is waiting; what the second one prints is
-shown when the first is done. Within a half, browser tests have a pytest of their own: Playwright keeps an event loop running in
-the main thread until its session ends, and every async test after it would fail.
+shown when the first is done. Browser tests come after the first half, on SQLite alone: a page
+does not know what is behind the server. They have a pytest of their own, for Playwright keeps
+an event loop running in the main thread until its session ends, and every async test after it
+would fail.
 
 Arguments go to pytest: `make test ARGS="-k resume -x"`. The last line sums up all of its runs.
 """
@@ -127,19 +129,12 @@ def banner(text: str, output: IO[str] = sys.stdout) -> None:
     print(f"\n{line}\n# {text}\n{line}", file=output, flush=True)
 
 
-def run_half(
-    suite: Suite, title: str, mark: str, environment: Mapping[str, str], output: IO[str]
-) -> None:
-    suite.run(title, [mark, "not browser"], environment, output)
-    if "CHROMIUM" in environment:
-        suite.run(f"{title}, in the browser", [mark, "browser"], environment, output)
-
-
 def run_on_servers(suite: Suite, environment: Mapping[str, str], output: IO[str]) -> None:
     title = "Half 2 of 2: PostgreSQL and Redis"
     try:
         with database_and_redis() as urls:
-            run_half(suite, title, "not embedded_only", {**environment, **urls}, output)
+            marks = ["not embedded_only", "not browser"]
+            suite.run(title, marks, {**environment, **urls}, output)
     except ServiceError as error:
         suite.skip(title, error)
 
@@ -149,7 +144,9 @@ def run_both(suite: Suite, environment: Mapping[str, str]) -> None:
         second = other.submit(run_on_servers, suite, environment, told)
         try:
             title = "Half 1 of 2: SQLite and the in-memory layer"
-            run_half(suite, title, "not postgres", environment, sys.stdout)
+            suite.run(title, ["not postgres", "not browser"], environment, sys.stdout)
+            if "CHROMIUM" in environment:
+                suite.run("In the browser", ["browser"], environment, sys.stdout)
             second.result()
         finally:
             # After a Ctrl-C: the terminal told only those in front of it, and both clean up.

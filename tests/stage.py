@@ -26,7 +26,7 @@ from tests.servers import PASSWORD, Installation, fresh_database, running_redis
 Kind = Literal["serve", "runserver"]
 
 KINDS: tuple[Kind, ...] = ("serve", "runserver")
-PEOPLE = 400
+PEOPLE = 1_500
 ANSWER_SECONDS = 20.0
 # Low enough to wait for, high enough for a busy machine.
 HELLO_SECONDS = 4.0

@@ -43,7 +43,7 @@ def test_the_admin_works_under_its_own_policy(served, arrive):
     expect(page.get_by_role("link", name="Users").first).to_be_visible()
     page.goto(f"{hers.url}admin/accounts/user/?q={bob.username}")
     page.get_by_role("link", name=bob.username, exact=True).click()
-    expect(page.get_by_label("Active")).to_be_checked()
+    expect(page.get_by_text("Ban, and end all sessions").first).to_be_visible()
     for place in (
         "accounts/session/",
         "conversations/message/",

@@ -8,7 +8,7 @@ from contacts import selectors
 from contacts.models import Block, Contact
 from contacts.tests.people import BLOCKS, CONTACTS, add, feeds
 
-ROUNDS = 200
+ROUNDS = 60
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

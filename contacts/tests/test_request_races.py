@@ -8,7 +8,7 @@ from contacts import selectors
 from contacts.models import Block, Contact, ContactRequest
 from contacts.tests.people import BLOCKS, OUTGOING, accept, add, decline, feeds, listed, withdraw
 
-ROUNDS = 200
+ROUNDS = 60
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("asking")]
 

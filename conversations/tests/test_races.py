@@ -20,7 +20,7 @@ from conversations.tests.people import (
     post,
 )
 
-ROUNDS = 200
+ROUNDS = 100
 SENDS_MAX = 100
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -19,7 +19,7 @@ from conversations.tests.people import (
 )
 
 STEPS = 60
-ROUNDS = 200
+ROUNDS = 100
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
