@@ -4,8 +4,9 @@ The embedded half has SQLite and the in-memory layer. The other takes DATABASE_U
 where they are set, otherwise throw-away servers of its own; where there can be none it says so,
 loudly, and with CI=true that counts as a failure: a suite that passed by not running is a lie.
 
-The halves run at the same time, for most of a test is waiting; what the second one prints is
-shown when the first is done. Browser tests come after the first half, on SQLite alone: a page
+The halves run at the same time, for most of a test is waiting, and the second one, whose tests
+take longer, in two parts with servers of their own. What these print is shown when the first
+half is done. Browser tests come after the first half, on SQLite alone: a page
 does not know what is behind the server. They have a pytest of their own, for Playwright keeps
 an event loop running in the main thread until its session ends, and every async test after it
 would fail.
@@ -24,7 +25,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,8 +44,10 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 COUNTS_FILE = "RUN_TESTS_COUNTS_FILE"
+PART = "RUN_TESTS_PART"
 OUTCOMES = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
 NO_TESTS_COLLECTED = 5
+INSTALLING = threading.Lock()
 MEMORY = Path("/dev/shm")  # noqa: S108 - everything in it gets a private folder
 MEMORY_MIN_BYTES = 4 * 1024**3
 
@@ -59,6 +64,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     Path(os.environ[COUNTS_FILE]).write_text(json.dumps(counts))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """pytest's hook: of each file all tests or none, so that what they share is made once."""
+    part, _, parts = os.environ.get(PART, "0/1").partition("/")
+    mine: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        place = zlib.crc32(item.path.relative_to(PROJECT).as_posix().encode())
+        (mine if place % int(parts) == int(part) else others).append(item)
+    items[:] = mine
+    config.hook.pytest_deselected(items=others)
+
+
 @dataclass
 class Suite:
     """What all runs of pytest together came to."""
@@ -68,6 +85,7 @@ class Suite:
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    counting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(
         self,
@@ -96,11 +114,12 @@ class Suite:
             self.running.append(process)
             status = process.wait()
             counts = json.loads(counts_file.read_text()) if counts_file.exists() else {}
-        self.counts.update(counts)
-        if status not in {0, NO_TESTS_COLLECTED}:
-            self.problems.append(f"{title}: pytest ended with status {status}")
-            if not counts.get("failed") and not counts.get("error"):
-                self.counts["error"] += 1
+        with self.counting:
+            self.counts.update(counts)
+            if status not in {0, NO_TESTS_COLLECTED}:
+                self.problems.append(f"{title}: pytest ended with status {status}")
+                if not counts.get("failed") and not counts.get("error"):
+                    self.counts["error"] += 1
 
     def skip(self, title: str, reason: object) -> None:
         self.problems.append(f"{title}: NOT RUN. {reason}")
@@ -129,33 +148,47 @@ def banner(text: str, output: IO[str] = sys.stdout) -> None:
     print(f"\n{line}\n# {text}\n{line}", file=output, flush=True)
 
 
-def run_on_servers(suite: Suite, environment: Mapping[str, str], output: IO[str]) -> None:
+def run_on_servers(
+    suite: Suite, environment: Mapping[str, str], output: IO[str], part: int, parts: int
+) -> None:
     title = "Half 2 of 2: PostgreSQL and Redis"
+    if parts > 1:
+        title += f", part {part + 1} of {parts}"
     try:
         with database_and_redis() as urls:
             marks = ["not embedded_only", "not browser"]
-            suite.run(title, marks, {**environment, **urls}, output)
+            suite.run(title, marks, {**environment, **urls, PART: f"{part}/{parts}"}, output)
     except ServiceError as error:
         suite.skip(title, error)
 
 
 def run_both(suite: Suite, environment: Mapping[str, str]) -> None:
-    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as other:
-        second = other.submit(run_on_servers, suite, environment, told)
+    # On servers that are not ours to multiply it is one.
+    given = os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL")
+    parts = 1 if given else 2
+    with contextlib.ExitStack() as stack:
+        others = stack.enter_context(ThreadPoolExecutor(parts))
+        told = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(parts)]
+        second = [
+            others.submit(run_on_servers, suite, environment, output, part, parts)
+            for part, output in enumerate(told)
+        ]
         try:
             title = "Half 1 of 2: SQLite and the in-memory layer"
             suite.run(title, ["not postgres", "not browser"], environment, sys.stdout)
             if "CHROMIUM" in environment:
                 suite.run("In the browser", ["browser"], environment, sys.stdout)
-            second.result()
+            for run in second:
+                run.result()
         finally:
             # After a Ctrl-C: the terminal told only those in front of it, and both clean up.
             for process in suite.running:
                 if process.poll() is None:
                     process.send_signal(signal.SIGINT)
                     process.wait()
-            told.seek(0)
-            shutil.copyfileobj(told, sys.stdout)
+            for output in told:
+                output.seek(0)
+                shutil.copyfileobj(output, sys.stdout)
 
 
 def keep_files_in_memory() -> None:
@@ -177,7 +210,8 @@ def database_and_redis() -> Iterator[dict[str, str]]:
     urls = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
     with contextlib.ExitStack() as stack:
         if not all(urls.values()):
-            programs.install("postgres", "redis")
+            with INSTALLING:
+                programs.install("postgres", "redis")
             urls["DATABASE_URL"] = urls["DATABASE_URL"] or stack.enter_context(Postgres()).url
             urls["REDIS_URL"] = urls["REDIS_URL"] or stack.enter_context(Redis()).url
         yield urls
