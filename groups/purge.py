@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from chatbe.core.batches import Expired
-from groups.models import Invitation
+from groups.models import Invitation, JoinRequest
+
+_WAITING = JoinRequest.objects.filter(invitation_id=OuterRef("id"))
 
 
 def _over_since(days: int) -> Q:
@@ -18,6 +20,6 @@ EXPIRED = (
     # Whoever came by one and still waits to be let in goes on waiting: so does it.
     Expired(
         "invitations",
-        lambda days: Invitation.objects.filter(_over_since(days), join_requests=None),
+        lambda days: Invitation.objects.filter(_over_since(days), ~Exists(_WAITING)),
     ),
 )

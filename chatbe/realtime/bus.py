@@ -147,9 +147,14 @@ class LayerBus:
     async def stop(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_sent.wait(), STOP_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A layer that is cancelled cleans up in Redis, which may stand still: then once more.
+        for _ in range(2):
+            for task in self._tasks:
+                task.cancel()
+            with contextlib.suppress(TimeoutError):
+                ended = asyncio.gather(*self._tasks, return_exceptions=True)
+                await asyncio.wait_for(asyncio.shield(ended), STOP_SECONDS)
+                return
 
     async def _publish_queued(self) -> None:
         while True:
