@@ -15,11 +15,10 @@ from benchmarks.chaoslib import hostile
 from benchmarks.chaoslib.delays import delivery_delays
 from benchmarks.chaoslib.hostile import SORTS
 from benchmarks.chaoslib.outcome import BEGIN, END, Outcome, rule_of_three, write_report
-from benchmarks.chaoslib.schedule import KINDS, PLANS, draw, share
+from benchmarks.chaoslib.schedule import KINDS, PLANS, SERVER_POINTS, draw, share
 from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation
 from chatbe.core.errors import Unavailable
-from chatbe.core.failpoints import POINTS
 from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.operations.websocket_protocol import frame_bounds
 from tests.account import Account
@@ -54,7 +53,7 @@ def test_all_rounds_together_have_exactly_the_planned_faults(plan):
 def test_the_long_run_has_what_its_report_claims():
     counts = Counter(fault.kind for one in long_run() for fault in one.faults)
     assert counts["server killed"] == 300
-    for point in POINTS:
+    for point in SERVER_POINTS:
         assert counts[f"failpoint {point}"] == 100
     for service in ("redis", "postgres"):
         assert sum(n for kind, n in counts.items() if kind.startswith(service)) >= 100
@@ -80,7 +79,7 @@ def test_what_is_dealt_over_rounds_adds_up():
 def test_a_failpoint_is_armed_for_the_process_that_is_to_die_there_and_for_no_other():
     faults = [fault for one in long_run() for fault in one.faults]
     armed = {fault.failpoints.partition(":")[0] for fault in faults}
-    assert armed == {"", *POINTS}
+    assert armed == {"", *SERVER_POINTS}
     for fault in faults:
         assert bool(fault.failpoints) is fault.kind.startswith("failpoint")
         assert fault.after >= 0

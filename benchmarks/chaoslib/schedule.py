@@ -19,10 +19,12 @@ from chatbe.core.failpoints import POINTS
 # more and more under way.
 PROBABILITIES = ("1", "0.2", "0.05")
 
+# Commands have a point of their own, which no server comes by.
+SERVER_POINTS = tuple(point for point in POINTS if not point.startswith("command."))
+
 SERVER_KINDS = (
     "server killed",
-    # Commands have a point of their own, which no server comes by.
-    *(f"failpoint {point}" for point in POINTS if not point.startswith("command.")),
+    *(f"failpoint {point}" for point in SERVER_POINTS),
     "server stopped",
     "server frozen",
 )
