@@ -32,7 +32,7 @@ from tests.stage import Stage
 
 pytestmark = pytest.mark.embedded_only
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 SEED = 1
 CHECKS = [
     not_a_server_error,
