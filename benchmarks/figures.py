@@ -38,25 +38,35 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(ordered[0], middle, ordered[-1])
 
 
-def table(
-    figures: Sequence[Figure],
-    ours: Mapping[str, Spread],
-    baselines: Mapping[str, Mapping[str, Spread]],
-) -> str:
-    """The results as a Markdown table: median (least … most), and ours over each baseline's."""
-    rows = [["", "ours"]]
-    for name in baselines:
+def table(figures: Sequence[Figure], sides: Mapping[str, Mapping[str, Spread]]) -> str:
+    """The results as a Markdown table: median (least … most).
+
+    The last of the sides comes first, with its ratio to each of the others. A line that
+    nobody measured is left out.
+    """
+    *others, subject = sides
+    rows = [["", subject]]
+    for name in others:
         rows[0] += [name, "ratio"]
     goals = any(figure.wanted for figure in figures)
     rows[0] += ["wanted"] * goals
     for key, label, decimals, wanted in figures:
-        row = [label, _cell(ours.get(key), decimals)]
-        for baseline in baselines.values():
-            row += [_cell(baseline.get(key), decimals), _ratio(ours.get(key), baseline.get(key))]
+        found = {side: spreads.get(key) for side, spreads in sides.items()}
+        if not any(found.values()):
+            continue
+        row = [label, _cell(found[subject], decimals)]
+        for name in others:
+            row += [_cell(found[name], decimals), _ratio(found[subject], found[name])]
         row += [wanted] * goals
         rows.append(row)
+    return markdown(rows)
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A Markdown table; the first of the rows is its head. Numbers stand to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    rows = [rows[0], ruler, *rows[1:]]
     return "\n".join(
         "| "
         + " | ".join(

@@ -208,3 +208,6 @@ class Ours(Target):
             )
             faults += (read - expected).total() + (expected - read).total()
         return faults
+
+
+KINDS: Mapping[str, type[Target]] = {kind.name: kind for kind in (Naive, Helped, Ours)}

@@ -4,29 +4,28 @@ A module has
 
 - `FIGURES`: the lines of its table, the most telling one first,
 - `DEFAULTS`: its options with their defaults; `run` makes command line arguments of them,
-- `HAS_BASELINES`: whether the baselines do the same, or it is about our server alone,
-- `layout(options)`: how many users it needs, and the members of each conversation as
-  places among them,
-- `drive(job)`: the run itself, inside the generator process. Its figures are FIGURES by key;
-  `other_cpu`, in percent, tells whether the machine was quiet.
+- `SIDES`: what is compared, in the order of the turns; the last one is what it is about,
+- `prepare(bench, side, settings)`: fills databases and whatever else a side needs, and
+  returns its repetition: a function that does one run on a fresh server and returns its
+  figures, which are FIGURES by key. `other_cpu`, in percent, tells whether the machine was
+  quiet,
+- `drive(job)`, if it runs in the generator process: `Bench.chat` and `Bench.generate` lead there.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
-from benchmarks.job import Job, Outcome
 from benchmarks.workloads import arrival, crowds, fanout, pairs
 
 
 class Workload(Protocol):
     FIGURES: Sequence[Figure]
     DEFAULTS: Mapping[str, float]
-    HAS_BASELINES: bool
+    SIDES: Sequence[str]
 
-    def layout(self, options: Mapping[str, float]) -> tuple[int, list[list[int]]]: ...
-
-    async def drive(self, job: Job) -> Outcome: ...
+    def prepare(self, bench: Bench, side: str, settings: Mapping[str, float]) -> Side: ...
 
 
 WORKLOADS: Mapping[str, Workload] = {
@@ -35,3 +34,6 @@ WORKLOADS: Mapping[str, Workload] = {
     "crowds": crowds,
     "arrival": arrival,
 }
+
+# Beside other chat servers, which have to be installed: `run peers`.
+PEER_WORKLOADS: Mapping[str, Workload] = {}

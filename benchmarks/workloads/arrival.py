@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.bench import Bench, Side
 from benchmarks.cpu import busy_seconds, cpu_seconds
 from benchmarks.figures import Figure, percentile
 from benchmarks.frames import Scanner
@@ -18,7 +19,7 @@ from benchmarks.job import Job, Outcome
 from benchmarks.sockets import Socket, open_all
 
 DEFAULTS: Mapping[str, float] = {"conversations": 1_000, "visits": 10}
-HAS_BASELINES = True
+SIDES: Sequence[str] = ("naive", "helped", "ours")
 
 FIGURES: Sequence[Figure] = [
     Figure("new_ms", "server CPU for who knows none of them, ms", 1, wanted="under 100"),
@@ -44,6 +45,10 @@ def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
         for start in range(others)
     ]
     return users, directs + groups
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    return bench.chat("arrival", side, layout(settings), settings)
 
 
 async def drive(job: Job) -> Outcome:

@@ -6,6 +6,7 @@ In each the first `talkers` members keep `in-flight` messages each unanswered, f
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
+from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
 from benchmarks.talkers import talk
@@ -19,7 +20,7 @@ DEFAULTS: Mapping[str, float] = {
     "seconds": 4.0,
 }
 # They would take minutes for what the fanout workload says already.
-HAS_BASELINES = False
+SIDES: Sequence[str] = ("ours",)
 
 FIGURES: Sequence[Figure] = [
     Figure(
@@ -39,6 +40,10 @@ def layout(_: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     """Nobody is in two of them: who sent a message says where."""
     bounds = [0, *accumulate(SIZES)]
     return bounds[-1], [list(range(start, end)) for start, end in pairwise(bounds)]
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    return bench.chat("crowds", side, layout(settings), settings)
 
 
 async def drive(job: Job) -> Outcome:

@@ -5,6 +5,7 @@ The first `talkers` of the `members` keep `in-flight` messages each unanswered.
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
 from benchmarks.talkers import talk
@@ -16,7 +17,7 @@ DEFAULTS: Mapping[str, float] = {
     "warm-up": 2.0,
     "seconds": 6.0,
 }
-HAS_BASELINES = True
+SIDES: Sequence[str] = ("naive", "helped", "ours")
 
 FIGURES: Sequence[Figure] = [
     Figure("delivered", "delivered events/s", wanted="20 times theirs"),
@@ -36,6 +37,10 @@ FIGURES: Sequence[Figure] = [
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     members = int(options["members"])
     return members, [list(range(members))]
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    return bench.chat("fanout", side, layout(settings), settings)
 
 
 async def drive(job: Job) -> Outcome:

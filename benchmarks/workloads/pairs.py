@@ -7,12 +7,13 @@ of a conversation must get every message as an event.
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
 from benchmarks.talkers import talk
 
 DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 10.0}
-HAS_BASELINES = True
+SIDES: Sequence[str] = ("naive", "helped", "ours")
 
 FIGURES: Sequence[Figure] = [
     Figure("acked", "acked messages/s"),
@@ -32,6 +33,10 @@ FIGURES: Sequence[Figure] = [
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     users = int(options["users"]) // 2 * 2
     return users, [[place, place + 1] for place in range(0, users, 2)]
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    return bench.chat("pairs", side, layout(settings), settings)
 
 
 async def drive(job: Job) -> Outcome:

@@ -1,0 +1,87 @@
+"""What the workloads run on: databases, processors, and the generator."""
+
+import secrets
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.job import Job, Outcome
+from benchmarks.targets import KINDS, Target
+from benchmarks.webserver import PROJECT
+from scripts.services import Postgres, Redis
+
+# One repetition of one side of a comparison.
+Side = Callable[[], Outcome]
+# How many users there are, and the members of each conversation as places among them.
+Layout = tuple[int, Sequence[Sequence[int]]]
+
+# Beyond the timed part: opening the sockets, draining, and ending.
+SLACK_SECONDS = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Running servers with empty databases, pinned to `load_cpu`; what is measured has `server_cpu`.
+
+    `scratch` goes with the run, and so does what is entered into `stack`.
+    """
+
+    postgres: Postgres
+    redis: Redis
+    scratch: Path
+    server_cpu: str
+    load_cpu: str
+    stack: ExitStack
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Whose processor time is measured beside the server's, by name."""
+        return {"database": self.postgres.pid, "redis": self.redis.pid}
+
+    def chat(self, workload: str, side: str, layout: Layout, settings: Mapping[str, float]) -> Side:
+        """Repetitions of a chatting workload on the server of this name, filled with `layout`."""
+        target = KINDS[side](
+            self.postgres, self.redis, cpus=self.server_cpu, scratch=str(self.scratch)
+        )
+        target.prepare(*layout)
+        return lambda: self.drive(workload, target, settings)
+
+    def drive(self, workload: str, target: Target, settings: Mapping[str, float]) -> Outcome:
+        """One run on a freshly started server, checked against the database."""
+        prefix = secrets.token_hex(4)
+        with target.server() as server:
+            job = Job(
+                workload=workload,
+                prefix=prefix,
+                separator=target.separator,
+                seats=target.seats(server),
+                conversations=target.conversations,
+                processes={"server": server.pid, **self.processes},
+                options=dict(settings),
+            )
+            outcome = self.generate(job)
+            stored = target.stored(prefix)
+            faults = Counter(outcome.faults)
+            faults["acked but not stored"] = len(set(outcome.acked) - stored.keys())
+            faults["stored twice"] = sum(number > 1 for number in stored.values())
+            faults["history differs"] = target.history_faults(server, stored)
+        return msgspec.structs.replace(outcome, faults=dict(+faults))
+
+    def generate(self, job: Job) -> Outcome:
+        """The workload's `drive` in the generator process."""
+        timed = sum(job.options.get(key, 0) for key in ("warm-up", "seconds"))
+        done = subprocess.run(
+            ["taskset", "-c", self.load_cpu, sys.executable, "-m", "benchmarks.generator"],
+            check=True,
+            cwd=PROJECT,
+            input=msgspec.json.encode(job),
+            stdout=subprocess.PIPE,
+            timeout=timed + SLACK_SECONDS,
+        )
+        return msgspec.json.decode(done.stdout, type=Outcome)
