@@ -1,7 +1,8 @@
 """The pictures of docs/performance.md: SVG without scripts of others, readable in black and white."""
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pygal
@@ -29,14 +30,17 @@ FRAME_HEIGHT = 110
 
 def bars(path: Path, title: str, values: Mapping[str, float]) -> None:
     """A bar for each, with its value, on a logarithmic scale; the first stands on top."""
+    powers = _powers_around(values.values())
     chart = pygal.HorizontalBar(
         **_options(title, FRAME_HEIGHT + BAR_HEIGHT * len(values)),
         logarithmic=True,
         show_legend=False,
         print_values=True,
-        value_formatter=lambda value: f"{value:,.0f}",
-        range=(_power_below(min(values.values())), max(values.values()) * 1.5),
+        formatter=lambda value: f"{value:,.0f}",
+        zero=powers[0],
+        range=(powers[0], powers[-1]),
     )
+    chart.y_labels = powers
     chart.x_labels = list(values)[::-1]
     chart.add("", list(values.values())[::-1])
     _write(path, chart)
@@ -51,7 +55,7 @@ def lines(
         print_values=True,
         show_legend=len(values) > 1,
         legend_at_bottom=True,
-        value_formatter=lambda value: f"{value:,.1f}",
+        formatter=lambda value: f"{value:,.1f}",
         range=(0, 1.15 * max(value for line in values.values() for value in line)),
     )
     chart.x_labels = list(places)
@@ -61,14 +65,21 @@ def lines(
 
 
 def _options(title: str, height: int) -> dict[str, object]:
-    return {"title": title, "width": WIDTH, "height": height, "style": STYLE, "js": []}
+    return {
+        "title": title,
+        "width": WIDTH,
+        "height": height,
+        "style": STYLE,
+        "js": [],
+        "margin_right": 40,
+    }
 
 
-def _power_below(value: float) -> float:
-    power = 1.0
-    while power * 10 <= value:
-        power *= 10
-    return power
+def _powers_around(values: Iterable[float]) -> list[float]:
+    """The powers of ten from below the smallest to above the largest."""
+    found = list(values)
+    low, high = math.floor(math.log10(min(found))), math.ceil(math.log10(max(found)))
+    return [10.0**power for power in range(low, high + 1)]
 
 
 def _write(path: Path, chart: pygal.Graph) -> None:
