@@ -71,6 +71,7 @@ def _options(title: str, height: int) -> dict[str, object]:
         "height": height,
         "style": STYLE,
         "js": [],
+        "no_prefix": True,
         "margin_right": 40,
     }
 
