@@ -13,7 +13,7 @@ from scripts.services import Redis
 from tests.scraped import until, value
 from tests.servers import fresh_database
 from tests.stage import Stage, open_socket
-from tests.test_presence import befriend, come_and_go, heard, rows_of, told
+from tests.test_presence import ONLINE_SECONDS, befriend, come_and_go, heard, rows_of, told
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 
@@ -79,7 +79,7 @@ async def test_people_on_different_processes_are_told_of_each_other(world):
     await alice.be_logged_in()
     async with live_at(bob, stage.server) as tablet:
         async with live_at(alice, other):
-            await told(tablet, alice, online=True, seconds=2.0)
+            await told(tablet, alice, online=True, seconds=ONLINE_SECONDS)
             async with live_at(alice, stage.server):
                 await come_and_go(carol, tablet)
             await come_and_go(carol, tablet)

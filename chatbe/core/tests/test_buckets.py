@@ -16,6 +16,12 @@ def make_limit(text, *, shared=True):
     return Limit("a_limit", parse_rule(text), shared=shared)
 
 
+@pytest.fixture(autouse=True)
+def _one_process(monkeypatch):
+    """Whatever the last server of this process took itself for a part of."""
+    monkeypatch.setattr(buckets, "_processes", 1)
+
+
 def taken(bucket, now, tries):
     """How many of so many tries at this moment were allowed."""
     count = 0
