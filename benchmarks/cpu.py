@@ -16,7 +16,7 @@ class Process(NamedTuple):
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
     """What each named process and its descendants have used since they started, in seconds."""
-    table = _read_processes()
+    table = read_processes()
     per_second = os.sysconf("SC_CLK_TCK")
     return {name: tree_ticks(pid, table) / per_second for name, pid in pids.items()}
 
@@ -32,9 +32,14 @@ def busy_seconds() -> float:
 
 def tree_ticks(root: int, table: Mapping[int, Process]) -> int:
     """The ticks of `root` and of everything below it in `table` (by process id)."""
+    return sum(table[pid].ticks for pid in tree(root, table))
+
+
+def tree(root: int, table: Mapping[int, Process]) -> list[int]:
+    """The ids in `table` of `root` and of everything below it."""
     below = [pid for pid, process in table.items() if process.parent == root]
-    own = table[root].ticks if root in table else 0
-    return own + sum(tree_ticks(pid, table) for pid in below)
+    own = [root] if root in table else []
+    return own + [found for pid in below for found in tree(pid, table)]
 
 
 def parse_stat(line: str) -> Process:
@@ -44,7 +49,8 @@ def parse_stat(line: str) -> Process:
     return Process(int(fields[1]), sum(int(ticks) for ticks in fields[11:15]))
 
 
-def _read_processes() -> dict[int, Process]:
+def read_processes() -> dict[int, Process]:
+    """Every process of the machine by its id."""
     table = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         # A process may end between the listing and the read.
