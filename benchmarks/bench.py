@@ -1,5 +1,6 @@
 """What the workloads run on: databases, processors, and the generator."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +17,8 @@ from benchmarks.job import Job, Outcome
 from benchmarks.targets import KINDS, Target
 from benchmarks.webserver import PROJECT
 from scripts.services import Postgres, Redis
+
+T = TypeVar("T", bound=Target)
 
 # One repetition of one side of a comparison.
 Side = Callable[[], Outcome]
@@ -44,12 +48,15 @@ class Bench:
         """Whose processor time is measured beside the server's, by name."""
         return {"database": self.postgres.pid, "redis": self.redis.pid}
 
+    def filled(self, kind: type[T], layout: Layout) -> T:
+        """A server of this kind, not yet started, on a database of its own with `layout` in it."""
+        target = kind(self.postgres, self.redis, cpus=self.server_cpu, scratch=str(self.scratch))
+        target.prepare(*layout)
+        return target
+
     def chat(self, workload: str, side: str, layout: Layout, settings: Mapping[str, float]) -> Side:
         """Repetitions of a chatting workload on the server of this name, filled with `layout`."""
-        target = KINDS[side](
-            self.postgres, self.redis, cpus=self.server_cpu, scratch=str(self.scratch)
-        )
-        target.prepare(*layout)
+        target = self.filled(KINDS[side], layout)
         return lambda: self.drive(workload, target, settings)
 
     def drive(self, workload: str, target: Target, settings: Mapping[str, float]) -> Outcome:
@@ -67,21 +74,34 @@ class Bench:
             )
             outcome = self.generate(job)
             stored = target.stored(prefix)
-            faults = Counter(outcome.faults)
-            faults["acked but not stored"] = len(set(outcome.acked) - stored.keys())
-            faults["stored twice"] = sum(number > 1 for number in stored.values())
+            faults = stored_faults(outcome, stored)
             faults["history differs"] = target.history_faults(server, stored)
         return msgspec.structs.replace(outcome, faults=dict(+faults))
 
     def generate(self, job: Job) -> Outcome:
         """The workload's `drive` in the generator process."""
+        return self.run_job(job, "benchmarks.generator", cpus=self.load_cpu)
+
+    def run_job(
+        self, job: Job, module: str, *, cpus: str, environment: Mapping[str, str] | None = None
+    ) -> Outcome:
+        """A job by this program, which reads it and writes its outcome."""
         timed = sum(job.options.get(key, 0) for key in ("warm-up", "seconds"))
         done = subprocess.run(
-            ["taskset", "-c", self.load_cpu, sys.executable, "-m", "benchmarks.generator"],
+            ["taskset", "-c", cpus, sys.executable, "-m", module],
             check=True,
             cwd=PROJECT,
+            env={**os.environ, **(environment or {})},
             input=msgspec.json.encode(job),
             stdout=subprocess.PIPE,
             timeout=timed + SLACK_SECONDS,
         )
         return msgspec.json.decode(done.stdout, type=Outcome)
+
+
+def stored_faults(outcome: Outcome, stored: Mapping[str, int]) -> Counter[str]:
+    """Those of the outcome, and what it acked that is not in the database exactly once."""
+    faults = Counter(outcome.faults)
+    faults["acked but not stored"] = len(set(outcome.acked) - stored.keys())
+    faults["stored twice"] = sum(number > 1 for number in stored.values())
+    return faults

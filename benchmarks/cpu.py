@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,31 @@ def busy_seconds() -> float:
     )
     ticks = sum(int(part) for part in (user, nice, system, irq, softirq))
     return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Meter:
+    """What named processes, and `other` the rest of the machine, have used since it was made."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = pids
+        self._began, self._at_first = time.perf_counter(), self._read()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def used(self) -> dict[str, float]:
+        """Seconds of processor time."""
+        # Clocks that tick at different moments can make nothing a little less than that.
+        return {name: max(now - self._at_first[name], 0) for name, now in self._read().items()}
+
+    def shares(self) -> dict[str, float]:
+        """The same in percent of one processor, as figures: `server_cpu` and so on."""
+        seconds = self.seconds()
+        return {f"{name}_cpu": 100 * used / seconds for name, used in self.used().items()}
+
+    def _read(self) -> dict[str, float]:
+        used = cpu_seconds(self._pids)
+        return used | {"other": busy_seconds() - sum(used.values())}
 
 
 def tree_ticks(root: int, table: Mapping[int, Process]) -> int:

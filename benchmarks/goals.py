@@ -94,4 +94,11 @@ GOALS: tuple[Goal, ...] = (
         100,
         "lower",
     ),
+    Goal(
+        "durable writer of 64, beside single-row INSERTs of 16 pgbench clients",
+        "writer",
+        ("ours", "written"),
+        ("pgbench", "written"),
+        2,
+    ),
 )

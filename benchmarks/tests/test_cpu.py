@@ -1,6 +1,9 @@
 """Which processes' time counts as a server's."""
 
-from benchmarks.cpu import Process, parse_stat, tree_ticks
+import os
+import time
+
+from benchmarks.cpu import Meter, Process, parse_stat, tree_ticks
 
 
 def test_a_stat_line_is_read_whatever_the_process_is_called():
@@ -20,3 +23,19 @@ def test_a_server_s_time_includes_its_descendants_and_nobody_else_s():
 
     assert tree_ticks(10, table) == 321
     assert tree_ticks(99, table) == 0
+
+
+def test_a_meter_counts_from_when_it_was_made():
+    _work(0.3)
+    meter = Meter({"server": os.getpid()})
+    assert meter.used()["server"] <= 0.05
+    _work(0.3)
+    assert 0.2 <= meter.used()["server"] <= 0.5
+    assert 0 < meter.shares()["server_cpu"] <= 110
+
+
+def _work(seconds: float) -> None:
+    """As much processor time, however long it takes."""
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass

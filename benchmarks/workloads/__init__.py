@@ -17,7 +17,7 @@ from typing import Protocol
 
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
-from benchmarks.workloads import arrival, crowds, fanout, pairs
+from benchmarks.workloads import arrival, crowds, fanout, pairs, writer
 
 
 class Workload(Protocol):
@@ -33,6 +33,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "fanout": fanout,
     "crowds": crowds,
     "arrival": arrival,
+    "writer": writer,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.
