@@ -101,4 +101,12 @@ GOALS: tuple[Goal, ...] = (
         ("pgbench", "written"),
         2,
     ),
+    Goal(
+        "history page at 10 M messages, beside 10 k",
+        "history",
+        ("ours", "page_p50_large"),
+        ("ours", "page_p50_small"),
+        1.3,
+        "lower",
+    ),
 )

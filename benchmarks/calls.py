@@ -1,0 +1,72 @@
+"""REST from the generator: connections that are kept, cheap enough not to be what is measured."""
+
+import asyncio
+import json
+import time
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from benchmarks.job import Seat
+
+TIMEOUT_SECONDS = 60.0
+
+
+class Answer(NamedTuple):
+    """`seconds` are from the request to the last byte of its answer."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+    @property
+    def content(self) -> Any:
+        return json.loads(self.body)
+
+
+class Caller:
+    """One connection to the server of a seat, as its user; one request at a time."""
+
+    def __init__(self, seat: Seat) -> None:
+        address = urlsplit(seat.url)
+        self._address = address.hostname, address.port
+        self._headers = f"Host: {address.netloc}\r\nContent-Type: application/json\r\n"
+        if seat.hello is not None and "token" in seat.hello:
+            self._headers += f"Authorization: Bearer {seat.hello['token']}\r\n"
+        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str) -> Answer:
+        return await self.call("GET", path)
+
+    async def call(self, method: str, path: str, body: Any = None) -> Answer:
+        """The answer of /api/v1/`path`. Raises OSError and TimeoutError."""
+        content = b"" if body is None else json.dumps(body).encode()
+        request = (
+            f"{method} /api/v1/{path} HTTP/1.1\r\n{self._headers}"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        ).encode() + content
+        began = time.perf_counter()
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            status, answered = await self._exchange(request)
+        return Answer(status, answered, time.perf_counter() - began)
+
+    def close(self) -> None:
+        if self._line is not None:
+            self._line[1].close()
+            self._line = None
+
+    async def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        # A server ends a connection on which nothing has come for a while.
+        if self._line is not None and self._line[0].at_eof():
+            self.close()
+        if self._line is None:
+            self._line = await asyncio.open_connection(*self._address)
+        reader, writer = self._line
+        writer.write(request)
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            at = head.index(b"content-length:") + len(b"content-length:")
+            body = await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+        except asyncio.IncompleteReadError as error:
+            self.close()
+            raise ConnectionError("the server ended the connection") from error
+        return int(head.split(b" ", 2)[1]), body

@@ -1,0 +1,36 @@
+"""Servers under test on the databases of the suite."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from benchmarks.targets import Ours
+from tests.servers import fresh_database, running_redis
+
+T = TypeVar("T", bound=Ours)
+
+
+@contextmanager
+def target_of(kind: type[T]) -> Iterator[T]:
+    """One that is not prepared yet, on every processor there is."""
+    with (
+        fresh_database() as database_url,
+        running_redis() as redis_url,
+        tempfile.TemporaryDirectory(prefix="chatbe-bench-") as scratch,
+    ):
+        postgres: Any = _Given(database_url)
+        redis: Any = _Given(redis_url)
+        cpus = ",".join(map(str, os.sched_getaffinity(0)))
+        yield kind(postgres, redis, cpus=cpus, scratch=scratch)
+
+
+class _Given:
+    """Stands for a server of scripts.services that somebody else has started."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def create_database(self, _name: str) -> str:
+        return self.url
