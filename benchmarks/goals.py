@@ -102,6 +102,14 @@ GOALS: tuple[Goal, ...] = (
         2,
     ),
     Goal(
+        "ack p50 of two users in ms, beside one pgbench client with the same append",
+        "latency",
+        ("ours", "p50"),
+        ("pgbench", "p50"),
+        4,
+        "lower",
+    ),
+    Goal(
         "history page at 10 M messages, beside 10 k",
         "history",
         ("ours", "page_p50_large"),

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 from picows import WSMsgType
 
@@ -51,7 +52,7 @@ class Talker(Socket):
     def start(self, in_flight: int) -> None:
         self._is_sending = True
         for _ in range(in_flight):
-            self._send()
+            self.send()
 
     def stop(self) -> None:
         self._is_sending = False
@@ -70,37 +71,43 @@ class Talker(Socket):
     def on_reply(self, ref: bytes) -> None:
         self._latencies.append(time.perf_counter() - self.pending.pop(ref))
         if self._is_sending:
-            self._send()
+            self.send()
 
     def on_error(self, ref: bytes) -> None:
         if self.pending.pop(ref, None) is not None:
             self.refused.append(int(ref))
 
-    def _send(self) -> None:
+    def send(self) -> None:
         self.sent += 1
         self.pending[b"%d" % self.sent] = time.perf_counter()
         self.transport.send(WSMsgType.TEXT, self._frame % (self.sent, self.sent))
 
 
-async def talk(job: Job, conversations: Sequence[Conversation], *, talkers: int) -> Outcome:
+async def talk(
+    job: Job, conversations: Sequence[Conversation], *, talkers: int, per_second: float = 0
+) -> Outcome:
     """Connect the members of these conversations, nobody of two, and let them talk.
 
-    The figures are those that FIGURES of the workloads choose from.
+    With `per_second` the talkers send so many in all, in turn, whether answered or not. The figures are those that FIGURES of the workloads choose from.
     """
     latencies: list[float] = []
     talks = [_Talk(job, conversation, talkers, latencies) for conversation in conversations]
     sockets = [socket for talk in talks for socket in talk.sockets]
     await open_all(sockets)
-    for talk in talks:
-        for talker in talk.talkers:
+    writing = [talker for talk in talks for talker in talk.talkers]
+    if per_second:
+        pacing = asyncio.create_task(_keep_pace(writing, per_second))
+    else:
+        for talker in writing:
             talker.start(int(job.options["in-flight"]))
     await asyncio.sleep(job.options["warm-up"])
     before = _Reading(job, sockets, latencies)
     await asyncio.sleep(job.options["seconds"])
     after = _Reading(job, sockets, latencies)
-    for talk in talks:
-        for talker in talk.talkers:
-            talker.stop()
+    if per_second:
+        pacing.cancel()
+    for talker in writing:
+        talker.stop()
     await _wait(lambda: not any(talk.pending for talk in talks))
     await _wait(lambda: all(min(talk.differences()) >= 0 for talk in talks))
 
@@ -179,6 +186,14 @@ def _figures(before: _Reading, after: _Reading, ordered: list[float]) -> dict[st
         # Clocks that tick at different moments can make nothing a little less than that.
         **{f"{name}_cpu": max(100 * value / seconds, 0) for name, value in used.items()},
     }
+
+
+async def _keep_pace(talkers: Sequence[Talker], per_second: float) -> None:
+    due = time.perf_counter()
+    for talker in cycle(talkers):
+        talker.send()
+        due += 1 / per_second
+        await asyncio.sleep(max(due - time.perf_counter(), 0))
 
 
 async def _wait(condition: Callable[[], bool]) -> None:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
-from benchmarks.workloads import arrival, crowds, fanout, history, pairs, writer
+from benchmarks.workloads import arrival, crowds, fanout, history, latency, pairs, writer
 
 
 class Workload(Protocol):
@@ -34,6 +34,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "crowds": crowds,
     "arrival": arrival,
     "writer": writer,
+    "latency": latency,
     "history": history,
 }
 
