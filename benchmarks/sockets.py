@@ -76,6 +76,11 @@ class Socket(WSListener):
         self.is_closing = True
         self.transport.disconnect()
 
+    def drop(self) -> None:
+        """Lose the line without a word."""
+        self.is_closing = True
+        self.transport.disconnect(graceful=False)
+
     def on_other(self, frame: dict[str, Any]) -> None:
         """Any other frame that came."""
         kind = frame["type"]
@@ -97,15 +102,36 @@ class Socket(WSListener):
             self.live.set_exception(ConnectionError(what))
 
 
+class Newcomer(Socket):
+    """`heads` are those of the conversations it was told of because it knew none."""
+
+    def __init__(
+        self, seat: Seat, scanner: Scanner, cursors: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(seat, scanner, cursors)
+        self.heads: dict[str, int] = {}
+
+    def on_other(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "conversation.added":
+            self.heads[frame["conversation"]["id"]] = frame["head"]
+        super().on_other(frame)
+
+
+async def open_one(socket: Socket) -> None:
+    """Connect it and wait until it is live. Raises OSError, WSError and TimeoutError."""
+    async with asyncio.timeout(OPEN_TIMEOUT):
+        await ws_connect(lambda: socket, socket.seat.url, websocket_handshake_timeout=OPEN_TIMEOUT)
+        await socket.live
+
+
 async def open_all(sockets: Sequence[Socket]) -> None:
-    """Connect them and wait until all are live."""
+    """Connect them, some at a time, and wait until all are live."""
     free = asyncio.Semaphore(OPENING_AT_ONCE)
 
-    async def open_one(socket: Socket) -> None:
-        async with free, asyncio.timeout(OPEN_TIMEOUT):
-            await ws_connect(lambda: socket, socket.seat.url)
-            await socket.live
+    async def open_next(socket: Socket) -> None:
+        async with free:
+            await open_one(socket)
 
     async with asyncio.TaskGroup() as tasks:
         for socket in sockets:
-            tasks.create_task(open_one(socket))
+            tasks.create_task(open_next(socket))

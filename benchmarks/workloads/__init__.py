@@ -18,6 +18,7 @@ from typing import Protocol
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.workloads import arrival, crowds, fanout, history, latency, pairs, writer
+from benchmarks.workloads import arrival, crowds, fanout, history, pairs, storm, writer
 
 
 class Workload(Protocol):
@@ -36,6 +37,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "writer": writer,
     "latency": latency,
     "history": history,
+    "storm": storm,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.

@@ -9,14 +9,13 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from benchmarks.bench import Bench, Side
-from benchmarks.cpu import busy_seconds, cpu_seconds
 from benchmarks.figures import Figure, percentile
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome
-from benchmarks.sockets import Socket, open_all
+from benchmarks.meter import Reading
+from benchmarks.sockets import Newcomer, open_all
 
 DEFAULTS: Mapping[str, float] = {"conversations": 1_000, "visits": 10}
 SIDES: Sequence[str] = ("naive", "helped", "ours")
@@ -52,38 +51,28 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 
 async def drive(job: Job) -> Outcome:
-    began, at_first = time.perf_counter(), _cpu_seconds(job)
+    began = Reading.take(job.processes)
     # What is made once, is made; and what the client knows from then on.
     visitor = await _visit(job, {})
     cursors, faults = visitor.heads, visitor.faults
     figures: dict[str, float] = {}
     for name, known in (("new", {}), ("known", cursors)):
-        before = _cpu_seconds(job)
+        before = Reading.take(job.processes)
         visitors = [await _visit(job, known) for _ in range(int(job.options["visits"]))]
-        after = _cpu_seconds(job)
+        used = Reading.take(job.processes).since(before)
         for process, label in (("server", "ms"), ("database", "database_ms")):
-            used = after[process] - before[process]
-            figures[f"{name}_{label}"] = used / len(visitors) * 1e3
+            figures[f"{name}_{label}"] = used[process] / len(visitors) * 1e3
         waits = sorted(visitor.live_after for visitor in visitors)
         figures[f"{name}_live_ms"] = percentile(waits, 0.5) * 1e3
         faults += sum((visitor.faults for visitor in visitors), Counter[str]())
-    others = _cpu_seconds(job)["other"] - at_first["other"]
-    figures["other_cpu"] = max(100 * others / (time.perf_counter() - began), 0)
+    figures["other_cpu"] = Reading.take(job.processes).shares(began)["other_cpu"]
     return Outcome(figures=figures, acked=[], faults=dict(+faults))
 
 
-class Visitor(Socket):
-    """`heads` are those of the conversations it was told of."""
-
+class Visitor(Newcomer):
     def __init__(self, job: Job, cursors: Mapping[str, int]) -> None:
         super().__init__(job.seats[0], Scanner(job.separator), cursors)
-        self.heads: dict[str, int] = {}
         self.live_after = 0.0
-
-    def on_other(self, frame: dict[str, Any]) -> None:
-        if frame["type"] == "conversation.added":
-            self.heads[frame["conversation"]["id"]] = frame["head"]
-        super().on_other(frame)
 
 
 async def _visit(job: Job, cursors: Mapping[str, int]) -> Visitor:
@@ -97,8 +86,3 @@ async def _visit(job: Job, cursors: Mapping[str, int]) -> Visitor:
     visitor.close()
     await asyncio.sleep(AFTERWARDS_SECONDS)
     return visitor
-
-
-def _cpu_seconds(job: Job) -> dict[str, float]:
-    used = {**cpu_seconds(job.processes), "generator": time.process_time()}
-    return used | {"other": busy_seconds() - sum(used.values())}
