@@ -110,6 +110,22 @@ GOALS: tuple[Goal, ...] = (
         "lower",
     ),
     Goal(
+        "server CPU per delivered frame, group of 200, beside C",
+        "broadcast",
+        ("ours", "one_us"),
+        ("c", "one_us"),
+        1.6,
+        "lower",
+    ),
+    Goal(
+        "… coalesced",
+        "broadcast",
+        ("ours", "many_us"),
+        ("c", "many_us"),
+        1,
+        "lower",
+    ),
+    Goal(
         "history page at 10 M messages, beside 10 k",
         "history",
         ("ours", "page_p50_large"),

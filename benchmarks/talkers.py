@@ -108,8 +108,8 @@ async def talk(
         pacing.cancel()
     for talker in writing:
         talker.stop()
-    await _wait(lambda: not any(talk.pending for talk in talks))
-    await _wait(lambda: all(min(talk.differences()) >= 0 for talk in talks))
+    await wait_until(lambda: not any(talk.pending for talk in talks))
+    await wait_until(lambda: all(min(talk.differences()) >= 0 for talk in talks))
 
     faults = sum((socket.faults for socket in sockets), Counter[str]())
     faults["not answered"] = sum(talk.pending for talk in talks)
@@ -196,7 +196,7 @@ async def _keep_pace(talkers: Sequence[Talker], per_second: float) -> None:
         await asyncio.sleep(max(due - time.perf_counter(), 0))
 
 
-async def _wait(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Until it holds, or for DRAIN_SECONDS: what is missing then shows in the counts."""
     deadline = time.monotonic() + DRAIN_SECONDS
     while not condition() and time.monotonic() < deadline:

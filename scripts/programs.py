@@ -98,6 +98,13 @@ PROGRAMS = {
     "caddy": Program(
         "Caddy", "CADDY", lambda: _on_path("caddy"), {"debian": "caddy", "ubuntu": "caddy"}
     ),
+    # For what benchmarks compare with.
+    "cc": Program(
+        "A C compiler",
+        "C_COMPILER",
+        lambda: _on_path("cc", "gcc", "clang"),
+        {"debian": "build-essential", "ubuntu": "build-essential"},
+    ),
     "libatomic": Program(
         "libatomic",
         "LIBATOMIC",

@@ -5,7 +5,7 @@ from typing import Any
 from benchmarks.frames import Scanner
 from benchmarks.job import Seat
 from benchmarks.talkers import Talker
-from benchmarks.workloads import arrival, crowds, fanout, latency, pairs, writer
+from benchmarks.workloads import arrival, broadcast, crowds, fanout, latency, pairs, writer
 
 
 def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
@@ -13,7 +13,7 @@ def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
 
 
 def test_members_of_conversations_are_among_the_users():
-    for workload in (pairs, fanout, crowds, arrival, writer, latency):
+    for workload in (pairs, fanout, crowds, arrival, writer, latency, broadcast):
         users, conversations = workload.layout(workload.DEFAULTS)
         assert {place for members in conversations for place in members} <= set(range(users))
 

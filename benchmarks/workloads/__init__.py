@@ -17,8 +17,17 @@ from typing import Protocol
 
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
-from benchmarks.workloads import arrival, crowds, fanout, history, latency, pairs, writer
-from benchmarks.workloads import arrival, crowds, fanout, history, pairs, storm, writer
+from benchmarks.workloads import (
+    arrival,
+    broadcast,
+    crowds,
+    fanout,
+    history,
+    latency,
+    pairs,
+    storm,
+    writer,
+)
 
 
 class Workload(Protocol):
@@ -36,6 +45,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "arrival": arrival,
     "writer": writer,
     "latency": latency,
+    "broadcast": broadcast,
     "history": history,
     "storm": storm,
 }
