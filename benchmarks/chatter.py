@@ -16,13 +16,6 @@ from benchmarks.sockets import open_all
 from benchmarks.talkers import DRAIN_SECONDS, Talker
 
 
-class PacedTalker(Talker):
-    """Sends when told to."""
-
-    def tick(self) -> None:
-        self._send()
-
-
 class Chatter:
     """Talkers in all these conversations, which together send `per_second` messages.
 
@@ -35,7 +28,7 @@ class Chatter:
         self.faults: Counter[str] = Counter()
         self._pause = 1 / per_second
         self._talkers = [
-            PacedTalker(
+            Talker(
                 job.seats[place],
                 scanner,
                 conversation_id=conversation.id,
@@ -81,7 +74,7 @@ class Chatter:
         due = clock()
         while True:
             for talker in self._talkers:
-                talker.tick()
+                talker.send()
                 due += self._pause
                 await asyncio.sleep(max(due - clock(), 0))
 
