@@ -80,8 +80,10 @@ class Chatter:
 
 
 def waits(latencies: Sequence[float], name: str) -> dict[str, float]:
-    """p50 and p99 of these in ms, as figures."""
+    """p50 and p99 of these in ms, as figures; none of nothing."""
     ordered = sorted(latencies)
+    if not ordered:
+        return {}
     return {
         f"{name}_p50": percentile(ordered, 0.50) * 1e3,
         f"{name}_p99": percentile(ordered, 0.99) * 1e3,

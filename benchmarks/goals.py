@@ -133,4 +133,21 @@ GOALS: tuple[Goal, ...] = (
         1.3,
         "lower",
     ),
+    Goal(
+        "2,000 dropped at once, live again, p99 in ms",
+        "storm",
+        ("ours", "live_p99"),
+        None,
+        10_000,
+        "lower",
+    ),
+    Goal("2,000 dropped at once, failed attempts", "storm", ("ours", "errors"), None, 0, "lower"),
+    Goal(
+        "2,000 dropped at once, others' ack p99, beside before",
+        "storm",
+        ("ours", "meanwhile_p99"),
+        ("ours", "before_p99"),
+        3,
+        "lower",
+    ),
 )
