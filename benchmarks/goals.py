@@ -126,6 +126,13 @@ GOALS: tuple[Goal, ...] = (
         "lower",
     ),
     Goal(
+        "inbound command through the consumer, commands/s beside stock Channels on uvicorn",
+        "inbound",
+        ("ours", "commands"),
+        ("channels", "commands"),
+        6,
+    ),
+    Goal(
         "history page at 10 M messages, beside 10 k",
         "history",
         ("ours", "page_p50_large"),

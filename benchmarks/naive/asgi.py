@@ -13,8 +13,9 @@ django.setup()
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import path
 
-from benchmarks.naive.consumers import ChatConsumer
+from benchmarks.naive.consumers import ChatConsumer, PongConsumer
 
 # Django's stubs know views only, not ASGI applications.
-_sockets = URLRouter([path("chat", ChatConsumer.as_asgi())])  # type: ignore[arg-type,list-item]
+_routes = [path("chat", ChatConsumer.as_asgi()), path("ping", PongConsumer.as_asgi())]  # type: ignore[arg-type]
+_sockets = URLRouter(_routes)  # type: ignore[arg-type]
 application = ProtocolTypeRouter({"websocket": _sockets})

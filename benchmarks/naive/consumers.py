@@ -1,4 +1,4 @@
-"""The baseline's socket, with the frame names of docs/protocol.md."""
+"""The baseline's sockets, with the frame names of docs/protocol.md."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -64,6 +64,17 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             "text": message.text,
             "created_at": message.created_at.isoformat(),
         }
+
+
+class PongConsumer(AsyncJsonWebsocketConsumer):
+    """Answers whatever comes, and does nothing else: what a command costs before it does."""
+
+    async def connect(self) -> None:
+        await self.accept()
+        await self.send_json({"type": "live"})
+
+    async def receive_json(self, content: dict[str, Any], **kwargs: Any) -> None:
+        await self.send_json({"type": "pong"})
 
 
 def group(conversation_id: int | str) -> str:

@@ -1,11 +1,14 @@
 """Who is in which conversation, and what a run then expects to be stored."""
 
+from types import SimpleNamespace
 from typing import Any
 
+from picows import WSMsgType
+
 from benchmarks.frames import Scanner
-from benchmarks.job import Seat
+from benchmarks.job import Job, Seat
 from benchmarks.talkers import Talker
-from benchmarks.workloads import arrival, broadcast, crowds, fanout, latency, pairs, writer
+from benchmarks.workloads import arrival, broadcast, crowds, fanout, inbound, latency, pairs, writer
 
 
 def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
@@ -13,7 +16,7 @@ def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
 
 
 def test_members_of_conversations_are_among_the_users():
-    for workload in (pairs, fanout, crowds, arrival, writer, latency, broadcast):
+    for workload in (pairs, fanout, crowds, arrival, writer, latency, broadcast, inbound):
         users, conversations = workload.layout(workload.DEFAULTS)
         assert {place for members in conversations for place in members} <= set(range(users))
 
@@ -47,6 +50,34 @@ async def test_only_messages_answered_with_a_reply_count_as_acked():
     assert talker.acked() == ["run.0.1", "run.0.4"]
     assert list(talker.pending) == [b"3"]
     assert len(latencies) == 2
+
+
+async def test_a_pinger_sends_as_many_as_were_answered_however_the_server_packed_them():
+    job = Job(
+        workload="inbound",
+        prefix="",
+        separator=":",
+        seats=[],
+        conversations=[],
+        processes={},
+        options={},
+    )
+    pinger = inbound.Pinger(job, Seat(url=""))
+    wire: Any = Wire()
+    pinger.on_ws_connected(wire)
+    pinger.start(in_flight=2)
+    one, two = b'{"type":"pong","heads":{}}', b'{"type": "pong"}'
+    pinger.on_ws_frame(wire, text(b'{"type":"batch","frames":[%b,%b]}' % (one, one)))
+    pinger.stop()
+    pinger.on_ws_frame(wire, text(two))
+
+    assert (pinger.sent, pinger.answered) == (4, 3)
+    assert wire.frames == [inbound.PING] * 4
+
+
+def text(payload: bytes) -> Any:
+    """A frame with this payload."""
+    return SimpleNamespace(msg_type=WSMsgType.TEXT, get_payload_as_bytes=lambda: payload)
 
 
 class Wire:

@@ -23,6 +23,7 @@ from benchmarks.workloads import (
     crowds,
     fanout,
     history,
+    inbound,
     latency,
     pairs,
     storm,
@@ -46,6 +47,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "writer": writer,
     "latency": latency,
     "broadcast": broadcast,
+    "inbound": inbound,
     "history": history,
     "storm": storm,
 }
