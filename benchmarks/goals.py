@@ -157,4 +157,11 @@ GOALS: tuple[Goal, ...] = (
         3,
         "lower",
     ),
+    Goal(
+        "from ticket to live, a second, beside naive's plain connect",
+        "logins",
+        ("ours", "connects"),
+        ("naive", "connects"),
+        0.5,
+    ),
 )

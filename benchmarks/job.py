@@ -1,8 +1,11 @@
 """What `run` asks of the generator process, and what it answers; both are JSON."""
 
+import os
 from typing import Any
 
 import msgspec
+
+from benchmarks.cpu import Meter
 
 
 class Seat(msgspec.Struct, kw_only=True):
@@ -33,6 +36,10 @@ class Job(msgspec.Struct, kw_only=True):
     conversations: list[Conversation]
     processes: dict[str, int]
     options: dict[str, float]
+
+    def meter(self) -> Meter:
+        """Of these processes and of the generator, which is who asks."""
+        return Meter({**self.processes, "generator": os.getpid()})
 
 
 class Outcome(msgspec.Struct, kw_only=True):

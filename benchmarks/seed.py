@@ -17,12 +17,14 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
 django.setup()
 
+from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.db import transaction
 
 from accounts.feed import lock_users
 from accounts.models import User
 from accounts.services import start_session
+from benchmarks.calls import PASSWORD
 from contacts.services import add_contact
 from conversations.append import append_messages
 from conversations.drafts import Appended
@@ -38,6 +40,8 @@ def main() -> None:
     layout = json.load(sys.stdin)
     with transaction.atomic():
         users = [_user(number) for number in range(layout["users"])]
+        # Hashing is made to be slow: one serves all of them.
+        User.objects.update(password=make_password(PASSWORD))
     with transaction.atomic():
         tokens = [start_session(user=user).access_token for user in users]
     made = [_conversation([users[place] for place in places]) for places in layout["conversations"]]

@@ -158,6 +158,10 @@ class Ours(Target):
             "MESSAGES_PER_CONVERSATION": "40000+10000/second",
             "REST_READS_PER_USER": "2000+1000/second",
             "REST_READS_PER_ADDRESS": "100000+10000/second",
+            "REST_WRITES_PER_USER": "2000+1000/second",
+            "REST_WRITES_PER_ADDRESS": "100000+10000/second",
+            "LOGIN_ATTEMPTS_PER_ACCOUNT": "1000000/minute",
+            "LOGIN_ATTEMPTS_PER_ADDRESS": "1000000/minute",
         }
 
     def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:

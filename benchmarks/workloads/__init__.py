@@ -25,6 +25,7 @@ from benchmarks.workloads import (
     history,
     inbound,
     latency,
+    logins,
     pairs,
     storm,
     writer,
@@ -50,6 +51,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "inbound": inbound,
     "history": history,
     "storm": storm,
+    "logins": logins,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.

@@ -14,7 +14,6 @@ from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure, percentile
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome
-from benchmarks.meter import Reading
 from benchmarks.sockets import Newcomer, open_all
 
 DEFAULTS: Mapping[str, float] = {"conversations": 1_000, "visits": 10}
@@ -51,21 +50,21 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 
 async def drive(job: Job) -> Outcome:
-    began = Reading.take(job.processes)
+    meter = job.meter()
     # What is made once, is made; and what the client knows from then on.
     visitor = await _visit(job, {})
     cursors, faults = visitor.heads, visitor.faults
     figures: dict[str, float] = {}
     for name, known in (("new", {}), ("known", cursors)):
-        before = Reading.take(job.processes)
+        visiting = job.meter()
         visitors = [await _visit(job, known) for _ in range(int(job.options["visits"]))]
-        used = Reading.take(job.processes).since(before)
+        used = visiting.used()
         for process, label in (("server", "ms"), ("database", "database_ms")):
             figures[f"{name}_{label}"] = used[process] / len(visitors) * 1e3
         waits = sorted(visitor.live_after for visitor in visitors)
         figures[f"{name}_live_ms"] = percentile(waits, 0.5) * 1e3
         faults += sum((visitor.faults for visitor in visitors), Counter[str]())
-    figures["other_cpu"] = Reading.take(job.processes).shares(began)["other_cpu"]
+    figures["other_cpu"] = meter.shares()["other_cpu"]
     return Outcome(figures=figures, acked=[], faults=dict(+faults))
 
 

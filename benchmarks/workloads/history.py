@@ -15,7 +15,6 @@ from benchmarks.calls import Answer, Caller
 from benchmarks.figures import Figure, percentile
 from benchmarks.filling import fill
 from benchmarks.job import Job, Outcome
-from benchmarks.meter import Reading
 from benchmarks.targets import Ours
 
 DEFAULTS: Mapping[str, float] = {
@@ -86,21 +85,21 @@ async def drive(job: Job) -> Outcome:
     # The same places in every run.
     dice = random.Random(1)
     figures: dict[str, float] = {}
-    began = Reading.take(job.processes)
+    meter = job.meter()
     for kind in KINDS:
         for size, conversation in zip(SIZES, job.conversations, strict=True):
             reader = _Reader(caller, conversation.id, kind, dice)
             await reader.read(WARM_UP)
-            before = Reading.take(job.processes)
+            block = job.meter()
             answers = await reader.read(int(job.options["requests"]))
-            used = Reading.take(job.processes).since(before)
+            used = block.used()
             waits = sorted(answer.seconds for answer in answers)
             figures[f"{kind}_p50_{size}"] = percentile(waits, 0.50) * 1e3
             figures[f"{kind}_p99_{size}"] = percentile(waits, 0.99) * 1e3
             figures[f"{kind}_us_{size}"] = (used["server"] + used["database"]) / len(answers) * 1e6
             faults += reader.faults
     caller.close()
-    shares = Reading.take(job.processes).shares(began)
+    shares = meter.shares()
     figures |= {name: shares[name] for name in ("generator_cpu", "other_cpu")}
     return Outcome(figures=figures, acked=[], faults=dict(+faults))
 

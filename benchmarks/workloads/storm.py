@@ -19,7 +19,6 @@ from benchmarks.chatter import Chatter, waits
 from benchmarks.figures import Figure, percentile
 from benchmarks.frames import Scanner
 from benchmarks.job import Conversation, Job, Outcome, Seat
-from benchmarks.meter import Reading
 from benchmarks.sockets import Newcomer, Socket, open_all, open_one
 
 DEFAULTS: Mapping[str, float] = {
@@ -92,13 +91,12 @@ async def drive(job: Job) -> Outcome:
             _Returning(seat, scanner, socket.heads)
             for seat, socket in zip(seats, crowd, strict=True)
         ]
-        before = Reading.take(job.processes)
+        meter = job.meter()
         await asyncio.gather(*(one.come() for one in returning))
-        after = Reading.take(job.processes)
+        used, shares = meter.used(), meter.shares()
         done = await chatter.answered(), len(asker.waits)
     lives = sorted(one.live_after for one in returning)
     errors = sum((one.errors for one in returning), Counter[str]())
-    shares = after.shares(before)
     figures = {
         "live_p50": percentile(lives, 0.50) * 1e3,
         "live_p99": percentile(lives, 0.99) * 1e3,
@@ -108,7 +106,7 @@ async def drive(job: Job) -> Outcome:
         **waits(chatter.latencies[cut[0] : done[0]], "meanwhile"),
         **waits(asker.waits[begun[1] : ended[1]], "rest_before"),
         **waits(asker.waits[cut[1] : done[1]], "rest_meanwhile"),
-        "server_ms": after.since(before)["server"] / len(returning) * 1e3,
+        "server_ms": used["server"] / len(returning) * 1e3,
         **shares,
     }
     faults = errors + chatter.faults + asker.faults
