@@ -133,6 +133,20 @@ GOALS: tuple[Goal, ...] = (
         6,
     ),
     Goal(
+        "embedded default (SQLite), private chat, beside naive on SQLite",
+        "embedded",
+        ("ours", "acked"),
+        ("naive", "acked"),
+        20,
+    ),
+    Goal(
+        "embedded default (SQLite), private chat, messages/s",
+        "embedded",
+        ("ours", "acked"),
+        None,
+        5_000,
+    ),
+    Goal(
         "history page at 10 M messages, beside 10 k",
         "history",
         ("ours", "page_p50_large"),

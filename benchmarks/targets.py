@@ -27,10 +27,14 @@ class Target(ABC):
     messages_table: ClassVar[str]
 
     def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
-        self._database_url = postgres.create_database(self.name)
+        self._database_url = self._make_database(postgres, scratch)
         self._redis_url = redis.url
         self._cpus = cpus
         self.conversations: list[Conversation] = []
+
+    def _make_database(self, postgres: Postgres, scratch: str) -> str:
+        """The URL of an empty database."""
+        return postgres.create_database(self.name)
 
     @abstractmethod
     def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:

@@ -1,0 +1,46 @@
+"""The servers that are measured, with a file for a database and no Redis."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.targets import Naive, Ours, Target
+from scripts.services import Postgres, Redis
+
+
+class _OnSqlite(Target):
+    """`_file` is the database."""
+
+    _file: Path
+
+    def stored(self, prefix: str) -> dict[str, int]:
+        query = (
+            f"SELECT client_id, count(*) FROM {self.messages_table}"  # noqa: S608  ours
+            " WHERE client_id LIKE ? GROUP BY client_id"
+        )
+        with closing(sqlite3.connect(self._file)) as connection:
+            return dict(connection.execute(query, [prefix + ".%"]).fetchall())
+
+
+class NaiveOnSqlite(_OnSqlite, Naive):
+    """SQLite as Django sets it up, but for the time it waits for a lock."""
+
+    def _make_database(self, postgres: Postgres, scratch: str) -> str:
+        self._file = Path(scratch, "naive.sqlite3")
+        return f"sqlite:///{self._file}?timeout=20"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**super()._environment, "REDIS_URL": ""}
+
+
+class OursOnSqlite(_OnSqlite, Ours):
+    """The embedded default: nothing is said of a database or Redis."""
+
+    def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
+        super().__init__(postgres, redis, cpus=cpus, scratch=scratch)
+        self._environment |= {"DATABASE_URL": "", "REDIS_URL": ""}
+
+    def _make_database(self, postgres: Postgres, scratch: str) -> str:
+        self._file = Path(scratch, "chat.sqlite3")
+        return ""
