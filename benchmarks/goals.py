@@ -178,4 +178,12 @@ GOALS: tuple[Goal, ...] = (
         ("naive", "connects"),
         0.5,
     ),
+    Goal(
+        "idle memory per connection, beside a stock Channels consumer",
+        "idle",
+        ("ours", "kilobytes"),
+        ("channels", "kilobytes"),
+        1,
+        "lower",
+    ),
 )

@@ -24,6 +24,7 @@ from benchmarks.workloads import (
     embedded,
     fanout,
     history,
+    idle,
     inbound,
     latency,
     logins,
@@ -54,6 +55,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "history": history,
     "storm": storm,
     "logins": logins,
+    "idle": idle,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.

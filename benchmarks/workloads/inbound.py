@@ -50,6 +50,11 @@ def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
     if side == "ours":
         return bench.chat("inbound", side, layout(settings), settings)
+    return on_stock(bench, "inbound", side, settings)
+
+
+def on_stock(bench: Bench, workload: str, side: str, settings: Mapping[str, float]) -> Side:
+    """Repetitions of a workload of `users` sockets on one of the STOCK servers."""
 
     def repeat() -> Outcome:
         server = WebServer(
@@ -60,7 +65,7 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
         with server:
             seat = Seat(url=f"ws://127.0.0.1:{server.port}/ping")
             job = Job(
-                workload="inbound",
+                workload=workload,
                 prefix="",
                 separator=": ",
                 seats=[seat] * int(settings["users"]),

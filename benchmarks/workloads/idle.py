@@ -1,0 +1,76 @@
+"""How much memory a socket holds while nothing happens.
+
+`users` sockets connect and stay, and after `settle` seconds the private memory of the server
+and all it has started is what it was before, and theirs. Then their processor time is
+measured for `seconds`.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from benchmarks.bench import Bench, Side
+from benchmarks.figures import Figure
+from benchmarks.frames import Scanner
+from benchmarks.job import Job, Outcome
+from benchmarks.memory import private_kilobytes
+from benchmarks.sockets import Socket, open_all
+from benchmarks.workloads import pairs
+from benchmarks.workloads.inbound import on_stock
+
+DEFAULTS: Mapping[str, float] = {"users": 2_000, "settle": 3.0, "seconds": 5.0}
+SIDES: Sequence[str] = ("naive", "channels", "ours")
+
+FIGURES: Sequence[Figure] = [
+    Figure("kilobytes", "private memory per socket, KB", 1, wanted="below a stock consumer's"),
+    Figure("before_mb", "private memory before, MB", 1),
+    Figure("after_mb", "private memory with all of them, MB", 1),
+    Figure("socket_us", "server CPU per socket and second, µs", 1),
+    Figure("server_cpu", "server CPU, %", 1),
+    Figure("other_cpu", "CPU of everything else, %"),
+]
+
+# They come and go first, so that what is loaded or kept once is there already.
+FIRST = 100
+
+
+def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
+    return pairs.layout(options)
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    if side == "channels":
+        return on_stock(bench, "idle", side, settings)
+    return bench.chat("idle", side, layout(settings), settings)
+
+
+async def drive(job: Job) -> Outcome:
+    scanner, server = Scanner(job.separator), job.processes["server"]
+    first = [Socket(seat, scanner) for seat in job.seats[:FIRST]]
+    await open_all(first)
+    for socket in first:
+        socket.close()
+    await asyncio.sleep(job.options["settle"])
+    before = private_kilobytes(server)
+    sockets = [Socket(seat, scanner) for seat in job.seats]
+    await open_all(sockets)
+    await asyncio.sleep(job.options["settle"])
+    after = private_kilobytes(server)
+    meter = job.meter()
+    await asyncio.sleep(job.options["seconds"])
+    shares = meter.shares()
+    faults = sum((socket.faults for socket in sockets), Counter[str]())
+    for socket in sockets:
+        socket.close()
+    return Outcome(
+        figures={
+            "kilobytes": (after - before) / len(sockets),
+            "before_mb": before / 1024,
+            "after_mb": after / 1024,
+            "socket_us": shares["server_cpu"] / 100 / len(sockets) * 1e6,
+            "server_cpu": shares["server_cpu"],
+            "other_cpu": shares["other_cpu"],
+        },
+        acked=[],
+        faults=dict(+faults),
+    )
