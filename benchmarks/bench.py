@@ -59,8 +59,18 @@ class Bench:
         target = self.filled(KINDS[side], layout)
         return lambda: self.drive(workload, target, settings)
 
-    def drive(self, workload: str, target: Target, settings: Mapping[str, float]) -> Outcome:
-        """One run on a freshly started server, checked against the database."""
+    def drive(
+        self,
+        workload: str,
+        target: Target,
+        settings: Mapping[str, float],
+        *,
+        also: Mapping[str, int] | None = None,
+    ) -> Outcome:
+        """One run on a freshly started server, checked against the database.
+
+        `also` are processes that are to be measured as well.
+        """
         prefix = secrets.token_hex(4)
         with target.server() as server:
             job = Job(
@@ -69,7 +79,7 @@ class Bench:
                 separator=target.separator,
                 seats=target.seats(server),
                 conversations=target.conversations,
-                processes={"server": server.pid, **self.processes},
+                processes={"server": server.pid, **(also or {}), **self.processes},
                 options=dict(settings),
             )
             outcome = self.generate(job)

@@ -146,6 +146,21 @@ GOALS: tuple[Goal, ...] = (
         None,
         5_000,
     ),
+    # What two processes do depends on how many processors there are for them.
+    Goal(
+        "two web processes beside one, on one processor",
+        "processes",
+        ("two", "shared_acked"),
+        ("one", "shared_acked"),
+        1,
+    ),
+    Goal(
+        "two web processes beside one, on two processors",
+        "processes",
+        ("two", "apart_acked"),
+        ("one", "apart_acked"),
+        1.5,
+    ),
     Goal(
         "history page at 10 M messages, beside 10 k",
         "history",

@@ -8,7 +8,17 @@ from picows import WSMsgType
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Seat
 from benchmarks.talkers import Talker
-from benchmarks.workloads import arrival, broadcast, crowds, fanout, inbound, latency, pairs, writer
+from benchmarks.workloads import (
+    arrival,
+    broadcast,
+    crowds,
+    fanout,
+    inbound,
+    latency,
+    pairs,
+    processes,
+    writer,
+)
 
 
 def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
@@ -88,3 +98,17 @@ class Wire:
 
     def send(self, kind: object, frame: bytes) -> None:
         self.frames.append(frame)
+
+
+def test_partners_are_on_different_processes():
+    two = processes.Two.__new__(processes.Two)
+    two._access_tokens = ["a", "b", "c", "d"]
+    server: Any = SimpleNamespace(port=1)
+    two.second = SimpleNamespace(port=2)  # type: ignore[assignment]
+
+    seats = two.seats(server)
+
+    assert [seat.hello and seat.hello["token"] for seat in seats] == ["a", "b", "c", "d"]
+    ports = [seat.url.split("/")[2].split(":")[1] for seat in seats]
+    for one, other in pairs.layout({"users": 4})[1]:
+        assert ports[one] != ports[other]

@@ -29,6 +29,7 @@ from benchmarks.workloads import (
     latency,
     logins,
     pairs,
+    processes,
     storm,
     writer,
 )
@@ -52,6 +53,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "broadcast": broadcast,
     "inbound": inbound,
     "embedded": embedded,
+    "processes": processes,
     "history": history,
     "storm": storm,
     "logins": logins,

@@ -1,0 +1,83 @@
+"""Everybody writes to a partner who is on another server process, beside one process for all.
+
+The same as `pairs`, with one server, then with two that share PostgreSQL and Redis. On a
+machine with four processors or more the servers have two of them; otherwise they share one.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from benchmarks.bench import Bench, Side
+from benchmarks.figures import Figure
+from benchmarks.job import Job, Outcome, Seat
+from benchmarks.talkers import talk
+from benchmarks.targets import Ours
+from benchmarks.webserver import WebServer
+from benchmarks.workloads.pairs import layout
+
+DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 8.0}
+SIDES: Sequence[str] = ("one", "two")
+
+FIGURES: Sequence[Figure] = [
+    Figure("shared_acked", "acked messages/s, on one processor", wanted="no fewer"),
+    Figure("apart_acked", "acked messages/s, on two processors", wanted="1.5 times as many"),
+    Figure("p50", "ack p50, ms", 2),
+    Figure("p99", "ack p99, ms", 2),
+    Figure("delivered", "delivered events/s"),
+    Figure("repeated", "events sent twice"),
+    Figure("server_us", "server CPU per message, µs", 1),
+    Figure("server_cpu", "server CPU, %"),
+    Figure("second_cpu", "CPU of the second server, %"),
+    Figure("database_cpu", "PostgreSQL CPU, %"),
+    Figure("redis_cpu", "Redis CPU, %"),
+    Figure("generator_cpu", "generator CPU, %"),
+    Figure("other_cpu", "CPU of everything else, %"),
+]
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    cpus = sorted(os.sched_getaffinity(0))
+    apart = len(cpus) >= 4
+    if apart:
+        bench = replace(bench, server_cpu=f"{cpus[0]},{cpus[1]}")
+    # The generator says which of the two it was.
+    options = {**settings, "apart": float(apart)}
+    if side == "one":
+        one = bench.filled(One, layout(settings))
+        return lambda: bench.drive("processes", one, options)
+    two = bench.filled(Two, layout(settings))
+
+    def repeat() -> Outcome:
+        with two.server() as second:
+            two.second = second
+            return bench.drive("processes", two, options, also={"second": second.pid})
+
+    return repeat
+
+
+class One(Ours):
+    name = "one"
+
+
+class Two(Ours):
+    """Every other user is on the second server."""
+
+    name = "two"
+    second: WebServer
+
+    def seats(self, server: WebServer) -> list[Seat]:
+        first, second = super().seats(server), super().seats(self.second)
+        return [(second if place % 2 else first)[place] for place in range(len(first))]
+
+
+async def drive(job: Job) -> Outcome:
+    outcome = await talk(job, job.conversations, talkers=2)
+    figures = dict(outcome.figures)
+    acked = figures.pop("acked")
+    figures["apart_acked" if job.options["apart"] else "shared_acked"] = acked
+    servers = figures["server_cpu"] + figures.get("second_cpu", 0)
+    figures["server_us"] = servers / 100 / max(acked, 1) * 1e6
+    return msgspec.structs.replace(outcome, figures=figures)
