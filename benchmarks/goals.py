@@ -201,4 +201,12 @@ GOALS: tuple[Goal, ...] = (
         1,
         "lower",
     ),
+    Goal(
+        "first page of a list of 1,000 conversations, beside one of 50",
+        "lists",
+        ("ours", "first_p50_many"),
+        ("ours", "first_p50_few"),
+        2,
+        "lower",
+    ),
 )

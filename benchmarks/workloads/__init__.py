@@ -27,6 +27,7 @@ from benchmarks.workloads import (
     idle,
     inbound,
     latency,
+    lists,
     logins,
     pairs,
     processes,
@@ -58,6 +59,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "storm": storm,
     "logins": logins,
     "idle": idle,
+    "lists": lists,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.
