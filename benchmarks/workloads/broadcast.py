@@ -7,7 +7,6 @@ ours, it stores nothing, and what it sends back to the talker is the answer.
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +14,6 @@ import msgspec
 
 from benchmarks.bench import Bench, Side
 from benchmarks.broadcasting import Broadcast, Listener, build, connect
-from benchmarks.cpu import Meter
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome, Seat
 from benchmarks.talkers import talk, wait_until
@@ -105,7 +103,7 @@ async def _broadcast(job: Job, talkers: int, in_flight: int) -> Outcome:
     for talker in sockets[:talkers]:
         talker.start(in_flight)
     await asyncio.sleep(job.options["warm-up"])
-    meter = Meter({**job.processes, "generator": os.getpid()})
+    meter = job.meter()
     before = _delivered(sockets)
     await asyncio.sleep(job.options["seconds"])
     delivered = _delivered(sockets) - before

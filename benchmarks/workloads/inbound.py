@@ -6,14 +6,12 @@ the uvicorn that ours is built on, **daphne** is Channels' own server.
 """
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from picows import WSFrame, WSMsgType, WSTransport
 
 from benchmarks.bench import Bench, Side
-from benchmarks.cpu import Meter
 from benchmarks.figures import Figure
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome, Seat
@@ -115,7 +113,7 @@ async def drive(job: Job) -> Outcome:
     for pinger in pingers:
         pinger.start(int(job.options["in-flight"]))
     await asyncio.sleep(job.options["warm-up"])
-    meter = Meter({**job.processes, "generator": os.getpid()})
+    meter = job.meter()
     before = sum(pinger.answered for pinger in pingers)
     await asyncio.sleep(job.options["seconds"])
     answered = sum(pinger.answered for pinger in pingers) - before
