@@ -209,4 +209,28 @@ GOALS: tuple[Goal, ...] = (
         2,
         "lower",
     ),
+    Goal(
+        "somebody came online, told to a contact, p99 in ms",
+        "presence",
+        ("ours", "came_p99"),
+        None,
+        2_000,
+        "lower",
+    ),
+    Goal(
+        "somebody went offline, told to a contact, p99 in ms",
+        "presence",
+        ("ours", "went_p99"),
+        None,
+        10_000,
+        "lower",
+    ),
+    Goal(
+        "presence churn, others' ack p99, beside before",
+        "presence",
+        ("ours", "meanwhile_p99"),
+        ("ours", "before_p99"),
+        3,
+        "lower",
+    ),
 )

@@ -30,6 +30,7 @@ from benchmarks.workloads import (
     lists,
     logins,
     pairs,
+    presence,
     processes,
     storm,
     writer,
@@ -60,6 +61,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "logins": logins,
     "idle": idle,
     "lists": lists,
+    "presence": presence,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.
