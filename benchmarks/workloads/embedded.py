@@ -13,7 +13,7 @@ from benchmarks.talkers import talk
 from benchmarks.targets import Target
 from benchmarks.workloads.pairs import layout
 
-DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 8.0}
+DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 6.0}
 SIDES: Sequence[str] = ("naive", "ours")
 KINDS: Mapping[str, type[Target]] = {"naive": NaiveOnSqlite, "ours": OursOnSqlite}
 

@@ -18,7 +18,7 @@ from benchmarks.targets import Ours
 from benchmarks.webserver import WebServer
 from benchmarks.workloads.pairs import layout
 
-DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 8.0}
+DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 6.0}
 SIDES: Sequence[str] = ("one", "two")
 
 FIGURES: Sequence[Figure] = [
