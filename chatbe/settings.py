@@ -11,6 +11,7 @@ from typing import Any
 
 import environ
 from django.templatetags.static import static
+from django.urls import reverse
 
 from chatbe.core.secrets_file import read_or_create
 
@@ -29,6 +30,7 @@ env = environ.Env(
     CORS_ALLOWED_ORIGINS=(list, []),
     TRUSTED_PROXIES=(list, []),
     ADMIN_PATH=(str, "admin/"),
+    ADMIN_SECOND_FACTOR=(str, ""),
     TIME_ZONE=(str, "UTC"),
     LOG_LEVEL=(str, "INFO"),
     LOG_FORMAT=(str, ""),
@@ -165,6 +167,8 @@ CSRF_TRUSTED_ORIGINS: list[str] = env("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS: list[str] = env("CORS_ALLOWED_ORIGINS")
 TRUSTED_PROXIES: list[str] = env("TRUSTED_PROXIES")
 ADMIN_PATH = env("ADMIN_PATH").strip("/") + "/"
+ADMIN_SECOND_FACTOR = env("ADMIN_SECOND_FACTOR") or ("required" if PRODUCTION else "optional")
+OTP_TOTP_ISSUER = "Chat admin"
 
 INSTALLED_APPS = [
     "daphne",
@@ -175,6 +179,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "channels",
     "corsheaders",
     "csp",
@@ -206,6 +213,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -496,6 +504,11 @@ UNFOLD = {
     "SITE_HEADER": "Chat admin",
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "chatbe.operations.start_page.add_figures",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Second factor", "link": lambda _request: reverse("admin:second_factor")}
+        ]
+    },
     "SITE_FAVICONS": [
         {
             "rel": "icon",

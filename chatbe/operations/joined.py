@@ -2,6 +2,7 @@
 
 import accounts.belongings
 import accounts.purge
+import chatbe.operations.second_factor
 import chatbot.belongings
 import contacts.belongings
 import contacts.purge
@@ -20,4 +21,5 @@ BELONGINGS = (
     *chatbot.belongings.BELONGINGS,
     *moderation.belongings.BELONGINGS,
     *presence.belongings.BELONGINGS,
+    *chatbe.operations.second_factor.BELONGINGS,
 )

@@ -44,6 +44,8 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield f"CONTACT_POLICY must be one of {', '.join(CONTACT_POLICIES)}."
     if settings.ADMIN_PATH == "/":
         yield "ADMIN_PATH is empty: the page is there."
+    if settings.ADMIN_SECOND_FACTOR not in {"required", "optional"}:
+        yield "ADMIN_SECOND_FACTOR must be required or optional."
     yield from rule_problems()
     yield from _chatbot_problems()
     for entry in settings.METRICS_ADDRESSES:
