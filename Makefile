@@ -18,10 +18,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test fuzz lint format bench chaos chaos-long lock audit clean
+.PHONY: help install run migrate shell env test fuzz lint format bench bench-peers chaos chaos-long lock audit clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the virtual environment: what is installed follows the lock files --------------------------
 
@@ -92,6 +92,9 @@ audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in what we run on
 
 bench: $(VENV)/dev.stamp ## Measure speed and size (ARGS=…)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-peers: $(VENV)/dev.stamp ## Measure beside other chat servers, which it installs (ARGS=…)
+	@$(BIN)/python -m benchmarks.run peers $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## Break things while people chat, then look for losses (SECONDS=60 SEED=…)
 	@$(BIN)/python -m benchmarks.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)

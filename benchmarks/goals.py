@@ -233,4 +233,25 @@ GOALS: tuple[Goal, ...] = (
         3,
         "lower",
     ),
+    Goal(
+        "private chat, beside ejabberd with archive",
+        "peers_pairs",
+        ("ours", "acked"),
+        ("ejabberd_archive", "acked"),
+        5,
+    ),
+    Goal(
+        "private chat, beside ejabberd without archive",
+        "peers_pairs",
+        ("ours", "acked"),
+        ("ejabberd", "acked"),
+        1.4,
+    ),
+    Goal(
+        "group of 200, beside ejabberd's room without archive",
+        "peers_fanout",
+        ("ours", "delivered"),
+        ("ejabberd", "delivered"),
+        2,
+    ),
 )

@@ -8,8 +8,9 @@ message as an event.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
+from typing import Protocol
 
 from picows import WSMsgType
 
@@ -83,17 +84,57 @@ class Talker(Socket):
         self.transport.send(WSMsgType.TEXT, self._frame % (self.sent, self.sent))
 
 
+class Listening(Protocol):
+    """What of a client is read: see Socket."""
+
+    delivered: int
+    faults: Counter[str]
+
+    def close(self) -> None: ...
+
+
+class Talking(Listening, Protocol):
+    def start(self, in_flight: int) -> None: ...
+    def send(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Talk(Protocol):
+    """One conversation and the clients of its members. `pending` messages are unanswered."""
+
+    @property
+    def sockets(self) -> Sequence[Listening]: ...
+    @property
+    def talkers(self) -> Sequence[Talking]: ...
+    @property
+    def pending(self) -> int: ...
+
+    def acked(self) -> list[str]:
+        """The client_ids of the answered messages."""
+
+    def differences(self) -> list[int]:
+        """How many events too many, or too few, each member has."""
+
+
 async def talk(
     job: Job, conversations: Sequence[Conversation], *, talkers: int, per_second: float = 0
 ) -> Outcome:
-    """Connect the members of these conversations, nobody of two, and let them talk.
-
-    With `per_second` the talkers send so many in all, in turn, whether answered or not. The figures are those that FIGURES of the workloads choose from.
-    """
+    """Connect the members of these conversations, nobody of two, and let them talk."""
     latencies: list[float] = []
     talks = [_Talk(job, conversation, talkers, latencies) for conversation in conversations]
+    await open_all([socket for talk in talks for socket in talk.sockets])
+    return await measure(job, talks, latencies, per_second=per_second)
+
+
+async def measure(
+    job: Job, talks: Sequence[Talk], latencies: list[float], *, per_second: float = 0
+) -> Outcome:
+    """Let connected people talk. Each answered message adds to `latencies`.
+
+    With `per_second` the talkers send so many in all, in turn, whether answered or not. The
+    figures are those that FIGURES of the workloads choose from.
+    """
     sockets = [socket for talk in talks for socket in talk.sockets]
-    await open_all(sockets)
     writing = [talker for talk in talks for talker in talk.talkers]
     if per_second:
         pacing = asyncio.create_task(_keep_pace(writing, per_second))
@@ -155,7 +196,6 @@ class _Talk:
         return [client_id for talker in self.talkers for client_id in talker.acked()]
 
     def differences(self) -> list[int]:
-        """How many events too many, or too few, each member has."""
         expected = sum(talker.answered for talker in self.talkers)
         return [socket.delivered - expected for socket in self.sockets]
 
@@ -163,7 +203,7 @@ class _Talk:
 class _Reading:
     """All counters at one moment."""
 
-    def __init__(self, job: Job, sockets: Sequence[Socket], latencies: list[float]) -> None:
+    def __init__(self, job: Job, sockets: Iterable[Listening], latencies: list[float]) -> None:
         self.time = time.perf_counter()
         self.acked = len(latencies)
         self.delivered = sum(socket.delivered for socket in sockets)
@@ -188,7 +228,7 @@ def _figures(before: _Reading, after: _Reading, ordered: list[float]) -> dict[st
     }
 
 
-async def _keep_pace(talkers: Sequence[Talker], per_second: float) -> None:
+async def _keep_pace(talkers: Sequence[Talking], per_second: float) -> None:
     due = time.perf_counter()
     for talker in cycle(talkers):
         talker.send()

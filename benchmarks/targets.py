@@ -8,6 +8,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 import psycopg
@@ -15,6 +16,7 @@ import psycopg
 from benchmarks.job import Conversation, Seat
 from benchmarks.rest import Account
 from benchmarks.webserver import PROJECT, WebServer
+from scripts.server import Server
 from scripts.services import Postgres, Redis
 
 
@@ -36,16 +38,21 @@ class Target(ABC):
         """The URL of an empty database."""
         return postgres.create_database(self.name)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what it acks has to be in the database."""
+        return True
+
     @abstractmethod
     def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:
         """Fill the empty database; `conversations` hold places among the users."""
 
     @abstractmethod
-    def server(self) -> WebServer:
-        """The server, not yet started."""
+    def server(self) -> AbstractContextManager[Server]:
+        """The server, started for as long as it is needed."""
 
     @abstractmethod
-    def seats(self, server: WebServer) -> list[Seat]:
+    def seats(self, server: Server) -> list[Seat]:
         """One seat for each user on the running server."""
 
     def stored(self, prefix: str) -> dict[str, int]:
@@ -57,7 +64,7 @@ class Target(ABC):
         with psycopg.connect(self._database_url) as connection:
             return dict(connection.execute(query, [prefix + ".%"]).fetchall())
 
-    def history_faults(self, server: WebServer, stored: Mapping[str, int]) -> int:
+    def history_faults(self, server: Server, stored: Mapping[str, int]) -> int:
         """What a reader sees in a sample of conversations that differs from the database."""
         return 0
 
@@ -110,7 +117,7 @@ class Naive(Target):
             cpus=self._cpus,
         )
 
-    def seats(self, server: WebServer) -> list[Seat]:
+    def seats(self, server: Server) -> list[Seat]:
         return [
             Seat(url=f"ws://127.0.0.1:{server.port}/chat?user={user_id}")
             for user_id in self._user_ids
@@ -190,7 +197,7 @@ class Ours(Target):
             cpus=self._cpus,
         )
 
-    def seats(self, server: WebServer) -> list[Seat]:
+    def seats(self, server: Server) -> list[Seat]:
         return [
             Seat(
                 url=f"ws://127.0.0.1:{server.port}/ws/v1/",
@@ -199,7 +206,7 @@ class Ours(Target):
             for token in self._access_tokens
         ]
 
-    def history_faults(self, server: WebServer, stored: Mapping[str, int]) -> int:
+    def history_faults(self, server: Server, stored: Mapping[str, int]) -> int:
         """A sample, read by REST: places missing in the order, messages missing or too many."""
         faults = 0
         for conversation in self.conversations[: self.HISTORY_SAMPLE]:

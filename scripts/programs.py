@@ -1,4 +1,4 @@
-"""Finds the programs that tests need beside Python, and installs what is missing.
+"""Finds the programs that tests and benchmarks need beside Python, and installs what is missing.
 
 Only Debian and Ubuntu, and only as root, are installed on; anywhere else the error says what to
 do. An installation leaves no server running and no database cluster behind.
@@ -64,8 +64,8 @@ def _find_redis() -> Path | None:
     return _on_path("redis-server", "valkey-server")
 
 
-def _find_libatomic() -> Path | None:
-    return next(Path("/usr/lib").glob("*/libatomic.so.1"), None)
+def _in_usr_lib(pattern: str) -> Path | None:
+    return next(Path("/usr/lib").glob(pattern), None)
 
 
 def _find_chromium() -> Path | None:
@@ -108,15 +108,47 @@ PROGRAMS = {
     "libatomic": Program(
         "libatomic",
         "LIBATOMIC",
-        _find_libatomic,
+        lambda: _in_usr_lib("*/libatomic.so.1"),
         {"debian": "libatomic1", "ubuntu": "libatomic1"},
     ),
 }
 
+# Other chat servers, which only `make bench-peers` compares with, and how they reach PostgreSQL.
+PEERS = {
+    # Its Erlang application: it is started without its script, which would leave a name server
+    # of Erlang's running.
+    "ejabberd": Program(
+        "ejabberd",
+        "EJABBERD",
+        lambda: _in_usr_lib("*/ejabberd-*/"),
+        {"debian": "ejabberd", "ubuntu": "ejabberd"},
+    ),
+    "p1_pgsql": Program(
+        "p1_pgsql",
+        "P1_PGSQL",
+        lambda: _in_usr_lib("erlang/lib/p1_pgsql-*/"),
+        {"debian": "erlang-p1-pgsql", "ubuntu": "erlang-p1-pgsql"},
+    ),
+    "prosody": Program(
+        "prosody",
+        "PROSODY",
+        lambda: _on_path("prosody"),
+        {"debian": "prosody", "ubuntu": "prosody"},
+    ),
+    "luadbi": Program(
+        "LuaDBI",
+        "LUADBI",
+        lambda: _in_usr_lib("*/lua/5.*/dbd/postgresql.so"),
+        {"debian": "lua-dbi-postgresql", "ubuntu": "lua-dbi-postgresql"},
+    ),
+}
+
+KNOWN = {**PROGRAMS, **PEERS}
+
 
 def find(name: str) -> Path | None:
     """Where the program is, or None. A path in the environment (CHROMIUM=…) comes first."""
-    program = PROGRAMS[name]
+    program = KNOWN[name]
     named = os.environ.get(program.variable)
     if not named:
         return program.find()
@@ -159,7 +191,7 @@ def install_browser() -> Path:
 def _packages(names: Sequence[str]) -> list[str]:
     """The packages to install, or nothing if this system does not have them all."""
     distribution = _distribution()
-    found = [PROGRAMS[name].packages.get(distribution) for name in names]
+    found = [KNOWN[name].packages.get(distribution) for name in names]
     return [package for package in found if package] if all(found) else []
 
 
@@ -171,14 +203,14 @@ def _distribution() -> str:
 
 
 def _advice(names: Sequence[str]) -> str:
-    titles = " and ".join(PROGRAMS[name].title for name in names)
+    titles = " and ".join(KNOWN[name].title for name in names)
     packages = _packages(names)
     how = (
         f"Install with: sudo apt-get install {' '.join(packages)}"
         if packages
         else "Install with this system's package manager"
     )
-    variables = " and ".join(f"{PROGRAMS[name].variable}=<path>" for name in names)
+    variables = " and ".join(f"{KNOWN[name].variable}=<path>" for name in names)
     return f"{titles} not found. {how}, or point at the program with {variables}."
 
 

@@ -221,9 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(names: Sequence[str], *, install: bool) -> int:
-    unknown = set(names) - set(programs.PROGRAMS)
+    unknown = set(names) - set(programs.KNOWN)
     if unknown:
-        message = f"Unknown: {', '.join(sorted(unknown))}. Known: {', '.join(programs.PROGRAMS)}."
+        message = f"Unknown: {', '.join(sorted(unknown))}. Known: {', '.join(programs.KNOWN)}."
         raise ServiceError(message)
     if install:
         programs.install(*names)

@@ -30,6 +30,8 @@ from benchmarks.workloads import (
     lists,
     logins,
     pairs,
+    peers_fanout,
+    peers_pairs,
     presence,
     processes,
     storm,
@@ -65,4 +67,7 @@ WORKLOADS: Mapping[str, Workload] = {
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.
-PEER_WORKLOADS: Mapping[str, Workload] = {}
+PEER_WORKLOADS: Mapping[str, Workload] = {
+    "peers_pairs": peers_pairs,
+    "peers_fanout": peers_fanout,
+}

@@ -1,0 +1,8 @@
+"""Other chat servers, measured beside ours: `python -m benchmarks.run peers`."""
+
+from collections.abc import Mapping
+
+from benchmarks.peers.ejabberd import Ejabberd, EjabberdArchive
+from benchmarks.targets import Target
+
+KINDS: Mapping[str, type[Target]] = {kind.name: kind for kind in (Ejabberd, EjabberdArchive)}

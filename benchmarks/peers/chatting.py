@@ -1,0 +1,180 @@
+"""People who talk over XMPP: in pairs, or all of them in one room.
+
+Each keeps so many messages unanswered, and an answer is that the message has arrived: at
+the partner, or back from the room at whoever sent it. No server says that it has taken a
+message, unless asked to with an extension (XEP-0198). So this asks less of it than a reply
+and then delivery.
+"""
+
+import time
+from collections import deque
+from xml.sax.saxutils import escape
+
+from benchmarks.job import Conversation, Job, Outcome, Seat
+from benchmarks.peers.stanzas import Stanzas
+from benchmarks.peers.xmpp import Connection, jid, open_all
+from benchmarks.talkers import TEXT, measure
+
+
+class Chatter(Connection):
+    """Sends the next message when one has arrived. They arrive in the order of sending."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        stanzas: Stanzas,
+        *,
+        to: str,
+        kind: str,
+        client_id: str,
+        latencies: list[float],
+    ) -> None:
+        super().__init__(seat, stanzas)
+        self.sent = 0
+        self.pending: deque[float] = deque()
+        self._client_id = client_id
+        self._stanza = (
+            f"<message to='{to}' type='{kind}' id='{client_id}.%d'>"
+            f"<body>{escape(TEXT)}</body></message>"
+        ).encode()
+        self._latencies = latencies
+        self._is_sending = False
+
+    def start(self, in_flight: int) -> None:
+        self._is_sending = True
+        for _ in range(in_flight):
+            self.send()
+
+    def stop(self) -> None:
+        self._is_sending = False
+
+    @property
+    def answered(self) -> int:
+        return self.sent - len(self.pending)
+
+    def acked(self) -> list[str]:
+        return [f"{self._client_id}.{number}" for number in range(1, self.answered + 1)]
+
+    def on_answer(self) -> None:
+        self._latencies.append(time.perf_counter() - self.pending.popleft())
+        if self._is_sending:
+            self.send()
+
+    def send(self) -> None:
+        self.sent += 1
+        self.pending.append(time.perf_counter())
+        self.transport.write(self._stanza % self.sent)
+
+
+class _Pair(Chatter):
+    partner: "_Pair"
+
+    def on_messages(self, number: int, own: int) -> None:
+        for _ in range(number):
+            self.partner.on_answer()
+
+
+class _Pairing:
+    """Two people. Each gets what the other sends, and nothing of what they send themselves."""
+
+    def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
+        one, two = (
+            _Pair(
+                job.seats[place],
+                Stanzas(),
+                to=jid(_user(job.seats[other])),
+                kind="chat",
+                client_id=f"{job.prefix}.{place}",
+                latencies=latencies,
+            )
+            for place, other in (conversation.members, reversed(conversation.members))
+        )
+        one.partner, two.partner = two, one
+        self.talkers = self.sockets = [one, two]
+
+    @property
+    def pending(self) -> int:
+        return sum(len(talker.pending) for talker in self.talkers)
+
+    def acked(self) -> list[str]:
+        return [client_id for talker in self.talkers for client_id in talker.acked()]
+
+    def differences(self) -> list[int]:
+        return [talker.delivered - talker.partner.answered for talker in self.talkers]
+
+
+async def chat_in_pairs(job: Job) -> Outcome:
+    latencies: list[float] = []
+    talks = [_Pairing(job, conversation, latencies) for conversation in job.conversations]
+    await open_all([socket for talk in talks for socket in talk.sockets])
+    return await measure(job, talks, latencies)
+
+
+class _Member(Chatter):
+    """Is in a room, whose messages have the sender's name as the resource of where they are from."""
+
+    def __init__(self, job: Job, place: int, room: str, latencies: list[float]) -> None:
+        seat = job.seats[place]
+        super().__init__(
+            seat,
+            Stanzas(own=f"from='{room}/{_user(seat)}'".encode()),
+            to=room,
+            kind="groupchat",
+            client_id=f"{job.prefix}.{place}",
+            latencies=latencies,
+        )
+        self._room = room
+
+    async def enter(self) -> None:
+        muc = "http://jabber.org/protocol/muc"
+        await self.ask(
+            (
+                f"<presence to='{self._room}/{self.user}'><x xmlns='{muc}'>"
+                "<history maxstanzas='0'/></x></presence>"
+            ).encode(),
+            # Its subject, empty as it is, is the last a newcomer is told.
+            b"</message>",
+        )
+
+    def on_messages(self, number: int, own: int) -> None:
+        for _ in range(own):
+            self.on_answer()
+
+
+class _Room:
+    """A room of all, of whom the first write."""
+
+    def __init__(
+        self, job: Job, conversation: Conversation, talkers: int, latencies: list[float]
+    ) -> None:
+        self.sockets = [
+            _Member(job, place, conversation.id, latencies) for place in conversation.members
+        ]
+        self.talkers = self.sockets[:talkers]
+
+    @property
+    def pending(self) -> int:
+        return sum(len(talker.pending) for talker in self.talkers)
+
+    def acked(self) -> list[str]:
+        return [client_id for talker in self.talkers for client_id in talker.acked()]
+
+    def differences(self) -> list[int]:
+        expected = sum(talker.answered for talker in self.talkers)
+        return [member.delivered - expected for member in self.sockets]
+
+
+async def chat_in_room(job: Job, *, talkers: int) -> Outcome:
+    latencies: list[float] = []
+    [conversation] = job.conversations
+    room = _Room(job, conversation, talkers, latencies)
+    # Whoever comes first makes it.
+    await open_all(room.sockets[:1])
+    await open_all(room.sockets[1:])
+    return await measure(job, [room], latencies)
+
+
+def _user(seat: Seat) -> str:
+    assert seat.hello is not None
+    user: str = seat.hello["user"]
+    return user
