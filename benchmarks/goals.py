@@ -254,4 +254,12 @@ GOALS: tuple[Goal, ...] = (
         ("ejabberd", "delivered"),
         2,
     ),
+    Goal(
+        "idle memory per connection, beside ejabberd, KB",
+        "peers_idle",
+        ("ours", "connection_kb"),
+        ("ejabberd", "connection_kb"),
+        0.6,
+        "lower",
+    ),
 )

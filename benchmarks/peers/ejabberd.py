@@ -36,6 +36,8 @@ class EjabberdServer(PeerServer):
             "module": "ejabberd_c2s",
             "access": "all",
             "shaper": "none",
+            # All come at once.
+            "backlog": 1000,
         }
         # JSON is YAML.
         self._write("ejabberd.yml", json.dumps({**self._settings, "listen": [listener]}))

@@ -3,6 +3,7 @@
 import os
 import socket
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any
 
 from scripts.server import Server
@@ -44,6 +45,10 @@ class PeerServer(Server):
         path = self.directory / name
         path.touch(mode=0o600)
         path.write_text(text)
+        self._give_away(path)
+
+    def _give_away(self, path: Path) -> None:
+        """To the account it runs as."""
         login = self._login()
         if login is not None:
             os.chown(path, login.pw_uid, login.pw_gid)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
@@ -18,7 +19,9 @@ OPENING = (
     f"<stream:stream to='{DOMAIN}' version='1.0' xmlns='jabber:client'"
     " xmlns:stream='http://etherx.jabber.org/streams'>"
 ).encode()
-REFUSALS = (b"<failure", b"<stream:error", b"type='error'")
+# Stands for the end of a connection in what was read.
+LOST = b"<lost/>"
+REFUSALS = (b"<failure", b"<stream:error", b"type='error'", LOST)
 
 
 def jid(user: str) -> str:
@@ -85,12 +88,14 @@ class Connection(asyncio.Protocol):
     async def ask(self, stanza: bytes, answer: bytes) -> None:
         """Send it and read until the answer."""
         self.transport.write(stanza)
-        while answer not in self._read:
-            if any(refusal in self._read for refusal in REFUSALS) or self.faults:
-                message = f"{self.user}: {self._read.decode()}"
-                raise ConnectionError(message)
-            self._arrived.clear()
-            await self._arrived.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                while not any(word in self._read for word in (answer, *REFUSALS)):
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        if answer not in self._read:
+            message = f"{self.user} asked {stanza!r} and got {self._read!r}"
+            raise ConnectionError(message)
         self._read = self._read.partition(answer)[2]
 
     def close(self) -> None:
@@ -110,7 +115,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.is_closing:
             self.faults["connection lost"] += 1
-            self._arrived.set()
+            if not self._is_counting:
+                self.data_received(LOST)
 
     def _count(self, data: bytes) -> None:
         messages, errors, has_ended, own = self._stanzas.count(data)
@@ -132,7 +138,7 @@ async def open_all(clients: Sequence[Opening]) -> None:
     free = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open_one(client: Opening) -> None:
-        async with free, asyncio.timeout(OPEN_TIMEOUT):
+        async with free:
             await client.open()
 
     async with asyncio.TaskGroup() as tasks:

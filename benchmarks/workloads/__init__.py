@@ -31,6 +31,7 @@ from benchmarks.workloads import (
     logins,
     pairs,
     peers_fanout,
+    peers_idle,
     peers_pairs,
     presence,
     processes,
@@ -70,4 +71,5 @@ WORKLOADS: Mapping[str, Workload] = {
 PEER_WORKLOADS: Mapping[str, Workload] = {
     "peers_pairs": peers_pairs,
     "peers_fanout": peers_fanout,
+    "peers_idle": peers_idle,
 }

@@ -13,7 +13,10 @@ from benchmarks.peers.chatting import chat_in_pairs
 from benchmarks.workloads import pairs
 
 DEFAULTS: Mapping[str, float] = pairs.DEFAULTS
-SIDES: Sequence[str] = ("ejabberd_archive", "ejabberd", "ours")
+SIDES: Sequence[str] = (
+    *("prosody_archive", "prosody", "ejabberd_archive", "ejabberd"),
+    "ours",
+)
 
 FIGURES: Sequence[Figure] = pairs.FIGURES
 
