@@ -255,10 +255,10 @@ GOALS: tuple[Goal, ...] = (
         2,
     ),
     Goal(
-        "idle memory per connection, beside ejabberd, KB",
+        "idle memory per connection, beside ejabberd",
         "peers_idle",
-        ("ours", "connection_kb"),
-        ("ejabberd", "connection_kb"),
+        ("ours", "kilobytes"),
+        ("ejabberd", "kilobytes"),
         0.6,
         "lower",
     ),

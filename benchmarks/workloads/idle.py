@@ -7,14 +7,15 @@ measured for `seconds`.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.frames import Scanner
-from benchmarks.job import Job, Outcome
+from benchmarks.job import Job, Outcome, Seat
 from benchmarks.memory import private_kilobytes
 from benchmarks.sockets import Socket, open_all
+from benchmarks.talkers import Listening
 from benchmarks.workloads import pairs
 from benchmarks.workloads.inbound import on_stock
 
@@ -45,29 +46,40 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 
 async def drive(job: Job) -> Outcome:
-    scanner, server = Scanner(job.separator), job.processes["server"]
-    first = [Socket(seat, scanner) for seat in job.seats[:FIRST]]
-    await open_all(first)
-    for socket in first:
-        socket.close()
+    scanner = Scanner(job.separator)
+
+    async def connect(seats: Sequence[Seat]) -> Sequence[Socket]:
+        sockets = [Socket(seat, scanner) for seat in seats]
+        await open_all(sockets)
+        return sockets
+
+    return await measure(job, connect)
+
+
+async def measure(
+    job: Job, connect: Callable[[Sequence[Seat]], Awaitable[Sequence[Listening]]]
+) -> Outcome:
+    """What the clients cost that `connect` connects."""
+    server = job.processes["server"]
+    for client in await connect(job.seats[:FIRST]):
+        client.close()
     await asyncio.sleep(job.options["settle"])
     before = private_kilobytes(server)
-    sockets = [Socket(seat, scanner) for seat in job.seats]
-    await open_all(sockets)
+    clients = await connect(job.seats)
     await asyncio.sleep(job.options["settle"])
     after = private_kilobytes(server)
     meter = job.meter()
     await asyncio.sleep(job.options["seconds"])
     shares = meter.shares()
-    faults = sum((socket.faults for socket in sockets), Counter[str]())
-    for socket in sockets:
-        socket.close()
+    faults = sum((client.faults for client in clients), Counter[str]())
+    for client in clients:
+        client.close()
     return Outcome(
         figures={
-            "kilobytes": (after - before) / len(sockets),
+            "kilobytes": (after - before) / len(clients),
             "before_mb": before / 1024,
             "after_mb": after / 1024,
-            "socket_us": shares["server_cpu"] / 100 / len(sockets) * 1e6,
+            "socket_us": shares["server_cpu"] / 100 / len(clients) * 1e6,
             "server_cpu": shares["server_cpu"],
             "other_cpu": shares["other_cpu"],
         },

@@ -17,6 +17,7 @@ from benchmarks.talkers import talk
 from benchmarks.targets import Ours
 from benchmarks.webserver import WebServer
 from benchmarks.workloads.pairs import layout
+from scripts.server import Server
 
 DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 6.0}
 SIDES: Sequence[str] = ("one", "two")
@@ -68,7 +69,7 @@ class Two(Ours):
     name = "two"
     second: WebServer
 
-    def seats(self, server: WebServer) -> list[Seat]:
+    def seats(self, server: Server) -> list[Seat]:
         first, second = super().seats(server), super().seats(self.second)
         return [(second if place % 2 else first)[place] for place in range(len(first))]
 
