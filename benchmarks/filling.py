@@ -4,12 +4,14 @@ What is stored is what as many appends would have stored: places, numbers and co
 without gaps, ids in the order of time, client_ids as random as clients make them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg.sql import SQL, Identifier
+
+from benchmarks.targets import Ours
 
 # Ids as chatbe/core/ids.py makes them when it has to run ahead of the clock.
 _FILL = """
@@ -34,6 +36,18 @@ _COUNT = """
     WHERE id = %(conversation)s
     RETURNING last_seq
 """
+
+
+class Filled(Ours):
+    """With conversations as long as asked for."""
+
+    def fill(self, counts: Sequence[int]) -> None:
+        ids = [conversation.id for conversation in self.conversations]
+        self._read_up_to = fill(self._database_url, dict(zip(ids, counts, strict=True)))
+
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py says."""
+        return self._run("manage.py", *arguments, environment=self._environment)
 
 
 def fill(database_url: str, counts: Mapping[str, int]) -> dict[str, int]:

@@ -21,6 +21,9 @@ HARMLESS = {
     "user.changed",
     "presence.snapshot",
     "presence.changed",
+    "receipt.updated",
+    "typing.started",
+    "typing.stopped",
     "skip",
     "pong",
 }

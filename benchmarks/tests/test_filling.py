@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.filling import Filled
 from benchmarks.tests.given import target_of
 from benchmarks.workloads import history
 
@@ -10,7 +11,7 @@ COUNTS = [2_000, 700, 50]
 
 @pytest.mark.postgres
 def test_a_filled_log_is_what_appends_would_have_made():
-    with target_of(history.Filled) as target:
+    with target_of(Filled) as target:
         target.prepare(*history.layout({}))
         target.fill(COUNTS)
 

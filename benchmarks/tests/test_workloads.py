@@ -12,13 +12,22 @@ from benchmarks.workloads import (
     arrival,
     broadcast,
     crowds,
+    day,
     fanout,
+    history,
+    idle,
     inbound,
     latency,
+    lists,
+    logins,
     pairs,
+    presence,
     processes,
+    storm,
     writer,
 )
+
+AT_SIZE = (history, storm, logins, idle, lists, presence, day)
 
 
 def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
@@ -26,7 +35,7 @@ def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
 
 
 def test_members_of_conversations_are_among_the_users():
-    for workload in (pairs, fanout, crowds, arrival, writer, latency, broadcast, inbound):
+    for workload in (pairs, fanout, crowds, arrival, writer, latency, broadcast, inbound, *AT_SIZE):
         users, conversations = workload.layout(workload.DEFAULTS)
         assert {place for members in conversations for place in members} <= set(range(users))
 

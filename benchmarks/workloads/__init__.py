@@ -21,6 +21,7 @@ from benchmarks.workloads import (
     arrival,
     broadcast,
     crowds,
+    day,
     embedded,
     fanout,
     history,
@@ -65,6 +66,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "idle": idle,
     "lists": lists,
     "presence": presence,
+    "day": day,
 }
 
 # Beside other chat servers, which have to be installed: `run peers`.

@@ -13,9 +13,8 @@ from typing import Any
 from benchmarks.bench import Bench, Side
 from benchmarks.calls import Answer, Caller
 from benchmarks.figures import Figure, percentile
-from benchmarks.filling import fill
+from benchmarks.filling import Filled
 from benchmarks.job import Job, Outcome
-from benchmarks.targets import Ours
 
 DEFAULTS: Mapping[str, float] = {
     "small": 10_000,
@@ -54,18 +53,6 @@ MEMBERS = 10
 LIMIT = 50
 # Before the clock starts, in each conversation.
 WARM_UP = 50
-
-
-class Filled(Ours):
-    """With conversations as long as asked for."""
-
-    def fill(self, counts: Sequence[int]) -> None:
-        ids = [conversation.id for conversation in self.conversations]
-        self._read_up_to = fill(self._database_url, dict(zip(ids, counts, strict=True)))
-
-    def manage(self, *arguments: str) -> str:
-        """What a command of manage.py says."""
-        return self._run("manage.py", *arguments, environment=self._environment)
 
 
 def layout(_: Mapping[str, float]) -> tuple[int, list[list[int]]]:
