@@ -3,16 +3,16 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.names import LOGIN_MAX, username_key
 from chatbe.core.errors import NotFound
 from contacts.selectors import list_contacts, users_named_for
 from conversations.models import Conversation, Message
-from conversations.selectors.lists import visible_messages
+from conversations.selectors.lists import newest_of_each
 
-# How far back in each log a list goes.
+# How many texts of each conversation a list has.
 NEWEST = 1_000
 
 
@@ -77,12 +77,7 @@ def newest_messages_of(user_id: int, conversation_id: int) -> list[OldMessage]:
 
 
 def _newest_texts(user_id: int) -> QuerySet[Message]:
-    # The heads bound the read: only the last rows of each log are looked at.
-    return visible_messages(user_id).filter(
-        kind=Message.Kind.TEXT,
-        deleted_at=None,
-        seq__gt=F("conversation__last_seq") - NEWEST,
-    )
+    return newest_of_each(user_id, NEWEST, kind=Message.Kind.TEXT, deleted_at=None)
 
 
 def _read(texts: QuerySet[Message]) -> list[OldMessage]:

@@ -1,15 +1,14 @@
 """All private messages, grouped by friend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
-from django.db.models import Q
 
 from accounts.summaries import UserSummary
 from chatbe.core.errors import NotFound
 from conversations.models import Conversation
-from conversations.selectors.lists import list_conversations, visible_messages
+from conversations.selectors.lists import list_conversations, newest_of_each
 from conversations.selectors.log import Page
 from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow
 
@@ -41,7 +40,7 @@ def list_messages_by_friend(*, user_id: int, before: int | None, limit: int) -> 
             user_id=user_id, before=before, limit=limit, kind=Conversation.Kind.DIRECT
         )
     ]
-    newest = _newest(user_id, {int(entry.body.id): entry.body.head for entry, _ in entries})
+    newest = _newest(user_id, [int(entry.body.id) for entry, _ in entries])
     return [
         FriendEntry(
             activity=entry.activity,
@@ -66,16 +65,10 @@ def access_friend_page(*, user_id: int, friend_id: int, read: Callable[[int], Pa
     return read(found.id)
 
 
-def _newest(user_id: int, heads: dict[int, int]) -> dict[int, list[MessageBody]]:
-    # The heads bound the read: only the last rows of each log are looked at.
-    recent = Q()
-    for id, head in heads.items():
-        recent |= Q(conversation_id=id, seq__gt=head - NEWEST)
-    if not recent:
-        return {}
-    rows = visible_messages(user_id).filter(recent).order_by("conversation_id", "seq")
+def _newest(user_id: int, conversation_ids: Collection[int]) -> dict[int, list[MessageBody]]:
+    rows = newest_of_each(user_id, NEWEST).filter(conversation_id__in=conversation_ids)
     messages: dict[int, list[MessageBody]] = {}
-    for columns in rows.values_list(*MESSAGE_COLUMNS):
+    for columns in rows.order_by("conversation_id", "seq").values_list(*MESSAGE_COLUMNS):
         row = MessageRow(*columns)
         messages.setdefault(row.conversation_id, []).append(row.body())
     return messages

@@ -3,9 +3,10 @@ how many conversations or members there are."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 
 from accounts.summaries import UserSummary, summary_of, summary_of_gone
 from chatbe.core.errors import NotFound
@@ -131,6 +132,27 @@ def visible_messages(user_id: int) -> QuerySet[Message]:
         conversation__memberships__user_id=user_id,
         conversation__memberships__left_seq=None,
         seq__gte=F("conversation__memberships__visible_from"),
+    )
+
+
+def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:
+    """The last so many messages of each conversation that a user may see, of those `which` names.
+
+    Rows are counted, and not positions, of which every edit takes one.
+    """
+    # Correlated with the membership alone, so that it is looked up once for each conversation
+    # and then bounds the range that is read.
+    of_one = Message.objects.filter(
+        conversation_id=OuterRef("conversation__memberships__conversation_id"), **which
+    )
+    first = of_one.order_by("-seq").values("seq")[count - 1 : count]
+    return Message.objects.filter(
+        conversation__memberships__user_id=user_id,
+        conversation__memberships__left_seq=None,
+        seq__gte=Greatest(
+            F("conversation__memberships__visible_from"), Coalesce(Subquery(first), 0)
+        ),
+        **which,
     )
 
 

@@ -19,6 +19,7 @@ from contacts.services import add_contact, block_user
 from conversations.append import append_messages
 from conversations.models import Message
 from conversations.services.direct import open_direct
+from conversations.services.edits import edit_message
 from conversations.tests.people import draft
 from groups.services.groups import create_group
 
@@ -97,6 +98,20 @@ def test_a_list_goes_so_far_back_and_no_further():
     newest = [str(number) for number in range(5, NEWEST + 5)]
     for found in (listed, alone, group):
         assert [message["content"] for message in found] == newest
+
+
+def test_what_is_edited_again_and_again_pushes_nothing_out_of_a_list(monkeypatch):
+    monkeypatch.setattr("chatbe.compat.selectors.NEWEST", 3)
+    user = with_friends(1, texts=4)
+    friend = Contact.objects.get(owner=user).user
+    direct_id, _ = open_direct(user_id=user.id, other_id=friend.id)
+    for number in range(5):
+        edit_message(user_id=friend.id, conversation_id=direct_id, seq=4, text=f"edit {number}")
+    client = client_of(user)
+    [listed] = get(client, "/v1/messages")["message"]["friendId"].values()
+    alone = get(client, f"/v1/messages/friend?friendUsername={friend.username}")["message"]
+    for found in (listed, alone):
+        assert [message["content"] for message in found] == ["text 1", "text 2", "edit 4"]
 
 
 def test_others_addresses_are_shown_only_if_the_operator_says_so(settings):
