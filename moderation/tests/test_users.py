@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session as BrowserSession
 from django.urls import reverse
 
 from accounts.models import Session, User
+from accounts.services import erase_account
 from accounts.tests.rest import PASSWORD, device_of, make_user
 from moderation.models import AuditEntry
 from moderation.tests.people import (
@@ -225,3 +228,20 @@ def test_a_superuser_has_no_right_over_rest_that_others_lack(superuser):
     session_id = device.tokens.session.id
     assert phone.delete(f"/api/v1/sessions/{session_id}").status_code == 404
     assert phone.get("/api/v1/reports").json()["results"] == []
+
+
+def test_of_a_deleted_account_no_table_has_its_name_whatever_was_done_to_it(superuser):
+    user = make_user("canary.name", email="canary@example.org", display_name="Canary")
+    device_of(user)
+    do(superuser, "ban", user)
+    do(superuser, "unban", user)
+    superuser.post(page(user), {"is_staff": "on"})
+    assert "canary" in everything_stored().lower()
+    erase_account(user_id=user.id)
+    assert "canary" not in everything_stored().lower()
+
+
+def everything_stored():
+    """All rows of all tables, but for what browsers of staff hold."""
+    models = [m for m in apps.get_models(include_auto_created=True) if m is not BrowserSession]
+    return " ".join(str(list(model._base_manager.values())) for model in models)
