@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
+import re
 import stat
 import tracemalloc
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 from django.core.management.base import CommandError
 from django.utils import timezone
 from time_machine import travel
 
 from accounts.models import Notice, Session, User
 from accounts.tests.rest import device_of
+from chatbe.core.commands import OperatorCommand
 from chatbe.core.ids import first_id_at
 from chatbe.core.models import Installation
+from chatbot.models import Answer, Bot
+from chatbot.selectors import unread_places
+from chatbot.services.finding import find_questions
 from conversations.models import Conversation, Membership, Message
 from presence.models import LastSeen
 from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
+from tests.documents import SERVED
 
 MEGABYTE = 1024 * 1024
 NEWS = "Tonight the chat is away."
@@ -79,6 +87,24 @@ def digest():
     return total.hexdigest()
 
 
+# They start something or write a text, and look at nothing that is stored.
+WITHOUT_DATA = {"asyncapi", "make_env", "make_signing_key", "rotate_signing_keys", "serve"}
+# `test_a_bot_finds_its_questions_however_long_the_log_is` does what it does with the log.
+RUNS_ON = {"chatbot_worker"}
+
+
+def test_every_command_that_looks_at_the_data_is_run_here():
+    ours = {name: app for name, app in get_commands().items() if app.startswith(SERVED)}
+    text = Path(__file__).read_text()
+    run_here = set(re.findall(r'(?:run|call_command)\("(\w+)"', text))
+    assert set(ours) - WITHOUT_DATA - RUNS_ON == run_here - {"rotate_signing_keys"}
+    dry = inspect.getsource(test_dry_runs_change_nothing)
+    for name in run_here:
+        command = load_command_class(ours[name], name)
+        assert isinstance(command, OperatorCommand), name
+        assert not command.changes_data or f'run("{name}"' in dry, name
+
+
 def test_dry_runs_change_nothing(crowd, tmp_path, settings):
     settings.DATA_DIR = tmp_path
     settings.SIGNING_KEYS_FILE = tmp_path / "signing_key"
@@ -94,6 +120,7 @@ def test_dry_runs_change_nothing(crowd, tmp_path, settings):
     assert f"{PEOPLE} users" in run("broadcast_notice", NEWS, "--dry-run")
     assert "50 people" in run("seed_demo", "--users", 50, "--messages", 9, "--dry-run")
     assert "The epoch is " in run("bump_epoch", "--dry-run")
+    assert "would make bot poet" in run("make_bot", "poet", "--dry-run")
     assert "local, k" in run("rotate_signing_keys", "add", "--dry-run")
     assert (digest(), sorted(tmp_path.iterdir())) == (before, files)
 
@@ -251,6 +278,23 @@ def test_long_work_says_how_far_it_is_when_asked(crowd):
         call_command("purge_expired", "--only", "notices", *asked, stderr=errors, stdout=StringIO())
         assert errors.getvalue() == "notices, deleted: 200 …\n" * len(asked)
         Notice.objects.filter(seen_at__isnull=False).update(seen_at="2025-01-01T00:00Z")
+
+
+# --- bots -----------------------------------------------------------------------------------
+
+
+def test_a_bot_finds_its_questions_however_long_the_log_is(crowd):
+    assert "Made bot poet" in run("make_bot", "poet")
+    poet = Bot.objects.get(user__username="poet")
+    group = Conversation.objects.get(id=crowd.group)
+    Membership.objects.create(conversation=group, user_id=poet.user_id)
+    asked = [2, 200, 201, group.message_count // 2, group.message_count + 1]
+    Message.objects.filter(conversation=group, seq__in=asked).update(text="and you, @poet?")
+    while places := unread_places():
+        for place in places:
+            find_questions(place)
+    found = Answer.objects.filter(bot=poet).order_by("question_seq")
+    assert list(found.values_list("question_seq", flat=True)) == asked
 
 
 # --- people, notices, figures -----------------------------------------------------------------

@@ -3,25 +3,28 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from chatbe.core.errors import ChatError
+from chatbe.core.commands import OperatorCommand
 from chatbot.services.bots import make_bot
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Make a bot; its model, prompt and budgets are typed in the admin."""
 
     help = "Make a bot with a user of its own. The rest is set in the admin, under Bots."
+    example = "make_bot helper --display-name Helper"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("username", help="what people call it by: @username")
         parser.add_argument("--display-name", default="", help="what it is called in lists")
 
+    @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            bot = make_bot(username=options["username"], display_name=options["display_name"])
-        except ChatError as error:
-            told = "; ".join(f"{name} {what}" for name, what in (error.fields or {}).items())
-            raise CommandError(f"No bot was made: {told or error.message}.") from error
-        self.stdout.write(f"Made bot {bot.user.username}, user {bot.user_id}.")
+        bot = make_bot(username=options["username"], display_name=options["display_name"])
+        if options["dry_run"]:
+            transaction.set_rollback(True)
+            self.stdout.write(f"It would make bot {bot.user.username}.")
+        else:
+            self.stdout.write(f"Made bot {bot.user.username}, user {bot.user_id}.")
