@@ -77,6 +77,7 @@ async def test_a_question_is_cancelled_before_it_was_asked(chats, provider):
 
 
 async def test_a_provider_that_hangs_keeps_nobody_else_waiting(chats, provider):
+    alice, _, direct = await chats.talking()
     # One more than may be answered at a time; more faults would open the circuit for other tests.
     people = [await chats.asking("hanging") for _ in range(3)]
     bob, calm = await chats.asking("assistant")
@@ -88,6 +89,10 @@ async def test_a_provider_that_hangs_keeps_nobody_else_waiting(chats, provider):
     async with bob.live() as phone:
         seq = await ask(phone, calm, "and me?")
         assert (await answer_to(phone, seq))["text"] == "You said: and me?"
+    async with alice.live() as laptop:
+        for number in range(20):
+            assert (await laptop.send_text(direct, str(number)))["type"] == "reply"
+    # All of that while it hung.
     waiting = [chats.answers(conversation_id) for _, conversation_id in people]
     assert any(row[3] for [row] in waiting)
 

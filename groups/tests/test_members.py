@@ -1,6 +1,8 @@
 """Members of a group: added, removed, gone by themselves, promoted; the owner above all."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -9,7 +11,7 @@ from contacts.models import Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership
 from conversations.tests.people import CONVERSATIONS, head, post
-from groups.tests.people import GROUPS, befriend, members_of, told
+from groups.tests.people import GROUPS, befriend, make_circle, members_of, told
 
 pytestmark = pytest.mark.django_db
 # Messages are stored by the log writer, whose transactions are its own.
@@ -131,6 +133,31 @@ def test_ten_thousand_are_added_by_the_thousand_each_at_the_same_cost(
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     page = phone.get(f"{circle.url}/members", {"limit": "200"}).json()
     assert (len(page["results"]), page["next"]) == (200, page["results"][-1]["user"]["id"])
+    settings.GROUP_MEMBERS_MAX += 1
+    assert costs_of_governing(circle) == costs_of_governing(make_circle())
+
+
+def costs_of_governing(circle):
+    """How many queries each thing takes that is done to a group; at the end it is closed."""
+    phone, tablet = circle.device("owner"), circle.device("admin")
+    member, admin = (f"{circle.url}/members/{user.id}" for user in (circle.member, circle.admin))
+    assert post(phone, circle.id).status_code == 201
+    steps = [
+        lambda: phone.get(circle.url),
+        lambda: phone.get(f"{CONVERSATIONS}/{circle.id}/messages"),
+        lambda: phone.patch(circle.url, {"name": "Larger"}),
+        lambda: add(phone, circle, circle.friend),
+        lambda: phone.patch(member, {"role": "admin"}),
+        lambda: phone.delete(member),
+        lambda: tablet.post(f"{circle.url}/leave"),
+        lambda: phone.delete(admin),
+        lambda: phone.post(f"{circle.url}/close"),
+    ]
+    costs = []
+    for step in steps:
+        with CaptureQueriesContext(connection) as asked:
+            costs.append((step().status_code, len(asked)))
+    return costs
 
 
 # --- removing and leaving
