@@ -188,7 +188,10 @@ class OldClient:
         options: Any = {"compression": None, "close_timeout": 2, "origin": origin}
         async with connect(address, **options) as connection:
             socket = OldSocket(connection, self.username)
-            socket.friends = (await socket.expect("friends_online_status"))["friends"]
+            told = await socket.expect("friends_online_status")
+            socket.friends = told["friends"]
+            assert told["total_friends"] == len(socket.friends), told
+            assert told["total_online"] == sum(friend["online"] for friend in socket.friends), told
             yield socket
 
 
@@ -277,6 +280,8 @@ class OldSocket:
             assert set(frame[name]) == fields, frame
             if SPEAKS.get(frame["type"]) != name:
                 assert is_zero(frame[name]), frame
+            elif frame[name].get("message_id"):
+                datetime.fromisoformat(frame[name]["created_at"])
         self._unread.append(frame)
 
 
