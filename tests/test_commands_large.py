@@ -287,9 +287,10 @@ def test_a_bot_finds_its_questions_however_long_the_log_is(crowd):
     assert "Made bot poet" in run("make_bot", "poet")
     poet = Bot.objects.get(user__username="poet")
     group = Conversation.objects.get(id=crowd.group)
-    Membership.objects.create(conversation=group, user_id=poet.user_id)
-    asked = [2, 200, 201, group.message_count // 2, group.message_count + 1]
-    Message.objects.filter(conversation=group, seq__in=asked).update(text="and you, @poet?")
+    joined = group.message_count - 10_000
+    Membership.objects.create(conversation=group, user_id=poet.user_id, joined_seq=joined)
+    asked = [joined + 1, joined + 200, joined + 201, group.message_count + 1]
+    Message.objects.filter(conversation=group, seq__in=[2, *asked]).update(text="and you, @poet?")
     while places := unread_places():
         for place in places:
             find_questions(place)

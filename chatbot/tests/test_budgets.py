@@ -9,8 +9,8 @@ from chatbot.models import Answer, Bot
 from chatbot.services import answers
 from conversations.models import Conversation
 
-PER_USER, PER_CONVERSATION, PER_DAY = 20, 30, 60
-QUESTIONS, USERS, PLACES = 200, 5, 4
+PER_USER, PER_CONVERSATION, PER_DAY = 10, 15, 30
+QUESTIONS, USERS, PLACES = 100, 5, 4
 
 pytestmark = pytest.mark.django_db
 
