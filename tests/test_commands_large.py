@@ -120,6 +120,7 @@ def test_dry_runs_change_nothing(crowd, tmp_path, settings):
     assert f"{PEOPLE} users" in run("broadcast_notice", NEWS, "--dry-run")
     assert "50 people" in run("seed_demo", "--users", 50, "--messages", 9, "--dry-run")
     assert "The epoch is " in run("bump_epoch", "--dry-run")
+    assert "has 0 devices" in run("reset_second_factor", "crowd0", "--dry-run")
     assert "would make bot poet" in run("make_bot", "poet", "--dry-run")
     assert "local, k" in run("rotate_signing_keys", "add", "--dry-run")
     assert (digest(), sorted(tmp_path.iterdir())) == (before, files)
