@@ -28,7 +28,8 @@ class Answer(NamedTuple):
 class Caller:
     """One connection to the server of a seat, as its user; one request at a time."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: Seat, *, base: str = "/api/v1") -> None:
+        self._base = base
         address = urlsplit(seat.url)
         self._address = address.hostname, address.port
         self._headers = f"Host: {address.netloc}\r\nContent-Type: application/json\r\n"
@@ -40,10 +41,10 @@ class Caller:
         return await self.call("GET", path)
 
     async def call(self, method: str, path: str, body: Any = None) -> Answer:
-        """The answer of /api/v1/`path`. Raises OSError and TimeoutError."""
+        """The answer of `path` below the base. Raises OSError and TimeoutError."""
         content = b"" if body is None else json.dumps(body).encode()
         request = (
-            f"{method} /api/v1/{path} HTTP/1.1\r\n{self._headers}"
+            f"{method} {self._base}/{path} HTTP/1.1\r\n{self._headers}"
             f"Content-Length: {len(content)}\r\n\r\n"
         ).encode() + content
         began = time.perf_counter()
@@ -66,9 +67,21 @@ class Caller:
         writer.write(request)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            at = head.index(b"content-length:") + len(b"content-length:")
-            body = await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+            body = await _read_body(reader, head)
         except asyncio.IncompleteReadError as error:
             self.close()
             raise ConnectionError("the server ended the connection") from error
         return int(head.split(b" ", 2)[1]), body
+
+
+async def _read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    """What follows a head, which is in lower case."""
+    if b"\r\ntransfer-encoding: chunked\r\n" not in head:
+        at = head.index(b"content-length:") + len(b"content-length:")
+        return await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+    chunks = []
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        chunks.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return b"".join(chunks)

@@ -248,6 +248,13 @@ GOALS: tuple[Goal, ...] = (
         1.4,
     ),
     Goal(
+        "private chat, beside Synapse",
+        "peers_synapse",
+        ("ours", "acked"),
+        ("synapse", "acked"),
+        300,
+    ),
+    Goal(
         "group of 200, beside ejabberd's room without archive",
         "peers_fanout",
         ("ours", "delivered"),

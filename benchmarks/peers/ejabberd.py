@@ -5,7 +5,6 @@ and only the modules that this needs. Nobody has contacts, and nothing waits for
 """
 
 import json
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,6 @@ from scripts.server import Server
 class EjabberdServer(PeerServer):
     title = "ejabberd"
     account = "ejabberd"
-    stop_signal = signal.SIGTERM
-    discard_signal = signal.SIGKILL
 
     def __init__(self, settings: Mapping[str, Any], *, cpus: str) -> None:
         super().__init__(cpus=cpus)

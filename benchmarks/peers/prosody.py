@@ -3,7 +3,6 @@
 It is given what an operator would: no limits, and only the modules that this needs.
 """
 
-import signal
 from collections.abc import Mapping
 
 from benchmarks.peers.server import PeerServer
@@ -16,8 +15,6 @@ from scripts.server import Server
 class ProsodyServer(PeerServer):
     title = "prosody"
     account = "prosody"
-    stop_signal = signal.SIGTERM
-    discard_signal = signal.SIGKILL
 
     def __init__(self, modules: tuple[str, ...], sql: Mapping[str, str], *, cpus: str) -> None:
         super().__init__(cpus=cpus)

@@ -1,6 +1,7 @@
 """A throw-away server with a configuration file of its own."""
 
 import os
+import signal
 import socket
 from abc import abstractmethod
 from pathlib import Path
@@ -10,6 +11,9 @@ from scripts.server import Server
 
 
 class PeerServer(Server):
+    stop_signal = signal.SIGTERM
+    discard_signal = signal.SIGKILL
+
     @property
     def url(self) -> str:
         return f"xmpp://127.0.0.1:{self.port}"

@@ -34,6 +34,7 @@ from benchmarks.workloads import (
     peers_fanout,
     peers_idle,
     peers_pairs,
+    peers_synapse,
     presence,
     processes,
     storm,
@@ -72,6 +73,7 @@ WORKLOADS: Mapping[str, Workload] = {
 # Beside other chat servers, which have to be installed: `run peers`.
 PEER_WORKLOADS: Mapping[str, Workload] = {
     "peers_pairs": peers_pairs,
+    "peers_synapse": peers_synapse,
     "peers_fanout": peers_fanout,
     "peers_idle": peers_idle,
 }

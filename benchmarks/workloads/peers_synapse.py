@@ -1,0 +1,27 @@
+"""The pairs workload beside Synapse, which stores every message in PostgreSQL, as ours does.
+
+Its clients send by PUT and hear by long polling; an answer there is a stored message too.
+There are fewer of them, so that each is answered more than once in the window.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.bench import Bench, Side
+from benchmarks.figures import Figure
+from benchmarks.job import Job, Outcome
+from benchmarks.peers.matrix import chat_in_pairs
+from benchmarks.workloads import pairs
+
+DEFAULTS: Mapping[str, float] = {**pairs.DEFAULTS, "users": 50, "warm-up": 5.0}
+SIDES: Sequence[str] = ("synapse", "ours")
+
+FIGURES: Sequence[Figure] = pairs.FIGURES
+
+
+def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
+    workload = "pairs" if side == "ours" else "peers_synapse"
+    return bench.chat(workload, side, pairs.layout(settings), settings)
+
+
+async def drive(job: Job) -> Outcome:
+    return await chat_in_pairs(job)
