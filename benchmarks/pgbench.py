@@ -19,6 +19,7 @@ from benchmarks.cpu import Meter
 from benchmarks.talkers import TEXT
 from benchmarks.targets import Ours
 from scripts import programs
+from scripts.processes import children, wait_until
 
 Statement = Literal["insert", "append"]
 
@@ -31,6 +32,7 @@ SOMEBODY = (
     "SELECT conversation_id, user_id FROM conversations_membership WHERE left_seq IS NULL"
     " ORDER BY conversation_id, user_id LIMIT 1"
 )
+BACKENDS_END_SECONDS = 2.0
 DIGEST = "'\\x00112233445566778899aabbccddeeff'"
 # pgbench fills in `:names`; `:client_id` is the number of its client.
 STATEMENTS: dict[Statement, str] = {
@@ -81,9 +83,10 @@ class Pgbench:
         self, statement: Statement, *, clients: int, seconds: float, options: Sequence[str] = ()
     ) -> Measured:
         conversation, sender = self.somebody
+        server = self.bench.postgres.pid
+        backends = len(children(server))
         # pgbench is among what we have started, once it has ended.
-        everything = Meter({"ours": os.getpid()})
-        database = Meter({"database": self.bench.postgres.pid})
+        everything, database = Meter({"ours": os.getpid()}), Meter({"database": server})
         tool = programs.locate("postgres").with_name("pgbench")
         with tempfile.TemporaryDirectory(dir=self.bench.scratch) as folder:
             script = Path(folder, "script.sql")
@@ -104,6 +107,8 @@ class Pgbench:
             if done.returncode != 0:
                 message = f"pgbench failed:\n{done.stderr.strip()}"
                 raise RuntimeError(message)
+            # The time of a backend that is just ending is missing until the server has it.
+            wait_until(lambda: len(children(server)) <= backends, BACKENDS_END_SECONDS)
             ours, shares = everything.shares(), database.shares()
             logs = [path.read_text() for path in Path(folder).glob("pgbench_log.*")]
         return Measured(
