@@ -7,6 +7,7 @@ in for a phone that is lost. Wrong codes have to be waited off, longer each time
 Source: RFC 6238 (time-based one-time passwords), by django-otp.
 """
 
+from base64 import b32encode
 from typing import Any
 
 import segno
@@ -94,6 +95,12 @@ def reset_second_factor(user_id: int) -> int:
 def picture_of(device: TOTPDevice) -> str:
     """The device's secret as a QR code, in SVG."""
     return segno.make(device.config_url, error="m").svg_inline(scale=4, border=2, light="white")
+
+
+def key_of(device: TOTPDevice) -> str:
+    """The same to be typed, in groups."""
+    key = b32encode(device.bin_key).decode()
+    return " ".join(key[start : start + 4] for start in range(0, len(key), 4))
 
 
 def _lock(user: User) -> None:

@@ -57,7 +57,7 @@ def answer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         device = second_factor.begin_set_up(user)
         context |= {
             "picture": second_factor.picture_of(device),
-            "address": device.config_url,
+            "key": second_factor.key_of(device),
         }
     return _page(request, context)
 
