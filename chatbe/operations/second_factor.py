@@ -45,7 +45,8 @@ def awaits_code(user: Any) -> bool:
 
 def is_set_up(user: Any) -> bool:
     """Whether they have an app whose codes count. There is no paper without one."""
-    return TOTPDevice.objects.filter(user_id=user.pk, confirmed=True).exists()
+    found: bool = TOTPDevice.objects.filter(user_id=user.pk, confirmed=True).exists()
+    return found
 
 
 def check_code(user: User, code: str) -> Any:
