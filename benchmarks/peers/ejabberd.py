@@ -101,7 +101,6 @@ class EjabberdArchive(Ejabberd):
         settings["modules"]["mod_mam"] = {"db_type": "sql", "default": "always"}
         return settings | {
             "sql_type": "pgsql",
-            "sql_pool_size": 10,
             "sql_server": database["host"],
             "sql_port": int(database["port"]),
             "sql_database": database["dbname"],
