@@ -173,17 +173,21 @@ class Lane:
         self._hand_over([p for p, outcome in zip(batch, found, strict=True) if outcome is None])
         batch = [p for p, outcome in zip(batch, found, strict=True) if outcome is not None]
         outcomes = [outcome for outcome in found if outcome is not None]
+        if self._queue:
+            # The database works on the next batch while this one is answered.
+            self._start_batch()
         try:
             self._answer(batch, outcomes)
         except Exception as error:
             # Nothing that happens to an answer may stop the lane: it is committed.
             log.error("answering_failed", **describe(error))
-        finally:
-            if self._queue:
-                self._start_batch()
-            else:
-                self.idle.set()
-                self._emptied()
+        if self._running:
+            return
+        if self._queue:
+            self._start_batch()
+        else:
+            self.idle.set()
+            self._emptied()
 
     def _hand_over(self, locked: list[Pending]) -> None:
         """Give what was not tried away, and what is queued behind it."""

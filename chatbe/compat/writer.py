@@ -29,9 +29,10 @@ class OldWriter:
         """Send a frame of the client's own kind."""
         self._inner.write(encode_old(frame))
 
-    def write(self, payload: bytes) -> None:
+    def write(self, payload: bytes) -> int:
         self._waiting += len(payload)
         self._queue.put_nowait(payload)
+        return self.buffered()
 
     def buffered(self) -> int:
         return self._waiting + self._inner.buffered()

@@ -22,7 +22,7 @@ class DirectProtocol(Protocol):
 
     def read_with(self, take: Callable[[bytes | None], Awaitable[None] | None]) -> None: ...
 
-    def write_frames(self, frames: bytes) -> None: ...
+    def write_frames(self, frames: bytes) -> int: ...
 
     def buffered(self) -> int: ...
 
@@ -58,8 +58,8 @@ class DirectWriter:
         self._protocol = protocol
         self._closing = _Closing(send)
 
-    def write(self, payload: bytes) -> None:
-        self._protocol.write_frames(websocket_text(payload))
+    def write(self, payload: bytes) -> int:
+        return self._protocol.write_frames(websocket_text(payload))
 
     def buffered(self) -> int:
         return self._protocol.buffered()
@@ -87,9 +87,10 @@ class AsgiWriter:
         self._waiting = 0
         self._task = asyncio.get_running_loop().create_task(self._empty())
 
-    def write(self, payload: bytes) -> None:
+    def write(self, payload: bytes) -> int:
         self._waiting += len(payload)
         self._queue.put_nowait(payload)
+        return self._waiting
 
     def buffered(self) -> int:
         return self._waiting

@@ -54,10 +54,15 @@ class ChatProtocol(WebSocketsSansIOProtocol):
 
     # --- writing, for DirectWriter ---------------------------------------------------------
 
-    def write_frames(self, frames: bytes) -> None:
-        """Write complete frames. Does nothing once the socket is closing or gone."""
-        if not self.close_sent and not self.disconnected and not self.transport.is_closing():
-            self.transport.write(frames)
+    def write_frames(self, frames: bytes) -> int:
+        """Write complete frames; the bytes the client has not taken yet.
+
+        Does nothing once the socket is closing or gone.
+        """
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return 0
+        self.transport.write(frames)
+        return self.transport.get_write_buffer_size()
 
     def buffered(self) -> int:
         """Bytes the client has not taken yet."""

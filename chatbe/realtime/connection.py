@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 class FrameWriter(Protocol):
     """How frames reach a client; one implementation per kind of ASGI server."""
 
-    def write(self, payload: bytes) -> None:
-        """Send one frame's JSON. Never blocks, never raises, also when the socket is gone."""
+    def write(self, payload: bytes) -> int:
+        """Send one frame's JSON; what is `buffered` after it.
+
+        Never blocks, never raises, also when the socket is gone.
+        """
 
     def buffered(self) -> int:
         """Bytes that were written and that the client has not taken yet."""

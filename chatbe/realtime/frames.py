@@ -6,6 +6,7 @@ WebSocket text frame (RFC 6455, section 5.2), unmasked, never fragmented.
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -90,6 +91,8 @@ def split_batches(frames: Sequence[bytes]) -> list[list[bytes]]:
     return batches
 
 
+# A group's sockets get the same one after the other: it is framed once for all of them.
+@lru_cache(maxsize=4)
 def websocket_text(payload: bytes) -> bytes:
     """A complete, unmasked WebSocket text frame around UTF-8 text."""
     length = len(payload)

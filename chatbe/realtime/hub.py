@@ -209,8 +209,8 @@ class Hub:
             connection.outbox.clear()
 
     def _write(self, connection: Connection, payload: bytes) -> None:
-        connection.writer.write(payload)
-        if connection.state is State.LIVE and connection.writer.buffered() > self._stall_bytes:
+        buffered = connection.writer.write(payload)
+        if buffered > self._stall_bytes and connection.state is State.LIVE:
             stall(connection)
 
     # --- memberships ---------------------------------------------------------------------

@@ -25,10 +25,11 @@ class Recorder:
         self.aborted = False
         self._news = asyncio.Event()
 
-    def write(self, payload: bytes) -> None:
+    def write(self, payload: bytes) -> int:
         frame = json.loads(payload)
         self.frames += frame["frames"] if frame["type"] == "batch" else [frame]
         self._news.set()
+        return self.stuck
 
     def buffered(self) -> int:
         return self.stuck
