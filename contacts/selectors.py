@@ -1,5 +1,6 @@
 """Reads about contacts, requests and blocks, and about who is here for whom."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -88,9 +89,12 @@ def has_blocked(blocker_id: int, blocked_id: int) -> bool:
 class DatabaseBlockSource:
     """Implements `chatbe.realtime.sources.BlockSource`."""
 
-    def blocked_by(self, user_id: int) -> frozenset[int]:
-        blocks = Block.objects.filter(blocker_id=user_id)
-        return frozenset(blocks.values_list("blocked_id", flat=True))
+    def blocked_by(self, user_ids: Collection[int]) -> dict[int, frozenset[int]]:
+        blocks = Block.objects.filter(blocker_id__in=user_ids)
+        found: dict[int, set[int]] = defaultdict(set)
+        for blocker_id, blocked_id in blocks.values_list("blocker_id", "blocked_id"):
+            found[blocker_id].add(blocked_id)
+        return {blocker_id: frozenset(blocked) for blocker_id, blocked in found.items()}
 
 
 def is_here_for(viewer_id: int, user_id: int) -> bool:

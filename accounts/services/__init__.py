@@ -13,6 +13,7 @@ from accounts.services.profiles import update_profile
 from accounts.services.sessions import (
     Tokens,
     authenticate_token,
+    authenticate_tokens,
     disconnect_user,
     end_all_sessions,
     end_other_sessions,
@@ -31,6 +32,7 @@ from accounts.services.users import register_user, set_user_active
 __all__ = [
     "Tokens",
     "authenticate_token",
+    "authenticate_tokens",
     "broadcast_notice",
     "change_password",
     "confirm_email",

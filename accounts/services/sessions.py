@@ -18,7 +18,7 @@ from accounts import selectors, tokens
 from accounts.feed import bump_feeds
 from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
 from accounts.services.notices import notice_refresh_reuse
-from chatbe.core.errors import NotFound, SessionEnded, WrongCredentials
+from chatbe.core.errors import ChatError, NotFound, SessionEnded, WrongCredentials
 from chatbe.core.ids import new_id
 from chatbe.realtime import publish
 
@@ -139,6 +139,28 @@ def authenticate_token(token: str) -> Session:
     """
     user_id, session_id = tokens.read_access_token(token)
     return load_session(user_id=user_id, session_id=session_id)
+
+
+def authenticate_tokens(presented: Collection[str]) -> dict[str, Session | ChatError]:
+    """`authenticate_token` for many at once: for each its session, or why there is none."""
+    outcomes: dict[str, Session | ChatError] = {}
+    named: dict[str, tuple[int, int]] = {}
+    for token in presented:
+        try:
+            named[token] = tokens.read_access_token(token)
+        except WrongCredentials as error:
+            outcomes[token] = error
+    session_ids = {session_id for _, session_id in named.values()}
+    found = Session.objects.select_related("user").in_bulk(session_ids)
+    for token, (user_id, session_id) in named.items():
+        session = found.get(session_id)
+        try:
+            if session is None or session.user_id != user_id:
+                raise SessionEnded
+            outcomes[token] = use_session(session)
+        except SessionEnded as error:
+            outcomes[token] = error
+    return outcomes
 
 
 def load_session(*, user_id: int, session_id: int) -> Session:

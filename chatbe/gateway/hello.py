@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,18 +11,19 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import Session
-from accounts.services import authenticate_token, spend_ticket
-from chatbe.core.errors import GoingAway, InvalidInput, WrongCredentials
+from accounts.services import authenticate_tokens, spend_ticket
+from chatbe.core.errors import ChatError, GoingAway, InvalidInput
 from chatbe.core.ids import parse_id
 from chatbe.core.leases import Lease
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
 from chatbe.gateway.presence.people import has_presence
 from chatbe.realtime.connection import Connection, FrameWriter
+from chatbe.realtime.entrance import Gathered
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command, Position
 from chatbe.realtime.resume import resume
-from chatbe.realtime.runtime import runtime
+from chatbe.realtime.runtime import Runtime, runtime
 from presence.process import presence
 
 CURSORS_PER_SYNC = 1_000
@@ -76,7 +78,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
     hub = runtime().hub
-    session, epoch = await hub.entrance.read(_authenticate, command)
+    session, epoch = await _authenticate(command)
     lease = await runtime().leases.take(session.user_id)
     connection = Connection(
         hub,
@@ -145,11 +147,27 @@ def ping(greeted: Greeted, command: Ping) -> None:
     connection.push(encode_frame("pong", ref=command.ref, heads=heads))
 
 
-def _authenticate(command: Hello) -> tuple[Session, str]:
-    if command.ticket is not None:
-        session = spend_ticket(command.ticket)
-    elif command.token is not None:
-        session = authenticate_token(command.token)
-    else:
-        raise WrongCredentials
-    return session, Installation.current_epoch()
+async def _authenticate(command: Hello) -> tuple[Session, str]:
+    """The session of the command's credential, and the epoch of the logs."""
+    if command.token is not None:
+        outcome, epoch = await runtime().part(_Tokens).reading.of(command.token)
+        if isinstance(outcome, ChatError):
+            raise outcome
+        return outcome, epoch
+    return await runtime().hub.entrance.read(_spend, command.ticket or "")
+
+
+def _spend(ticket: str) -> tuple[Session, str]:
+    return spend_ticket(ticket), Installation.current_epoch()
+
+
+class _Tokens:
+    """The tokens of all sockets that come at the same time, looked up together."""
+
+    def __init__(self, home: Runtime) -> None:
+        self.reading = Gathered(home.hub.entrance, _sessions_of)
+
+
+def _sessions_of(presented: Collection[str]) -> dict[str, tuple[Session | ChatError, str]]:
+    epoch = Installation.current_epoch()
+    return {token: (found, epoch) for token, found in authenticate_tokens(presented).items()}

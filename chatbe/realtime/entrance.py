@@ -1,13 +1,15 @@
 """Where sockets that come in, or come back, read the database: a few at a time.
 
 However many come at once, half of the database threads stay free for those who are in,
-and those who come are served in their order. While the database is away they are told
-so, instead of waiting one after the other for what each would learn.
+and those who come are served in their order. What all of them read is read for many at
+once. While the database is away they are told so, instead of waiting one after the other
+for what each would learn.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import Generic, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -18,8 +20,11 @@ from chatbe.core.errors import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 RETRY_SECONDS = 1.0
+# So many go on in one turn of the event loop.
+TURN = 4
 AWAY = (TimeoutError, OperationalError, InterfaceError, PoolTimeout)
 
 
@@ -44,3 +49,59 @@ class Entrance:
             except AWAY as error:
                 self._failed_at = clock()
                 raise Unavailable(retry_after=RETRY_SECONDS) from error
+
+
+class Gathered(Generic[K, T]):
+    """A read that many make, each for a key: while one is on its way, the next gathers.
+
+    `read` gets different keys, as many as together weigh `most`, and answers for each. It
+    begins after a key was asked for, never before.
+    """
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        read: Callable[[Collection[K]], Mapping[K, T]],
+        *,
+        most: int = 100,
+    ) -> None:
+        self._entrance = entrance
+        self._read = read
+        self._most = most
+        self._waiting: deque[tuple[K, int, asyncio.Future[T]]] = deque()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def of(self, key: K, weight: int = 1) -> T:
+        """What there is for this key. Raises what `read` raises, and Unavailable."""
+        found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((key, weight, found))
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_all())
+        return await found
+
+    async def _read_all(self) -> None:
+        while self._waiting:
+            waiting = self._take()
+            try:
+                answers = await self._entrance.read(self._read, {key for key, _ in waiting})
+            except Exception as error:
+                for _, found in waiting:
+                    if not found.done():
+                        found.set_exception(error)
+            else:
+                for place, (key, found) in enumerate(waiting):
+                    if not found.done():
+                        found.set_result(answers[key])
+                    if place % TURN == TURN - 1:
+                        # Those who are in are served between those who come.
+                        await asyncio.sleep(0)
+        self._reading = None
+
+    def _take(self) -> list[tuple[K, asyncio.Future[T]]]:
+        taken = []
+        weighed = 0
+        while self._waiting and weighed < self._most:
+            key, weight, found = self._waiting.popleft()
+            weighed += weight
+            taken.append((key, found))
+        return taken

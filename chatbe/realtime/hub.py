@@ -23,6 +23,7 @@ from chatbe.realtime.entrance import Entrance
 from chatbe.realtime.frames import encode_frame, join_frames, split_batches
 from chatbe.realtime.hints import UserHint
 from chatbe.realtime.holes import Holes
+from chatbe.realtime.looks import Looks
 from chatbe.realtime.room import Event, Room
 from chatbe.realtime.slow import stall
 from chatbe.realtime.sources import Membership
@@ -57,6 +58,7 @@ class Hub:
         # Open sockets without a valid hello: how to close each.
         self.ungreeted: set[Callable[[ChatError], None]] = set()
         self.entrance = Entrance()
+        self.looks = Looks(self.entrance)
         self.holes = Holes(self)
         self._dirty: list[Connection] = []
         # Users whose memberships are being read, and whether they changed again meanwhile.

@@ -17,11 +17,9 @@ from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.frames import added_frame, encode_frame
 from chatbe.realtime.holes import visible_range
 from chatbe.realtime.hub import Hub
+from chatbe.realtime.looks import READ_CHANGES
 from chatbe.realtime.room import Room
-from chatbe.realtime.sources import Membership, RangeRequest, Sources, UserStates
-
-# Changes read at once: bounds the memory of a resume, whatever its size.
-READ_CHANGES = 2_000
+from chatbe.realtime.sources import Membership, RangeRequest, Sources
 
 # A range's rows are read again while others write; this many times is plenty.
 RELEASE_ROUNDS = 50
@@ -32,10 +30,9 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     for room in list(connection.rooms):
         hub.detach(connection, room)
     connection.state = State.RESUMING
-    user_ids = [connection.user_id]
 
     # Register, so that from here on no event passes unseen ...
-    before = await hub.entrance.read(Sources.log.memberships, user_ids)
+    before = await hub.looks.first.of(connection.user_id)
     if connection.is_closed():
         return
     for membership in before:
@@ -43,17 +40,15 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    states, standings, blocked = await hub.entrance.read(
-        _second_look, connection.user_id, connection.session_id
-    )
+    look = await hub.looks.second.of((connection.user_id, connection.session_id))
     if connection.is_closed():
         return
-    if connection.session_id not in states.live_sessions:
+    if not look.session_lives:
         connection.fail(SessionEnded())
         return
-    hub.note_blocks(connection.user_id, blocked)
-    current = {membership.conversation_id: membership for membership, _ in standings}
-    heads = {membership.conversation_id: head for membership, head in standings}
+    hub.note_blocks(connection.user_id, look.blocked)
+    current = {membership.conversation_id: membership for membership, _ in look.standings}
+    heads = {membership.conversation_id: head for membership, head in look.standings}
     for conversation_id in cursors.keys() - current.keys():
         connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
     # A conversation joined between the two looks is told by the user feed.
@@ -64,22 +59,15 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     if connection.state is State.RESUMING:
         connection.state = State.LIVE
         connection.push(encode_frame("live"))
-        known = states.feed_seqs.get(connection.user_id, 0)
-        if hub.feed_seqs.get(connection.user_id, 0) > known:
+        if hub.feed_seqs.get(connection.user_id, 0) > look.feed_seq:
             # Told while only live sockets were looked at: this one was not.
             hub.refresh_memberships(connection.user_id)
-        hub.users_changed(states.feed_seqs)
-
-
-def _second_look(
-    user_id: int, session_id: int
-) -> tuple[UserStates, list[tuple[Membership, int]], frozenset[int]]:
-    states = Sources.users.states([user_id], [session_id])
-    return states, Sources.log.standings(user_id), Sources.blocks.blocked_by(user_id)
+        hub.users_changed({connection.user_id: look.feed_seq})
 
 
 def _another_look(user_id: int) -> tuple[list[Membership], frozenset[int]]:
-    return Sources.log.memberships([user_id]), Sources.blocks.blocked_by(user_id)
+    blocked = Sources.blocks.blocked_by([user_id])
+    return Sources.log.memberships([user_id]), blocked.get(user_id, frozenset())
 
 
 async def refresh_user(hub: Hub, user_id: int) -> None:
@@ -153,10 +141,10 @@ async def _replay(
     connection: Connection, replays: Mapping[Room, int], shown: dict[Room, int]
 ) -> None:
     """Send what lies between each cursor and the log's end; `shown` tells how far that got."""
-    for chunk in _chunks(replays, shown):
+    for chunk, size in _chunks(replays, shown):
         requests = [RangeRequest(room.conversation_id, cursor) for room, cursor in chunk.items()]
-        found = await connection.hub.entrance.read(
-            Sources.log.ranges, requests, [connection.user_id], settings.REPLAY_MAX
+        found = await connection.hub.looks.ranges.of(
+            (connection.user_id, tuple(requests)), weight=size
         )
         rooms = {room.conversation_id: room for room in chunk}
         for log_range in found:
@@ -187,15 +175,18 @@ async def _release(connection: Connection, shown: dict[Room, int]) -> None:
     connection.push(encode_frame("resync"))
 
 
-def _chunks(replays: Mapping[Room, int], heads: Mapping[Room, int]) -> Iterable[dict[Room, int]]:
+def _chunks(
+    replays: Mapping[Room, int], heads: Mapping[Room, int]
+) -> Iterable[tuple[dict[Room, int], int]]:
+    """The rooms in parts that can be read at once, each with the number of its changes."""
     chunk: dict[Room, int] = {}
     size = 0
     for room, cursor in replays.items():
         missing = max(1, heads[room] - cursor)
         if chunk and size + missing > READ_CHANGES:
-            yield chunk
+            yield chunk, size
             chunk, size = {}, 0
         chunk[room] = cursor
         size += missing
     if chunk:
-        yield chunk
+        yield chunk, size

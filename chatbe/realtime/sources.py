@@ -72,8 +72,8 @@ class LogSource(Protocol):
     def memberships(self, user_ids: Collection[int]) -> list[Membership]:
         """The current memberships of these users."""
 
-    def standings(self, user_id: int) -> list[tuple[Membership, int]]:
-        """The user's current memberships, each with its log's head of the same snapshot."""
+    def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
+        """The same, each with its log's head of the same snapshot."""
 
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
         """`last_seq` of each of these conversations; absent ones are left out."""
@@ -112,8 +112,8 @@ class UserSource(Protocol):
 class BlockSource(Protocol):
     """Who has blocked whom, owned by `contacts`. A change moves the blocker's feed."""
 
-    def blocked_by(self, user_id: int) -> frozenset[int]:
-        """The users whom this one has blocked."""
+    def blocked_by(self, user_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
+        """Whom each of these users has blocked; who has blocked nobody is left out."""
 
 
 class Sources:

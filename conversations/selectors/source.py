@@ -21,8 +21,8 @@ class DatabaseLogSource:
     def memberships(self, user_ids: Collection[int]) -> list[Membership]:
         return [membership for membership, _ in _standings(user_ids)]
 
-    def standings(self, user_id: int) -> list[tuple[Membership, int]]:
-        return _standings([user_id])
+    def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
+        return _standings(user_ids)
 
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
         if not conversation_ids:
