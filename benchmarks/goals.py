@@ -77,6 +77,13 @@ def _row(goal: Goal, record: Record) -> Row | None:
 
 GOALS: tuple[Goal, ...] = (
     Goal("private chat, beside naive", "pairs", ("ours", "acked"), ("naive", "acked"), 80),
+    Goal(
+        "private chat, 4 messages in flight beside 1",
+        "busy",
+        ("four", "acked"),
+        ("one", "acked"),
+        1.5,
+    ),
     Goal("group of 200, beside naive", "fanout", ("ours", "delivered"), ("naive", "delivered"), 25),
     Goal(
         "server CPU per delivered frame, 2,000 members beside 10",

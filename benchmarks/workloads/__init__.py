@@ -20,6 +20,7 @@ from benchmarks.figures import Figure
 from benchmarks.workloads import (
     arrival,
     broadcast,
+    busy,
     crowds,
     day,
     embedded,
@@ -52,6 +53,7 @@ class Workload(Protocol):
 
 WORKLOADS: Mapping[str, Workload] = {
     "pairs": pairs,
+    "busy": busy,
     "fanout": fanout,
     "crowds": crowds,
     "arrival": arrival,
