@@ -1,18 +1,35 @@
 """The append on SQLite: the steps of `sql/append.sql`, in Python."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from chatbe.core import failpoints
 from chatbe.core.times import iso_milliseconds
 from conversations.drafts import Appended, Draft, Outcome, fresh_body, known_or_refused
-from conversations.models import Conversation, Membership, Message
-from conversations.selectors.posting import MAY_POST
+from conversations.models import Membership, Message
+from conversations.selectors.posting import MAY_POST_SQL
 from conversations.wire import MESSAGE_COLUMNS
+
+
+class _Standing(NamedTuple):
+    """A sender's membership beside its conversation, before this batch."""
+
+    conversation_id: int
+    user_id: int
+    membership_id: int
+    visible_from: int
+    # In UTC, without saying so.
+    slow_until: datetime | None
+    # Between two of this member's messages, in seconds.
+    pause: int
+    may_post: bool
+    is_closed: bool
+    last_seq: int
+    message_count: int
 
 
 def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
@@ -20,50 +37,42 @@ def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
     failpoints.reach("append.locked")
     now = datetime.now(UTC)
     created_at = iso_milliseconds(now)
-    conversations = Conversation.objects.in_bulk({draft.conversation_id for draft in drafts})
     # As on PostgreSQL, what this batch stores cannot be answered by it.
-    heads = {id: conversation.last_seq for id, conversation in conversations.items()}
     known = _known_messages(drafts)
-    members = _sending_members(drafts)
-    touched: set[int] = set()
+    standings = _standings(drafts)
+    counts: dict[int, tuple[int, int]] = {}
     slowed: dict[int, datetime] = {}
     rows: list[tuple[Any, ...]] = []
     outcomes: list[Outcome] = []
     for draft in drafts:
         stored = known.get(draft.key)
-        member = members.get((draft.conversation_id, draft.sender_id))
+        standing = standings.get((draft.conversation_id, draft.sender_id))
         if stored is not None:
             digest, *columns = stored
             same = bytes(digest) == draft.digest
             outcomes.append(known_or_refused(draft, "known" if same else "reused", columns))
-        elif member is None:
+        elif standing is None:
             outcomes.append(known_or_refused(draft, "absent", ()))
+        elif standing.is_closed:
+            outcomes.append(known_or_refused(draft, "closed", ()))
+        elif not standing.may_post:
+            outcomes.append(known_or_refused(draft, "read_only", ()))
+        elif (
+            draft.reply_to is not None
+            and not standing.visible_from <= draft.reply_to <= standing.last_seq
+        ):
+            outcomes.append(known_or_refused(draft, "bad_reply", ()))
+        elif standing.pause and (wait := _wait(standing, slowed, now)) > 0:
+            outcomes.append(known_or_refused(draft, "slow", (), wait=wait))
         else:
-            conversation = conversations[draft.conversation_id]
-            pause = conversation.slow_seconds if member.role == Membership.Role.MEMBER else 0
-            slow_until = slowed.get(member.id) or member.slow_until or now
-            if conversation.closed_at is not None:
-                outcomes.append(known_or_refused(draft, "closed", ()))
-            elif not member.may_post:
-                outcomes.append(known_or_refused(draft, "read_only", ()))
-            elif (
-                draft.reply_to is not None
-                and not member.visible_from <= draft.reply_to <= heads[draft.conversation_id]
-            ):
-                outcomes.append(known_or_refused(draft, "bad_reply", ()))
-            elif pause and slow_until > now:
-                wait = ceil((slow_until - now).total_seconds())
-                outcomes.append(known_or_refused(draft, "slow", (), wait=wait))
-            else:
-                conversation.last_seq += 1
-                conversation.message_count += 1
-                touched.add(conversation.id)
-                if pause:
-                    slowed[member.id] = now + timedelta(seconds=pause)
-                seq, number = conversation.last_seq, conversation.message_count
-                body = fresh_body(draft, seq=seq, number=number, created_at=created_at)
-                rows.append((*_columns_of(draft, seq, number), _sqlite_time(now)))
-                outcomes.append(Appended.of(body, fresh=True))
+            if standing.pause:
+                slowed[standing.membership_id] = now + timedelta(seconds=standing.pause)
+            before = counts.get(draft.conversation_id)
+            seq, number = before or (standing.last_seq, standing.message_count)
+            seq, number = counts[draft.conversation_id] = seq + 1, number + 1
+            body = fresh_body(draft, seq=seq, number=number, created_at=created_at)
+            rows.append((*_columns_of(draft, seq, number), _sqlite_time(now)))
+            outcomes.append(Appended.of(body, fresh=True))
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO conversations_message (id, conversation_id, seq, changed_seq, number,"
@@ -73,7 +82,7 @@ def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
         )
         cursor.executemany(
             "UPDATE conversations_conversation SET last_seq = %s, message_count = %s WHERE id = %s",
-            [(conversations[id].last_seq, conversations[id].message_count, id) for id in touched],
+            [(seq, number, id) for id, (seq, number) in counts.items()],
         )
         cursor.executemany(
             "UPDATE conversations_membership SET slow_until = %s WHERE id = %s",
@@ -114,12 +123,31 @@ def _known_messages(drafts: Sequence[Draft]) -> dict[tuple[int, int, str], tuple
         return {(row[2], row[6], row[7]): row for row in cursor.fetchall()}
 
 
-def _sending_members(drafts: Sequence[Draft]) -> dict[tuple[int, int], Any]:
-    """The current memberships of senders, with `may_post`."""
+def _standings(drafts: Sequence[Draft]) -> dict[tuple[int, int], _Standing]:
+    """Those of the senders who are members, by conversation and user."""
     pairs = {(draft.conversation_id, draft.sender_id) for draft in drafts}
-    rows = Membership.objects.filter(
-        left_seq=None,
-        conversation_id__in={conversation_id for conversation_id, _ in pairs},
-        user_id__in={user_id for _, user_id in pairs},
-    ).annotate(may_post=MAY_POST)
-    return {(row.conversation_id, row.user_id): row for row in rows}
+    places = ", ".join(["(%s, %s)"] * len(pairs))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT s.conversation_id, s.user_id, s.id, s.visible_from, s.slow_until,
+                   CASE WHEN s.role = '{Membership.Role.MEMBER}' THEN c.slow_seconds ELSE 0 END,
+                   {MAY_POST_SQL}, c.closed_at IS NOT NULL, c.last_seq, c.message_count
+            FROM conversations_membership s
+            JOIN conversations_conversation c ON c.id = s.conversation_id
+            WHERE s.left_seq IS NULL AND (s.conversation_id, s.user_id) IN (VALUES {places})
+            """,  # noqa: S608
+            [part for pair in pairs for part in pair],
+        )
+        found = [_Standing(*row) for row in cursor.fetchall()]
+    return {(standing.conversation_id, standing.user_id): standing for standing in found}
+
+
+def _wait(standing: _Standing, slowed: Mapping[int, datetime], now: datetime) -> int:
+    """How many seconds slow mode makes this sender wait."""
+    until = slowed.get(standing.membership_id)
+    if until is None:
+        if standing.slow_until is None:
+            return 0
+        until = standing.slow_until.replace(tzinfo=UTC)
+    return ceil((until - now).total_seconds())
