@@ -6,7 +6,6 @@ WebSocket text frame (RFC 6455, section 5.2), unmasked, never fragmented.
 
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -91,16 +90,28 @@ def split_batches(frames: Sequence[bytes]) -> list[list[bytes]]:
     return batches
 
 
-# A group's sockets get the same one after the other: it is framed once for all of them.
-@lru_cache(maxsize=4)
+_last_framed: tuple[bytes, bytes] = (b"", b"\x81\x00")
+
+
 def websocket_text(payload: bytes) -> bytes:
-    """A complete, unmasked WebSocket text frame around UTF-8 text."""
-    length = len(payload)
+    """A complete, unmasked WebSocket text frame around UTF-8 text.
+
+    A group's sockets get the same payload one after the other: it is framed once for all.
+    """
+    global _last_framed
+    last, framed = _last_framed
+    if last is not payload:
+        framed = _header(len(payload)) + payload
+        _last_framed = payload, framed
+    return framed
+
+
+def _header(length: int) -> bytes:
     if length < 126:
-        return struct.pack("!BB", _FIN_TEXT, length) + payload
+        return struct.pack("!BB", _FIN_TEXT, length)
     if length < 65536:
-        return struct.pack("!BBH", _FIN_TEXT, 126, length) + payload
-    return struct.pack("!BBQ", _FIN_TEXT, 127, length) + payload
+        return struct.pack("!BBH", _FIN_TEXT, 126, length)
+    return struct.pack("!BBQ", _FIN_TEXT, 127, length)
 
 
 def _ref(ref: str | None) -> bytes:
