@@ -238,6 +238,7 @@ def test_an_export_has_all_that_is_somebodys_and_nothing_else(crowd, now, tmp_pa
         "reminders": 0,
         "reports_made": 0,
         "last_seen": 1,
+        "second_factors": 0,
     }
     everything = "".join(texts.values())
     assert f"What {crowd.users[1]} says" not in everything
