@@ -250,12 +250,16 @@ def test_users_are_found_by_a_name_or_its_beginning_and_by_their_whole_address(s
     assert found(superuser, User, "anne@") == set()
 
 
+# PostgreSQL takes less than SQLite does.
+@pytest.mark.postgres
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_odd_searches_find_nothing_and_break_nothing(superuser, model):
     for odd in ODD:
         assert superuser.get(f"{page(model)}?q={odd}").status_code == 200, odd
 
 
+# PostgreSQL takes less than SQLite does.
+@pytest.mark.postgres
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_addresses_typed_by_hand_are_refused_or_passed_over(superuser, model):
     fields = [field.name for field in model._meta.fields]

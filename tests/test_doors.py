@@ -109,6 +109,8 @@ def test_only_these_places_are_open_to_everybody():
 
 
 @pytest.mark.django_db
+# Refused before any database is asked.
+@pytest.mark.embedded_only
 @pytest.mark.parametrize(
     ("header", "code"),
     [

@@ -20,7 +20,7 @@ LIMIT_SECONDS = 0.005
 FEW, MANY = 12, 200
 NO_LIMIT = "1000000/minute"
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.embedded_only]
 
 _numbers = count(1)
 

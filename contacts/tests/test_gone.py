@@ -20,7 +20,12 @@ from contacts import urls
 from contacts.tests.people import BLOCKS, CONTACTS, add, decline, empty
 from conversations.tests.people import CONVERSATIONS, post
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("asking")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("asking"),
+    # Answers compared with each other: the database has no part in how they look.
+    pytest.mark.embedded_only,
+]
 
 # Names of one length, as headers tell the length of answers.
 BLOCKER, DELETED, NOBODY = "person.blocks", "person.delete", "person.nobody"

@@ -255,6 +255,8 @@ def test_every_step_costs_the_same_however_many_there_are(phone):
     assert max(costs[0]) <= 20
 
 
+# How the limits count on Redis: chatbe/core/tests/test_limits.py.
+@pytest.mark.embedded_only
 def test_a_thousand_requests_in_an_hour_are_capped(alice, phone):
     """S34, and what guessing names costs: whether somebody is there makes no difference."""
     strangers = [make_user(f"stranger{n}").username for n in range(60)]

@@ -29,7 +29,7 @@ from moderation.tests.people import (
     staff_with,
 )
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.embedded_only]
 
 PAGES = {model: page for model, page in admin.site._registry.items() if isinstance(page, DeedAdmin)}
 DEEDS = [(model, deed) for model, page in PAGES.items() for deed in page.deeds]

@@ -20,7 +20,7 @@ from accounts.tests.rest import PASSWORD, make_user
 from chatbe.operations.second_factor import reset_second_factor
 from chatbe.operations.startup import startup_problems
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.embedded_only]
 
 PAGE = "/admin/second-factor/"
 
