@@ -263,7 +263,6 @@ def assert_nothing_from_outside(
         assert (outside, ear.faults) == (set(), [])
     # Otherwise nothing was tried.
     assert sum(ear.removals for ear in ears) > 0
-    assert sum(ear.in_batches for ear in ears) > 0
 
 
 @contextlib.contextmanager
@@ -291,6 +290,8 @@ def test_removed_members_get_nothing_after_the_removal_on_two_processes(redis_di
     with two_processes(redis_dies=redis_dies) as (installation, addresses):
         log, ears = asyncio.run(come_and_go(installation, addresses, people=40, waves=waves))
     assert_nothing_from_outside(log, ears, removals=40 * waves)
+    # Of so many some came within a coalesced frame.
+    assert sum(ear.in_batches for ear in ears) > 0
 
 
 @pytest.mark.embedded_only
