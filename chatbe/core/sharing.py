@@ -20,6 +20,8 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from chatbe.core.buckets import Bucket, divide_limits_by, take_due
 
@@ -72,6 +74,9 @@ class Sharing:
                 socket_timeout=REDIS_TIMEOUT_SECONDS,
                 socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
                 max_connections=4,
+                # A connection that a restart of Redis has cut is replaced at once: the
+                # library would rather wait, and for longer than anybody waits here.
+                retry=Retry(NoBackoff(), 1),
             )
             self._report = self.redis.register_script(_REPORT)
 
