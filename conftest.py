@@ -2,13 +2,27 @@
 
 import pytest
 
-from tests.servers import RAISED
+from tests.secrecy import secrets_in
+from tests.servers import QUICK_HASH_KIB, RAISED
 from tests.stage import KINDS, Stages
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Whatever else a test is about: it fails when a secret was written to the log (S29)."""
+    report = yield
+    logged = [text for title, text in report.sections if "log" in title]
+    found = secrets_in("\n".join(logged))
+    if found and report.passed:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(["Secrets in the log:", *found])
+    return report
+
+
 @pytest.fixture(autouse=True)
-def _limits_far_off(settings):
+def _made_for_tests(settings):
     """Tests at the REST door of this process are quicker than people, and share an address."""
+    settings.PASSWORD_HASH_KIB = QUICK_HASH_KIB
     for name, rule in RAISED.items():
         setattr(settings, name, rule)
 

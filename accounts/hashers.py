@@ -1,13 +1,15 @@
 """Password hashing that a crowd of logins cannot turn against the server.
 
-One Argon2 hash takes about 100 MB for as long as it runs, by design. Requests have a
+One Argon2 hash takes PASSWORD_HASH_KIB of memory for as long as it runs, by design. Requests have a
 thread each; only a few of them hash at a time, the others wait for their turn.
 """
 
+import dataclasses
 import os
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 _turns = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
@@ -15,6 +17,9 @@ _turns = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
 class BoundedArgon2Hasher(Argon2PasswordHasher):
     """Django's Argon2 hasher, run by as many threads at once as there are processors."""
+
+    def params(self) -> Any:
+        return dataclasses.replace(super().params(), memory_cost=int(settings.PASSWORD_HASH_KIB))
 
     def encode(self, password: str, salt: str) -> Any:
         with _turns:

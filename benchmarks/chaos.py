@@ -35,7 +35,8 @@ from benchmarks.chaoslib.witness import Witness
 from benchmarks.chaoslib.world import World
 from scripts.services import Postgres, Redis
 from tests.account import Account
-from tests.servers import PASSWORD, Installation, Member
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, Member
 
 # What the servers are told beyond what tests tell them. Everybody here comes from one
 # address and talks more than people do: limits belong here, set high.

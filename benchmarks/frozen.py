@@ -18,14 +18,8 @@ from dataclasses import dataclass, field
 
 from tests.account import Account
 from tests.client import Client
-from tests.servers import (
-    PASSWORD,
-    Installation,
-    Member,
-    ProductServer,
-    fresh_database,
-    running_redis,
-)
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, Member, ProductServer, fresh_database, running_redis
 
 PAIRS = 4
 LEVEL_SECONDS = 30.0

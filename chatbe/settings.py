@@ -58,6 +58,7 @@ env = environ.Env(
     SESSION_DAYS=(int, 60),
     REFRESH_GRACE_SECONDS=(int, 30),
     TICKET_SECONDS=(int, 30),
+    PASSWORD_HASH_KIB=(int, 102_400),
     EMAIL_CONFIRMATION=(bool, False),
     EMAIL_CODE_SECONDS=(int, 172_800),
     PASSWORD_RESET_SECONDS=(int, 3_600),
@@ -321,6 +322,7 @@ RETENTION_GROUP_DAYS = env("RETENTION_GROUP_DAYS")
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2Hasher"]
+PASSWORD_HASH_KIB = env("PASSWORD_HASH_KIB")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import session_of
-from accounts.summaries import summary_of
+from accounts.summaries import summaries_of
 from chatbe.api.fields import path_id
 from chatbe.api.schema import operation
 from chatbe.core.errors import Forbidden, NotFound
@@ -21,8 +21,8 @@ class BotsViewSet(ViewSet):
     @operation(answers={200: shapes.BotsSerializer})
     def list(self, request: Request) -> Response:
         """The bots of this server, by name. Anybody may write to them, nobody has to ask first."""
-        bots = list_bots(viewer_id=session_of(request).user_id)
-        return Response({"results": [msgspec.to_builtins(summary_of(bot)) for bot in bots]})
+        bots = summaries_of(list_bots(viewer_id=session_of(request).user_id))
+        return Response({"results": [msgspec.to_builtins(bot) for bot in bots.values()]})
 
 
 class AnswersViewSet(ViewSet):

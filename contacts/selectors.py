@@ -11,6 +11,7 @@ from django.db.models.functions import Collate
 
 from accounts.models import Audience, User
 from accounts.names import LOGIN_MAX, username_key
+from accounts.summaries import UserSummary, summaries_of, summary_of_gone
 from chatbe.core import limits
 from chatbe.core.errors import InvalidInput, NotFound
 from chatbe.core.text import clean_line
@@ -105,6 +106,12 @@ def is_here_for(viewer_id: int, user_id: int) -> bool:
 def users_here_for(viewer_id: int, user_ids: Iterable[int]) -> QuerySet[User]:
     """Those of the users who exist as far as the viewer may know."""
     return _everybody_here_for(viewer_id).filter(id__in=user_ids)
+
+
+def summaries_for(viewer_id: int, user_ids: Collection[int]) -> dict[int, UserSummary]:
+    """These users as the viewer sees them, by id; who is not here for them is shown as gone."""
+    here = summaries_of(users_here_for(viewer_id, user_ids))
+    return {id: here.get(id) or summary_of_gone(id) for id in user_ids}
 
 
 def users_named_for(viewer_id: int, username: str) -> QuerySet[User]:

@@ -1,16 +1,16 @@
 """Reads about groups. Every one of them passes `access_group` or holds its rule itself."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 from django.utils import timezone
 
-from accounts.summaries import UserSummary, summary_of, summary_of_gone
+from accounts.summaries import UserSummary
 from accounts.tokens import hash_of
 from chatbe.core.errors import Conflict, Forbidden, NotFound
-from contacts.selectors import users_here_for, who_may_talk_with
+from contacts.selectors import summaries_for, users_here_for, who_may_talk_with
 from conversations.models import Conversation, Membership, Message
 from groups.models import Group, Invitation, JoinRequest
 from groups.permissions import WHEN_CLOSED, Permission, Role, permissions_of
@@ -127,12 +127,6 @@ def access_members(
         members=[Member(people[member_id], role) for member_id, role in shown],
         next=shown[-1][0] if len(page) > limit else None,
     )
-
-
-def summaries_for(viewer_id: int, user_ids: Collection[int]) -> dict[int, UserSummary]:
-    """These users as the viewer sees them, by id."""
-    here = {user.id: user for user in users_here_for(viewer_id, user_ids)}
-    return {id: summary_of(here[id]) if id in here else summary_of_gone(id) for id in user_ids}
 
 
 def strangers_to(user_id: int, others: Iterable[int]) -> set[int]:

@@ -22,7 +22,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +33,12 @@ import psycopg
 
 from scripts.server import Server
 from scripts.services import Postgres, Redis
+from tests.secrecy import PASSWORD, secrets_in
 
 PROJECT = Path(__file__).resolve().parent.parent
-PASSWORD = "correct horse battery staple"
 NO_LIMIT = "1000000/minute"
+# Hashing is made to be slow, which is not what tests are about.
+QUICK_HASH_KIB = "64"
 # Tests are quicker than people; the limits stay on, only further off.
 RAISED = {
     "HELLOS_PER_ADDRESS": "100000+10000/second",
@@ -98,6 +100,13 @@ class ProductServer(Server):
         """How the last process ended: None while it runs, negative for a signal."""
         return None if self._process is None else self._process.poll()
 
+    def close(self) -> None:
+        """As any server; raises AssertionError when it wrote down what people trusted it with."""
+        found = [] if self._directory is None else secrets_in(self.log)
+        super().close()
+        if found:
+            raise AssertionError("\n".join(["Secrets in the server's log:", *found]))
+
     def _create(self) -> None:
         """Nothing to lay out: the folder holds the log only."""
 
@@ -140,7 +149,10 @@ class Installation:
             "CONTENT_HASH_KEY": secrets.token_urlsafe(48),
             "PRODUCTION": "false",
             "LOG_LEVEL": "WARNING",
+            # The default prints mails, codes and all, for whoever tries things out at home.
+            "EMAIL_URL": "dummymail://",
             "FAILPOINTS": "",
+            "PASSWORD_HASH_KIB": QUICK_HASH_KIB,
             # All our users come from one address.
             "LOGIN_ATTEMPTS_PER_ADDRESS": NO_LIMIT,
             "REGISTRATIONS_PER_ADDRESS": NO_LIMIT,
@@ -188,7 +200,17 @@ class Installation:
 
     def run(self, *arguments: str, text: str = "") -> str:
         """Run a program of the project to its end; its standard output."""
-        done = subprocess.run(
+        done = self._done(arguments, text)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr.strip()}")
+        return done.stdout
+
+    def log_of(self, *arguments: str) -> str:
+        """Run a program of the project, whether it succeeds or not; its standard error."""
+        return self._done(arguments).stderr
+
+    def _done(self, arguments: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, *arguments],
             check=False,
             cwd=PROJECT,
@@ -197,9 +219,6 @@ class Installation:
             capture_output=True,
             text=True,
         )
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr.strip()}")
-        return done.stdout
 
 
 @contextmanager

@@ -7,33 +7,46 @@ from typing import Any
 
 import requests
 
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 from tests.stage import Person, Stage
 
 TIMEOUT = 20
 
 
-class Staff:
-    """A person of a stage, made a superuser behind its back, who has logged in at `url`."""
+class AdminPages:
+    """The admin at a server's address, for a visitor who may or may not have logged in."""
 
-    def __init__(self, stage: Stage, person: Person, url: str | None = None) -> None:
-        stage.change(
-            "UPDATE accounts_user SET is_staff = ?, is_superuser = ? WHERE id = ?",
-            *(True, True, int(person.user_id)),
-        )
-        self.admin = f"{url or stage.server.url}/admin"
+    def __init__(self, url: str) -> None:
+        self._admin = f"{url}/admin"
         self._session = requests.Session()
-        self.fill_in("/", username=person.username, password=PASSWORD)
+
+    def see(self, path: str, status: int = 200) -> str:
+        """A page."""
+        answer = self._session.get(self._admin + path, timeout=TIMEOUT)
+        assert answer.status_code == status, (path, answer.status_code)
+        return answer.text
 
     def fill_in(self, path: str, **typed: Any) -> str:
         """Open a form and send it; the page after it."""
-        page = self._session.get(self.admin + path, timeout=TIMEOUT)
+        page = self._session.get(self._admin + path, timeout=TIMEOUT)
         [token] = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text))
         body = {"csrfmiddlewaretoken": token, **typed}
         answer = self._session.post(page.url, data=body, timeout=TIMEOUT)
         assert answer.status_code == 200, (path, answer.status_code)
         return answer.text
 
-    def do(self, deed: str, model: str, row_id: Any, **said: Any) -> str:
-        """A deed to a row, for a reason."""
-        return self.fill_in(f"/{model}/{row_id}/do/{deed}/", reason="because", **said)
+
+class Staff(AdminPages):
+    """A person of a stage, made a superuser behind its back, who has logged in at `url`."""
+
+    def __init__(self, stage: Stage, person: Person, url: str | None = None) -> None:
+        super().__init__(url or stage.server.url)
+        stage.change(
+            "UPDATE accounts_user SET is_staff = ?, is_superuser = ? WHERE id = ?",
+            *(True, True, int(person.user_id)),
+        )
+        self.fill_in("/", username=person.username, password=PASSWORD)
+
+    def do(self, deed: str, model: str, row_id: Any, *, reason: str = "because") -> str:
+        """A deed to a row."""
+        return self.fill_in(f"/{model}/{row_id}/do/{deed}/", reason=reason)

@@ -21,7 +21,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.account import Account
 from tests.frames import Frame, read_frames
-from tests.servers import PASSWORD, Installation, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, fresh_database, running_redis
 
 Kind = Literal["serve", "runserver"]
 

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.account import RefusedError, call
 from tests.compat_client import OldClient, Refused
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 
 ABSENT = "nobodyofthisname"
 NO_FRAMES = ('{"type":"shout"}', '{"type":1}', "{", "[]", "null", b"x", "[" * 100_000)

@@ -19,7 +19,8 @@ from benchmarks.chaoslib.checker import check
 from scripts.processes import children, exists, wait_until
 from tests.account import Account, call
 from tests.client import Client
-from tests.servers import PASSWORD, Installation, ProductServer, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, ProductServer, fresh_database, running_redis
 from tests.stage import Stage, open_socket
 
 GOING_AWAY = 4003

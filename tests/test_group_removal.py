@@ -23,7 +23,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from scripts.services import Redis
 from tests.account import Account
 from tests.frames import Frame, read_frames
-from tests.servers import PASSWORD, Installation, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, fresh_database, running_redis
 
 BURST, BURST_SECONDS = 10, 0.1
 # How long a busy machine may take for a step; nothing here waits so long when all is well.

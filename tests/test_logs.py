@@ -12,7 +12,9 @@ from websockets.exceptions import InvalidStatus
 
 from tests.account import RefusedError
 from tests.compat_client import OldClient
-from tests.servers import PASSWORD, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import fresh_database, running_redis
+from tests.staff import AdminPages, Staff
 from tests.stage import Stage, open_socket
 
 CANARY = "canary" + uuid.uuid4().hex[:8]
@@ -30,6 +32,11 @@ EVENTS = {
     "password_refused",
     "sessions_ended",
     "user_deleted",
+    "user_active_changed",
+    "user_disconnected",
+    "email_changed",
+    "group_closed",
+    "moderated",
     "request",
     "request_failed",
 }
@@ -69,6 +76,8 @@ class Visits:
     def __init__(self, stage):
         self.stage = stage
         self.secrets = [CANARY, PASSWORD]
+        # What operators' commands wrote to their logs.
+        self.commands = ""
         self.over = False
 
     async def happen(self):
@@ -76,13 +85,20 @@ class Visits:
         await self.open_sockets()
         await self.come_with_old_clients()
         await self.change_accounts()
+        await self.govern_a_group()
+        await self.moderate()
+        self.operate()
         self.end_badly(tokens)
         await self.break_the_database()
         self.over = True
 
     @property
+    def log(self):
+        return self.stage.server.log + self.commands
+
+    @property
     def lines(self):
-        lines = [line for line in self.stage.server.log.splitlines() if line.startswith("{")]
+        lines = [line for line in self.log.splitlines() if line.startswith("{")]
         return [json.loads(line) for line in lines]
 
     def call(self, path, body=None, *, method="POST", **options):
@@ -179,7 +195,68 @@ class Visits:
             with contextlib.suppress(RefusedError):
                 await alice.rest("POST", "auth/password/change", body)
         await alice.rest("PATCH", "me", {"display_name": CANARY, "about": TEXT})
+        await alice.rest("PATCH", "me", {"email": f"new.{EMAIL}", "password": RIGHT})
         await bob.rest("DELETE", "me", {"password": PASSWORD})
+
+    async def govern_a_group(self):
+        """A group with a name, links to it, a bot that is asked, and a report."""
+        alice, bob = self.stage.friends()
+        carol, _ = self.stage.strangers()
+        [bot] = (await alice.rest("GET", "bots"))["results"]
+        body = {"name": CANARY, "description": TEXT, "member_ids": [bob.user_id, bot["id"]]}
+        place = str((await alice.rest("POST", "groups", body))["conversation_id"])
+        here, group = f"conversations/{place}", f"groups/{place}"
+        link = await alice.rest("POST", f"{group}/invitations", {"needs_approval": True})
+        self.secrets.append(link["token"])
+        for token in (link["token"], CANARY):
+            for deed in ("preview", "join"):
+                with contextlib.suppress(RefusedError):
+                    await carol.rest("POST", f"groups/{deed}", {"token": token})
+        await alice.rest("POST", f"{group}/join-requests/{carol.user_id}/approve")
+        await alice.rest("PATCH", group, {"name": f"{CANARY} again"})
+        said = {"client_id": CANARY, "text": f"/ask search {CANARY}"}
+        sent = await bob.rest("POST", f"{here}/messages", said)
+        await bob.rest("PATCH", f"{here}/messages/{sent['seq']}", {"text": TEXT})
+        report = {"conversation_id": place, "seq": sent["seq"], "reason": "spam", "comment": TEXT}
+        await carol.rest("POST", "reports", report)
+        await alice.rest("PATCH", f"contacts/{bob.user_id}", {"alias": CANARY})
+        await alice.rest("POST", f"{group}/close")
+
+    async def moderate(self):
+        """A moderator mistypes, searches, reads what is private, and acts, each with a reason."""
+        alice, bob, place = await self.stage.talking()
+        body = {"client_id": CANARY, "text": TEXT}
+        await alice.rest("POST", f"conversations/{place}/messages", body)
+        [(message_id,)] = self.stage.rows(
+            "SELECT id FROM conversations_message WHERE conversation_id = ?", int(place)
+        )
+        root = Staff(self.stage, self.stage.strangers()[0])
+        AdminPages(self.stage.server.url).fill_in("/", username=EMAIL, password=WRONG)
+        for query, status in ((f"?q={CANARY}", 200), (f"?{CANARY}={CANARY}", 400)):
+            for model in ("accounts/user", "conversations/message"):
+                root.see(f"/{model}/{query}", status)
+        root.do("read", "conversations/message", message_id, reason=TEXT)
+        assert TEXT in root.see(f"/conversations/message/{message_id}/change/")
+        root.do("delete", "conversations/message", message_id, reason=TEXT)
+        root.do("ban", "accounts/user", bob.user_id, reason=TEXT)
+
+    def operate(self):
+        """Commands, good ones and one with a mistake; what they print on the way is a log, too."""
+        person, other = self.stage.strangers()
+        folder = self.stage.server.directory
+        for command in (
+            ["broadcast_notice", TEXT, "--username", person.username],
+            ["disconnect_user", person.username],
+            ["disconnect_user", CANARY],
+            ["export_user", person.username, "--output", str(folder / "export.json")],
+            ["erase_user", other.username],
+            ["stats"],
+            ["check_log"],
+            ["purge_expired"],
+        ):
+            told = self.stage.installation.log_of("manage.py", *command).splitlines(keepends=True)
+            # The rest is for the terminal of whoever typed it.
+            self.commands += "".join(line for line in told if line.startswith("{"))
 
     def end_badly(self, tokens):
         """Somebody comes with a refresh token that was used long ago."""
@@ -207,7 +284,7 @@ class Visits:
 
 
 async def test_no_secret_is_written_down(visited):
-    log = visited.stage.server.log
+    log = visited.log
     found = [secret for secret in visited.secrets if secret in log]
     # Not said by assert itself, which would print the log.
     assert len(visited.secrets) >= 8

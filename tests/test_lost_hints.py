@@ -4,7 +4,8 @@ import pytest
 
 from scripts.services import Redis
 from tests.compat_client import OldClient
-from tests.servers import PASSWORD, fresh_database
+from tests.secrecy import PASSWORD
+from tests.servers import fresh_database
 from tests.stage import Stage
 
 pytestmark = pytest.mark.postgres

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from chatbe.gateway.asyncapi import asyncapi_document
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.browser
 

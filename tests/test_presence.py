@@ -10,7 +10,8 @@ import pytest
 
 from tests.account import RefusedError
 from tests.scraped import value
-from tests.servers import PASSWORD, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import fresh_database, running_redis
 from tests.stage import Person, Stage
 
 # A tenth: a closed socket counts for half a second, the check comes within three.

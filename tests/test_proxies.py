@@ -13,7 +13,8 @@ from scripts import programs
 from tests.account import Account
 from tests.client import Client
 from tests.proxies import PROXIES
-from tests.servers import PASSWORD, Installation, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, fresh_database, running_redis
 from tests.stage import open_socket
 
 pytestmark = pytest.mark.postgres

@@ -27,7 +27,8 @@ from schemathesis.checks import (
 )
 
 from tests.answers import assert_documented, strict_document
-from tests.servers import NO_LIMIT, PASSWORD
+from tests.secrecy import PASSWORD
+from tests.servers import NO_LIMIT
 from tests.stage import Stage
 
 pytestmark = pytest.mark.embedded_only

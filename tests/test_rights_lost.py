@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.account import Account, RefusedError
 from tests.frames import read_frames
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 from tests.test_group_removal import BURST_SECONDS, listen, live, two_processes, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]

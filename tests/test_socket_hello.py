@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 from tests.stage import HELLO_SECONDS, Person, open_socket
 
 

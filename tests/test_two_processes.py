@@ -10,7 +10,8 @@ from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
 from tests.account import Account
 from tests.client import Client
-from tests.servers import PASSWORD, Installation, Member, fresh_database, running_redis
+from tests.secrecy import PASSWORD
+from tests.servers import Installation, Member, fresh_database, running_redis
 
 PAIRS = 200
 MESSAGES = 10

@@ -16,7 +16,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 from tests.stage import Person
 
 CALL = """async ([method, path, bodies]) => {

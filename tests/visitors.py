@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.account import RefusedError, call
 from tests.compat_client import BOT, OldClient, OldSocket, Refused
-from tests.servers import PASSWORD
+from tests.secrecy import PASSWORD
 from tests.stage import Socket, open_socket
 
 Said = tuple[str, str]

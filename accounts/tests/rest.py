@@ -9,8 +9,6 @@ from accounts import services
 from accounts.models import User
 from tests.answers import assert_documented
 
-PASSWORD = "correct horse battery staple"
-
 _numbers = count(1)
 
 

@@ -6,7 +6,8 @@ from rest_framework.test import APIClient
 from accounts.models import MailCode, Notice, Session, Ticket, User
 from accounts.tests.mailbox import code_to
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
+from tests.secrecy import PASSWORD
 
 ME = "/api/v1/me"
 REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"

@@ -4,8 +4,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts import urls
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
 from chatbe.core import limits
+from tests.secrecy import PASSWORD
 
 OPEN = {
     ("post", f"auth/{name}")

@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 from accounts.models import MailCode, User
 from accounts.tests.mailbox import code_to, mails_to, wait_until
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user, own_user, same_answer
+from accounts.tests.rest import device_of, make_user, own_user, same_answer
+from tests.secrecy import PASSWORD
 
 REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"
 CONFIRM, RESEND = "/api/v1/auth/email/confirm", "/api/v1/auth/email/resend"

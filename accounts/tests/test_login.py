@@ -5,7 +5,8 @@ from rest_framework.test import APIClient
 
 from accounts.models import Session
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user, own_user, same_answer
+from accounts.tests.rest import device_of, make_user, own_user, same_answer
+from tests.secrecy import PASSWORD
 
 URL = "/api/v1/auth/login"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"

@@ -10,8 +10,9 @@ from rest_framework.test import APIClient
 from accounts.models import Notice, Session, User
 from accounts.tests.mailbox import mails_to
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user, same_answer
+from accounts.tests.rest import device_of, make_user, same_answer
 from chatbe.core.times import iso_milliseconds
+from tests.secrecy import PASSWORD
 
 URL = "/api/v1/me/notices"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"

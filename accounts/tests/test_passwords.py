@@ -13,7 +13,8 @@ from accounts.hashers import BoundedArgon2Hasher
 from accounts.models import MailCode, Session, User
 from accounts.tests.mailbox import code_to, mails_to
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user, same_answer
+from accounts.tests.rest import device_of, make_user, same_answer
+from tests.secrecy import PASSWORD
 
 LOGIN, ME = "/api/v1/auth/login", "/api/v1/me"
 CHANGE, RESET = "/api/v1/auth/password/change", "/api/v1/auth/password/reset"

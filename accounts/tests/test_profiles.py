@@ -4,7 +4,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.tests.rest import PASSWORD, device_of, make_user, own_user
+from accounts.tests.rest import device_of, make_user, own_user
+from tests.secrecy import PASSWORD
 
 ME = "/api/v1/me"
 

@@ -5,7 +5,8 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, make_user, own_user
+from accounts.tests.rest import make_user, own_user
+from tests.secrecy import PASSWORD
 
 URL = "/api/v1/auth/register"
 

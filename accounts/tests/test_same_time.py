@@ -14,7 +14,9 @@ from itertools import count
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
+from chatbe import settings as product
+from tests.secrecy import PASSWORD
 
 LIMIT_SECONDS = 0.005
 FEW, MANY = 12, 200
@@ -26,7 +28,8 @@ _numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
-def _unlimited(settings):
+def _as_in_production(settings):
+    settings.PASSWORD_HASH_KIB = product.PASSWORD_HASH_KIB
     for name in ("LOGIN_ATTEMPTS_PER_ACCOUNT", "LOGIN_ATTEMPTS_PER_ADDRESS"):
         setattr(settings, name, NO_LIMIT)
     for name in ("REGISTRATIONS_PER_ADDRESS", "MAIL_REQUESTS_PER_ADDRESS", "MAILS_PER_RECIPIENT"):

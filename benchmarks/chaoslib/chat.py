@@ -20,7 +20,8 @@ from benchmarks.chaoslib.checker import Listed
 from tests.account import Account, UnreachableError
 from tests.client import Client, EndedError, SendRefusedError
 from tests.journal import Journal, Message, Refusal
-from tests.servers import PASSWORD, Member
+from tests.secrecy import PASSWORD
+from tests.servers import Member
 
 # The servers would otherwise spend the start of the run on checking passwords.
 LOGINS_AT_ONCE = 4

@@ -69,6 +69,11 @@ def configure_logging() -> None:
                 "daphne": {"level": "WARNING"},
                 "django.channels.server": {"level": "ERROR"},
                 "django.request": {"level": "CRITICAL"},
+                # Quotes what it found suspicious. The request has its line anyway.
+                "django.security": {"level": "CRITICAL"},
+                # What they say for debugging holds values: of a page's variables, of statements.
+                "django.template": {"level": "WARNING"},
+                "django.db": {"level": "WARNING"},
                 "django.server": {"level": "ERROR"},
                 "asyncio": {"level": "WARNING"},
             },

@@ -18,6 +18,8 @@ from chatbe.core.buckets import rule_problems
 
 SECRET_MIN = 50
 KEY_MIN_BYTES = 32
+# What OWASP asks of Argon2id at least.
+HASH_MIN_KIB = 19_456
 CONTACT_POLICIES = ("mutual", "request")
 
 _DURABLE = ("on", "remote_apply", "remote_write", "local")
@@ -112,6 +114,8 @@ def _exposure_problems() -> Iterator[str]:
     if any(host == "*" or host.startswith("*") for host in settings.ALLOWED_HOSTS):
         yield "ALLOWED_HOSTS holds a wildcard: name the hosts."
     yield from _origin_problems()
+    if settings.PASSWORD_HASH_KIB < HASH_MIN_KIB:
+        yield f"PASSWORD_HASH_KIB is below {HASH_MIN_KIB}: stolen hashes would be cheap to guess."
     if settings.PUBLIC_URL and not settings.PUBLIC_URL.startswith("https://"):
         yield "PUBLIC_URL is not https: mails would send secrets there."
     if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < KEY_MIN_BYTES:

@@ -5,9 +5,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
 from chatbot.models import Bot, Reminder
 from conversations.tests.people import CONVERSATIONS, post
+from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

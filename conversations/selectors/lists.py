@@ -1,16 +1,16 @@
 """A user's conversations as lists show them. The number of queries does not depend on
 how many conversations or members there are."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
 from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 
-from accounts.summaries import UserSummary, summary_of, summary_of_gone
 from chatbe.core.errors import NotFound
-from contacts.selectors import users_here_for
+from contacts.selectors import summaries_for
 from conversations.models import Conversation, Membership, Message
 from conversations.selectors.posting import MAY_POST
 from conversations.wire import (
@@ -32,6 +32,56 @@ class Entry:
 
     activity: int
     body: ConversationBody
+
+
+class Standing(NamedTuple):
+    """What a list says of a conversation and of a member in it, by the names of _COLUMNS.
+
+    Rows and no models: there may be thousands at once.
+    """
+
+    conversation_id: int
+    kind: str
+    head: int
+    low_user_id: int | None
+    high_user_id: int | None
+    name: str
+    member_count: int
+    announcement_only: bool
+    slow_seconds: int
+    closed_at: datetime | None
+    role: str
+    visible_from: int
+    read_seq: int
+    delivered_seq: int
+    activity: int
+    may_post: bool
+    unread: int
+
+    def peer_of(self, user_id: int) -> int | None:
+        """The other person of a direct conversation; a group has none."""
+        return self.high_user_id if self.low_user_id == user_id else self.low_user_id
+
+
+_COLUMNS = (
+    "conversation_id",
+    "conversation__kind",
+    "conversation__last_seq",
+    "conversation__low_user_id",
+    "conversation__high_user_id",
+    "conversation__name",
+    "conversation__member_count",
+    "conversation__announcement_only",
+    "conversation__slow_seconds",
+    "conversation__closed_at",
+    "role",
+    "visible_from",
+    "read_seq",
+    "delivered_seq",
+    "activity",
+    "may_post",
+    "unread",
+)
 
 
 def list_conversations(
@@ -61,7 +111,7 @@ def access_conversation(*, user_id: int, conversation_id: int) -> ConversationBo
 
 
 def _current(user_id: int) -> QuerySet[Membership]:
-    return Membership.objects.filter(user_id=user_id, left_seq=None).select_related("conversation")
+    return Membership.objects.filter(user_id=user_id, left_seq=None)
 
 
 def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
@@ -80,23 +130,24 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
     )
 
 
-def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
-    rows = list(memberships)
-    last_messages = _last_messages(user_id, rows)
-    peers = _peers(user_id, rows)
+def _entries(user_id: int, memberships: QuerySet[Membership]) -> list[Entry]:
+    rows = [Standing(*columns) for columns in memberships.values_list(*_COLUMNS)]
+    last_messages = _last_messages(user_id, [row.activity for row in rows])
+    peer_ids = {row.peer_of(user_id) for row in rows} - {None}
+    peers = summaries_for(user_id, cast("set[int]", peer_ids))
     return [
         Entry(
-            activity=row.activity,  # type: ignore[attr-defined]
+            activity=row.activity,
             body=ConversationBody(
                 id=str(row.conversation_id),
-                kind=row.conversation.kind,
-                head=row.conversation.last_seq,
+                kind=row.kind,
+                head=row.head,
                 visible_from=row.visible_from,
-                may_send=row.may_post,  # type: ignore[attr-defined]
+                may_send=row.may_post,
                 read_seq=row.read_seq,
                 delivered_seq=row.delivered_seq,
-                unread=row.unread,  # type: ignore[attr-defined]
-                peer=peers.get(row.conversation_id),
+                unread=row.unread,
+                peer=peers.get(row.peer_of(user_id) or 0),
                 group=_group(row),
                 last_message=last_messages.get(row.conversation_id),
             ),
@@ -105,22 +156,20 @@ def _entries(user_id: int, memberships: Iterable[Membership]) -> list[Entry]:
     ]
 
 
-def _group(row: Membership) -> GroupBody | None:
-    conversation = row.conversation
-    if conversation.kind != Conversation.Kind.GROUP:
+def _group(row: Standing) -> GroupBody | None:
+    if row.kind != Conversation.Kind.GROUP:
         return None
     return GroupBody(
-        name=conversation.name,
+        name=row.name,
         role=row.role,
-        member_count=conversation.member_count,
-        announcement_only=conversation.announcement_only,
-        slow_seconds=conversation.slow_seconds,
-        closed=conversation.closed_at is not None,
+        member_count=row.member_count,
+        announcement_only=row.announcement_only,
+        slow_seconds=row.slow_seconds,
+        closed=row.closed_at is not None,
     )
 
 
-def _last_messages(user_id: int, rows: list[Membership]) -> dict[int, MessageBody]:
-    ids = [row.activity for row in rows]  # type: ignore[attr-defined]
+def _last_messages(user_id: int, ids: Collection[int]) -> dict[int, MessageBody]:
     found = visible_messages(user_id).filter(id__in=ids).values_list(*MESSAGE_COLUMNS)
     messages = (MessageRow(*columns) for columns in found)
     return {message.conversation_id: message.body() for message in messages}
@@ -172,17 +221,3 @@ def _own_unread() -> Coalesce:
         .values("count")
     )
     return Coalesce(Subquery(own), 0)
-
-
-def _peers(user_id: int, rows: list[Membership]) -> dict[int, UserSummary]:
-    others: dict[int, int] = {}
-    for row in rows:
-        for other in (row.conversation.low_user_id, row.conversation.high_user_id):
-            # A group has neither.
-            if other is not None and other != user_id:
-                others[row.conversation_id] = other
-    here = {user.id: user for user in users_here_for(user_id, set(others.values()))}
-    return {
-        conversation_id: summary_of(here[other]) if other in here else summary_of_gone(other)
-        for conversation_id, other in others.items()
-    }

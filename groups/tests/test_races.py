@@ -6,11 +6,12 @@ import pytest
 
 from accounts.services import delete_account
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import head, post
 from groups.models import Group, Invitation
 from groups.tests.people import GROUPS, befriend, invite, join, make_circle, told
+from tests.secrecy import PASSWORD
 
 ROUNDS = 12
 SENDS_MAX = 100

@@ -4,13 +4,14 @@ import pytest
 
 from accounts.services import delete_account
 from accounts.tests.race import run_together
-from accounts.tests.rest import PASSWORD, device_of, make_user, same_answer
+from accounts.tests.rest import device_of, make_user, same_answer
 from chatbe.core import limits
 from contacts.services import block_user
 from conversations.services.edits import delete_for_everyone
 from conversations.tests.people import join, leave, make_friends, make_group, post
 from moderation.models import Report
 from moderation.services.reports import EVIDENCE_MESSAGES
+from tests.secrecy import PASSWORD
 
 REPORTS = "/api/v1/reports"
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import Session, User
 from accounts.services import erase_account
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
 from moderation.models import AuditEntry
 from moderation.tests.people import (
     WHY,
@@ -25,6 +25,7 @@ from moderation.tests.people import (
     staff_with,
     told,
 )
+from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

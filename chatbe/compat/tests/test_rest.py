@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Session
 from accounts.services import start_session
-from accounts.tests.rest import PASSWORD, make_user
+from accounts.tests.rest import make_user
 from chatbe.compat.selectors import NEWEST
 from chatbe.core import limits
 from contacts.models import Contact
@@ -22,6 +22,7 @@ from conversations.services.direct import open_direct
 from conversations.services.edits import edit_message
 from conversations.tests.people import draft
 from groups.services.groups import create_group
+from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

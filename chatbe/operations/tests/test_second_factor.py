@@ -16,9 +16,10 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.services import erase_account
-from accounts.tests.rest import PASSWORD, make_user
+from accounts.tests.rest import make_user
 from chatbe.operations.second_factor import reset_second_factor
 from chatbe.operations.startup import startup_problems
+from tests.secrecy import PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.embedded_only]
 

@@ -8,13 +8,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Session, User
-from accounts.tests.rest import PASSWORD, device_of, make_user
+from accounts.tests.rest import device_of, make_user
 from chatbe.core.ids import first_id_at
 from chatbe.operations import start_page
 from conversations.models import Message
 from conversations.tests.people import make_friends, post
 from moderation.models import Report
 from moderation.tests.people import make_moderator, make_superuser, staff_with
+from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

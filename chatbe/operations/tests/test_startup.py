@@ -29,6 +29,7 @@ GOOD = {
     "EMAIL_CONFIRMATION": True,
     "EMAIL_URL": "smtp+tls://chat:hunter2@mail.example.org:587",
     "PUBLIC_URL": "https://app.example.org",
+    "PASSWORD_HASH_KIB": 102_400,
     "FAILPOINTS": [],
 }
 # What is wrong, and a piece of what is said about it.
@@ -56,6 +57,7 @@ BAD = [
     ("CSRF_TRUSTED_ORIGINS", ["http://app.example.org"], "is not https"),
     ("REDIS_URL", "redis://redis.example.org:6379/0", "REDIS_URL has no password"),
     ("EMAIL_URL", "", "EMAIL_URL is not set"),
+    ("PASSWORD_HASH_KIB", 19_455, "PASSWORD_HASH_KIB is below 19456"),
     ("PUBLIC_URL", "http://app.example.org", "PUBLIC_URL is not https"),
     ("METRICS_TOKEN", "short", "METRICS_TOKEN is shorter"),
     ("FAILPOINTS", ["writer.committed:0.5"], "FAILPOINTS is for tests"),
