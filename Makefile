@@ -15,6 +15,10 @@ SEED = $(shell date +%s)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+# The lock files name everything, and uv takes seconds where pip takes a minute or two. Its own
+# version and hashes are in the lock file as well; where it does not run, pip does all.
+UV_LINES := awk '/^uv==/ { found = 1 } found { print } found && !/\\$$/ { exit }' requirements-dev.txt
+UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,15 +33,17 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'No virtual environment could be made. On Debian or Ubuntu: apt-get install python3-venv'; exit 1; }
 
+install-from = { $(UV_LINES) | $(PIP_INSTALL) -r /dev/stdin && $(UV_INSTALL) -r $(1); } || $(PIP_INSTALL) -r $(1)
+
 $(VENV)/runtime.stamp: requirements.txt | $(BIN)/python
 	@echo 'Installing the packages …'
-	@$(PIP_INSTALL) -r requirements.txt
+	@$(call install-from,requirements.txt)
 	@touch $@
 
 # Its lock file repeats the runtime packages, at the same versions.
 $(VENV)/dev.stamp: requirements-dev.txt requirements.txt | $(BIN)/python
 	@echo 'Installing the packages and tools …'
-	@$(PIP_INSTALL) -r requirements-dev.txt
+	@$(call install-from,requirements-dev.txt)
 	@touch $(VENV)/runtime.stamp $@
 
 install: $(VENV)/dev.stamp ## Install everything for development into .venv

@@ -1,5 +1,6 @@
 """The assistant that is there with nothing set."""
 
+import asyncio
 import re
 
 from chatbot.tests.bots import answer_to, ask, talk
@@ -60,5 +61,8 @@ async def test_it_reminds_once_and_only_whom_it_was_asked_by(served):
         assert reminder["text"] == "You wanted to be reminded: breathe out"
     said = [text for _, text in served.stored(conversation_id)]
     assert said.count(reminder["text"]) == 1
-    rows = "SELECT open, text FROM chatbot_reminder WHERE id = ?"
-    assert served.rows(rows, int(reminder["client_id"].removeprefix("reminder-"))) == [(0, "")]
+    # It is closed after it was said.
+    row = int(reminder["client_id"].removeprefix("reminder-"))
+    async with asyncio.timeout(30):
+        while served.rows("SELECT open, text FROM chatbot_reminder WHERE id = ?", row) != [(0, "")]:
+            await asyncio.sleep(0.05)
