@@ -37,7 +37,8 @@ def told(secrets, outputs):
         (place, secret)
         for place, text in outputs.items()
         for secret in secrets
-        if re.search(rf"(?<![\w.]){re.escape(secret)}(?![\w.])", text)
+        # Nearly always not, which a search for words would take long to find.
+        if secret in text and re.search(rf"(?<![\w.]){re.escape(secret)}(?![\w.])", text)
     ]
 
 
