@@ -23,8 +23,6 @@ def pytest_runtest_makereport(item):
 def _made_for_tests(settings):
     """Tests at the REST door of this process are quicker than people, and share an address."""
     settings.PASSWORD_HASH_KIB = QUICK_HASH_KIB
-    # Every test client has middleware of its own, which else looks at all static files first.
-    settings.WHITENOISE_AUTOREFRESH = True
     for name, rule in RAISED.items():
         setattr(settings, name, rule)
 

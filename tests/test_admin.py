@@ -141,6 +141,7 @@ def test_groups_are_made_by_superusers(superuser):
     assert statuses(superuser, Group) == dict.fromkeys(PAGES, 200)
 
 
+@pytest.mark.embedded_only
 @pytest.mark.usefixtures("_rows")
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_staff_see_what_their_permissions_name_and_nothing_else(model):
@@ -198,6 +199,7 @@ def offered(client, model):
     ]
 
 
+@pytest.mark.embedded_only
 def test_every_filter_and_every_search_answers(superuser):
     for model in MODELS:
         row = model.objects.order_by("pk").first()

@@ -8,6 +8,9 @@ import requests
 
 from tests.stage import open_socket
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 DEEP = 100_000
 HUGE = "9" * 30
 

@@ -37,7 +37,7 @@ from tests.documents import SERVED
 MEGABYTE = 1024 * 1024
 NEWS = "Tonight the chat is away."
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,9 @@ from tests.servers import fresh_database, running_redis
 from tests.stage import Stage
 from tests.test_compat import logged_in
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 PING_SECONDS = 1.0
 SOCKETS = 3
 

@@ -30,6 +30,9 @@ from scripts import programs
 from scripts.processes import free_port
 from scripts.services import Postgres
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 PROJECT = Path(__file__).resolve().parent.parent
 # Design: a server ends within 30 seconds of being asked to.
 GOODBYE_SECONDS = product.DRAIN_SECONDS + LAST_SECONDS

@@ -16,6 +16,9 @@ from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.events import tag_of
 from tests.stage import open_socket
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 MESSAGES = asyncapi_document()["components"]["messages"]
 COMMANDS = {
     tag_of(kind): MESSAGES[tag_of(kind)]["examples"][0]["payload"] for kind in COMMAND_TYPES

@@ -7,6 +7,9 @@ import pytest
 from tests.secrecy import PASSWORD
 from tests.stage import HELLO_SECONDS, Person, open_socket
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 
 async def refused(stage, code, *, kind="hello", **fields):
     """Open a socket, say this; the error, and the code the server closes with."""

@@ -19,6 +19,7 @@ from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
 from chatbe.gateway.writers import DIRECT_EXTENSION
+from chatbe.realtime.gate import Gate, Letterbox
 
 # A client that is this many frames ahead of us is not read from for a while.
 BACKLOG_MAX = 16
@@ -41,6 +42,11 @@ class ChatProtocol(WebSocketsSansIOProtocol):
     """One connection; also what DirectWriter writes to."""
 
     _take: Take | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.queue = Letterbox()  # type: ignore[assignment]
+        self.writable = Gate()  # type: ignore[assignment]
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -89,11 +95,13 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         Call it right after accepting: what a client sent before that is not looked at.
         """
         self._take = take
+        # Nobody asks for what only the handshake was about.
+        self.scope["headers"].clear()
         # The frame that has not come whole yet, and how long it has to be to look at it again.
         self._partial = bytearray()
         self._wanted = 0
         self._in_fragments = False
-        self._backlog: deque[bytes | None] = deque()
+        self._backlog: deque[bytes | None] | None = None
         self._busy: asyncio.Task[None] | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -150,6 +158,8 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             # Nothing counts after a close, theirs or ours.
             return
         if self._busy is not None:
+            if self._backlog is None:
+                self._backlog = deque()
             self._backlog.append(payload)
             if len(self._backlog) >= BACKLOG_MAX and not self.read_paused:
                 self.read_paused = True
@@ -166,7 +176,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             if not self._backlog:
                 break
             waiting = take(self._backlog.popleft())
-        self._busy = None
+        self._busy = self._backlog = None
         if self.read_paused and not self.disconnected:
             self.read_paused = False
             self.transport.resume_reading()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from chatbe.core import metrics
 from chatbe.core.errors import ChatError
 from chatbe.realtime.frames import encode_frame
+from chatbe.realtime.gate import Gate
 
 if TYPE_CHECKING:
     from chatbe.realtime.hub import Hub
@@ -103,7 +104,7 @@ class Connection:
         # The conversations something happened in since the last pong.
         self.touched: set[Room] = set()
         self.unanswered = 0
-        self._below_limit = asyncio.Event()
+        self._below_limit = Gate()
         self.stalled_at = asyncio.get_running_loop().time()
         self.stalled_bytes = 0
 

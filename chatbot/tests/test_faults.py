@@ -12,6 +12,9 @@ from chatbot.providers.openai import OpenAIProvider
 from chatbot.tests.bots import answer_to, ask, talk
 from tests.provider import KEY, RAW, StandIn
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 # What is told, what the row says, and how often the provider was asked.
 FAULTS = {
     "throttled": ("You said: ", "", 2),

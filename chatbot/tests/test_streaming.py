@@ -1,6 +1,11 @@
 """Answers as they come in: pieces, late comers, and whoever has heard enough."""
 
+import pytest
+
 from chatbot.tests.bots import answer_to, ask
+
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
 
 
 async def pieces(socket, seq, at_least):

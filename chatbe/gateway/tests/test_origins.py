@@ -7,6 +7,9 @@ from websockets.typing import Origin
 
 from chatbe.gateway.origins import origin_is_allowed
 
+# Nothing here depends on the database behind it.
+pytestmark = pytest.mark.embedded_only
+
 HOST = "chat.example.org"
 
 ALLOWED = {
