@@ -33,7 +33,7 @@ def spoilt():
     """A server whose database may be spoilt, and which does not try again for long."""
     with contextlib.ExitStack() as stack:
         urls = stack.enter_context(fresh_database()), stack.enter_context(running_redis())
-        stage = Stage("serve", *urls, LOG_UNKNOWN_OUTCOME_SECONDS="0.1")
+        stage = Stage("serve", *urls, LOG_UNKNOWN_OUTCOME_SECONDS="0.1", RECEIPT_SECONDS="0.05")
         stack.callback(stage.server.close)
         yield stage
 
@@ -50,7 +50,8 @@ def lost(stage, table):
 def stored(stage, missing):
     """The log, its counters and its readers."""
     tables = ["lost" if table == missing else table for table in WATCHED]
-    return [stage.rows(f"SELECT * FROM {table} ORDER BY id") for table in tables]  # noqa: S608
+    rows = [f"(SELECT jsonb_agg(t ORDER BY id) FROM {table} t)" for table in tables]  # noqa: S608
+    return stage.rows(f"SELECT {', '.join(rows)}")
 
 
 async def try_all(world, name, socket):

@@ -36,6 +36,15 @@ def quick():
         yield stage
 
 
+@contextlib.asynccontextmanager
+async def watching(person):
+    """A live socket that has its snapshot: it is told of everybody who comes from now on."""
+    async with person.live() as socket:
+        while all(frame["type"] != "presence.snapshot" for frame in socket.seen):
+            await socket.ask("ping")
+        yield socket
+
+
 async def told(socket, person, *, online, seconds=20.0):
     """The event that this person came or went."""
     return await socket.expect(
@@ -70,7 +79,7 @@ def other_device(person):
 async def test_contacts_are_told_in_the_time_that_is_promised(served):
     alice, bob = served.friends()
     await alice.be_logged_in()
-    async with bob.live() as tablet:
+    async with watching(bob) as tablet:
         async with alice.live() as phone:
             came = await told(tablet, alice, online=True, seconds=ONLINE_SECONDS)
             assert "last_seen" not in came
@@ -90,7 +99,7 @@ async def test_the_snapshot_says_how_things_are(quick):
     carol, _ = quick.friends()
     _, stranger = quick.strangers()
     await befriend(alice, carol)
-    async with bob.live() as tablet, stranger.live():
+    async with watching(bob) as tablet, stranger.live():
         await come_and_go_unseen(carol)
         async with alice.live() as phone:
             snapshot = await phone.expect("presence.snapshot")
@@ -132,7 +141,7 @@ async def test_somebody_is_there_as_long_as_one_of_their_devices_is(quick):
     alice, bob = quick.friends()
     carol, _ = quick.friends()
     await befriend(bob, carol)
-    async with bob.live() as tablet:
+    async with watching(bob) as tablet:
         async with alice.live():
             async with other_device(alice).live():
                 await come_and_go(carol, tablet)
@@ -145,7 +154,7 @@ async def test_a_reload_is_no_flicker(served):
     alice, bob = served.friends()
     carol, _ = served.friends()
     await befriend(bob, carol)
-    async with bob.live() as tablet:
+    async with watching(bob) as tablet:
         async with carol.live():
             async with alice.live():
                 await told(tablet, alice, online=True)
@@ -160,7 +169,7 @@ async def test_a_reload_is_no_flicker(served):
 
 async def test_a_line_that_is_cut_is_no_other_than_one_that_is_closed(quick):
     alice, bob = quick.friends()
-    async with bob.live() as tablet, alice.live() as phone:
+    async with watching(bob) as tablet, alice.live() as phone:
         await told(tablet, alice, online=True)
         phone.transport.abort()
         await told(tablet, alice, online=False)
@@ -168,7 +177,7 @@ async def test_a_line_that_is_cut_is_no_other_than_one_that_is_closed(quick):
 
 async def test_who_shows_it_to_nobody_has_no_presence_and_sees_none(quick):
     alice, bob = quick.friends()
-    async with bob.live() as tablet, alice.live() as phone:
+    async with watching(bob) as tablet, alice.live() as phone:
         await told(tablet, alice, online=True)
         await alice.rest("PATCH", "me", {"last_seen_for": "nobody"})
         assert "last_seen" not in await told(tablet, alice, online=False)
@@ -189,7 +198,7 @@ async def test_strangers_are_told_nothing_until_they_are_contacts(quick):
     alice, bob = quick.strangers()
     _, carol = quick.friends()
     await befriend(bob, carol)
-    async with bob.live() as tablet, alice.live() as phone:
+    async with watching(bob) as tablet, alice.live() as phone:
         await come_and_go(carol, tablet)
         assert heard(tablet, alice) == heard(phone, bob) == []
         await befriend(alice, bob)
@@ -204,7 +213,7 @@ async def test_who_is_blocked_is_told_nothing_more(quick):
     alice, bob = quick.friends()
     _, carol = quick.friends()
     await befriend(bob, carol)
-    async with bob.live() as tablet:
+    async with watching(bob) as tablet:
         async with alice.live() as phone:
             await told(tablet, alice, online=True)
             await alice.rest("PUT", f"blocks/{bob.user_id}")
@@ -225,7 +234,7 @@ async def test_of_a_deleted_account_nothing_is_kept(quick):
     _, carol = quick.friends()
     await befriend(bob, carol)
     await come_and_go_unseen(alice)
-    async with bob.live() as tablet, alice.live() as phone:
+    async with watching(bob) as tablet, alice.live() as phone:
         await told(tablet, alice, online=True)
         await alice.rest("DELETE", "me", {"password": PASSWORD})
         assert await phone.closed() == 4503
@@ -256,7 +265,7 @@ async def test_what_happens_is_counted(quick):
         return value(quick.address, "chat_presence_transitions_total", to="online")
 
     before = came()
-    async with bob.live() as tablet:
+    async with watching(bob) as tablet:
         await come_and_go(alice, tablet)
         assert came() >= before + 2
         assert value(quick.address, "chat_presence_online_users") >= 1
@@ -267,7 +276,7 @@ async def test_a_stop_keeps_when_people_were_last_here(quick):
     async with alice.live():
         await asyncio.to_thread(quick.server.stop)
     quick.server.start()
-    async with bob.live() as tablet:
+    async with watching(bob) as tablet:
         async with asyncio.timeout(20):
             while not rows_of(alice):
                 await asyncio.sleep(0.05)
