@@ -1,9 +1,7 @@
 """The log writer: sends of this process, committed together.
 
 Sends collect in lanes, split by shard of the conversation space. While a lane's batch
-commits, the next collects: no timer. Where all who send wait for one batch, they are
-answered in two halves, so that the database works for the first while the second is
-answered. A lane runs in a thread of its own with one
+commits, the next collects: no timer. A lane runs in a thread of its own with one
 database connection. Everything else here runs on the event loop.
 
 Order holds within a conversation: it belongs to one lane, a lane has one batch under
@@ -39,9 +37,6 @@ from chatbe.realtime.runtime import Runtime, runtime
 from chatbe.realtime.topics import log_shard
 from conversations.committing import Outcomes, commit, commit_unlocked
 from conversations.drafts import Appended, Draft, Outcome
-
-# A batch so large is worth answering in two halves.
-HALVED_FROM = 8
 
 log = structlog.get_logger(__name__)
 
@@ -116,9 +111,6 @@ class Lane:
         self._running: dict[Place, Pending] = {}
         self._queue_max: int = settings.LOG_QUEUE_MAX
         self._limit = limit("MESSAGES_PER_CONVERSATION")
-        # Whether a batch is under way, or about to be.
-        self._is_busy = False
-        self._unanswered = 0
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -143,8 +135,7 @@ class Lane:
         self._wake()
 
     def _wake(self) -> None:
-        if not self._is_busy:
-            self._is_busy = True
+        if self.idle.is_set():
             self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
             self._runtime.loop.call_soon(self._start_batch)
@@ -182,26 +173,19 @@ class Lane:
         self._hand_over([p for p, outcome in zip(batch, found, strict=True) if outcome is None])
         batch = [p for p, outcome in zip(batch, found, strict=True) if outcome is not None]
         outcomes = [outcome for outcome in found if outcome is not None]
-        self._is_busy = bool(self._queue)
-        if self._is_busy:
+        if self._queue:
             # The database works on the next batch while this one is answered.
             self._start_batch()
-        # What the first half brings is committed while the second is answered.
-        half = len(batch) // 2 if len(batch) >= HALVED_FROM and not self._is_busy else len(batch)
-        self._unanswered = len(batch) - half
-        self._answer(batch[:half], outcomes[:half])
-        if self._unanswered:
-            self._runtime.loop.call_soon(self._answer_rest, batch[half:], outcomes[half:])
+        try:
+            self._answer(batch, outcomes)
+        except Exception as error:
+            # Nothing that happens to an answer may stop the lane: it is committed.
+            log.error("answering_failed", **describe(error))
+        if self._running:
+            return
+        if self._queue:
+            self._start_batch()
         else:
-            self._rest()
-
-    def _answer_rest(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
-        self._unanswered = 0
-        self._answer(batch, outcomes)
-        self._rest()
-
-    def _rest(self) -> None:
-        if not self._is_busy and not self._unanswered:
             self.idle.set()
             self._emptied()
 
@@ -216,13 +200,6 @@ class Lane:
         self._put_aside([*locked, *behind.values()])
 
     def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
-        try:
-            self._tell_all(batch, outcomes)
-        except Exception as error:
-            # Nothing that happens to an answer may stop the lane: it is committed.
-            log.error("answering_failed", **describe(error))
-
-    def _tell_all(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
         failpoints.reach("writer.committed")
         for pending, outcome in zip(batch, outcomes, strict=True):
             for done in pending.done:
