@@ -111,17 +111,42 @@ def test_both_servers_are_the_same_and_have_the_settings_of_production(compose, 
     assert set(environment) <= set(product.env.scheme)
     # The superuser's password is not theirs to know.
     assert secrets["POSTGRES_PASSWORD"] not in str(one)
+    done = as_in_production(one, tmp_path, "manage.py", "check", "--deploy", "--fail-level=ERROR")
+    assert done.returncode == 0, done.stderr
+
+
+def test_in_production_browsers_are_told_to_come_by_https_alone(compose, tmp_path):
+    service = compose["services"][SERVERS[0]]
+    host = service["environment"]["ALLOWED_HOSTS"].split(",")[0]
+    program = f"""
+import django
+django.setup()
+from django.test import Client
+for secure in (True, False):
+    answer = Client(HTTP_HOST={host!r}).get("/healthz", secure=secure)
+    print(answer.status_code, answer.headers.get("Strict-Transport-Security"))
+"""
+    done = as_in_production(service, tmp_path, "-c", program)
+    assert done.stdout.splitlines() == [
+        "200 max-age=31536000; includeSubDomains; preload",
+        # To whoever came without TLS the header means nothing (RFC 6797, 7.2).
+        "200 None",
+    ]
+
+
+def as_in_production(service, folder, *arguments):
+    """Run Python with the environment of a service; how it ended."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "ERROR"],
+    named = {"DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "chatbe.settings"}
+    return subprocess.run(
+        [sys.executable, *arguments],
         cwd=PROJECT,
-        env={**kept, **environment, "DATA_DIR": str(tmp_path)},
+        env={**kept, **service["environment"], **named},
         capture_output=True,
         check=False,
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
 
 
 def test_servers_are_given_the_time_their_goodbye_takes(compose):
