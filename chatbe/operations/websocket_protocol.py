@@ -11,7 +11,7 @@ Source: RFC 6455, section 5.2 (framing); uvicorn's `websockets_sansio_impl`.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
@@ -96,7 +96,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         """
         self._take = take
         # Nobody asks for what only the handshake was about.
-        self.scope["headers"].clear()
+        cast("list[Any]", self.scope["headers"]).clear()
         # The frame that has not come whole yet, and how long it has to be to look at it again.
         self._partial = bytearray()
         self._wanted = 0
