@@ -61,7 +61,6 @@ export class Group {
   }
 
   // Each of these throws what the server refuses.
-  change = (settings) => this.#call("PATCH", "", settings);
   close = () => this.#call("POST", "/close");
   transfer = (userId) => this.#call("POST", "/transfer", { user_id: userId });
   add = (userIds) => this.#call("POST", "/members", { member_ids: userIds });
@@ -81,10 +80,18 @@ export class Group {
     return this.#inTurn(() => this.#rest.call("POST", path));
   }
 
+  // Have these settings. Which of them are a change shows when what was done before is over.
+  become(settings) {
+    const changes = () =>
+      Object.entries(settings).filter(([name, value]) => value !== this.details[name]);
+    return this.#call("PATCH", "", () => Object.fromEntries(changes()));
+  }
+
   #call(method, path, body) {
     const address = `groups/${this.#conversation.id}${path}`;
     return this.#inTurn(async () => {
-      const answer = await this.#rest.call(method, address, body);
+      const said = typeof body === "function" ? body() : body;
+      const answer = await this.#rest.call(method, address, said);
       await this.#read();
       return answer;
     });

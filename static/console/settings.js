@@ -1,6 +1,6 @@
 // How the open group is called and governed.
 
-import { onSubmit } from "./attempt.js";
+import { attempt } from "./attempt.js";
 import { byId } from "./view.js";
 
 export class Settings {
@@ -13,11 +13,11 @@ export class Settings {
     this.#form.addEventListener("input", () => {
       this.#isTouched = true;
     });
-    onSubmit("settings", async () => {
-      const { group } = page.chat;
-      const changes = this.#fields.filter((field) => valueOf(field) !== group.details[field.name]);
+    // The form stays as it is: the next change may have been begun before this one is answered.
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
       this.#isTouched = false;
-      await group.change(Object.fromEntries(changes.map((one) => [one.name, valueOf(one)])));
+      attempt(() => page.chat.group.become(this.#values));
     });
     byId("group").addEventListener("close", () => {
       this.#isTouched = false;
@@ -37,6 +37,10 @@ export class Settings {
   forget() {
     this.#form.reset();
     this.#shown = null;
+  }
+
+  get #values() {
+    return Object.fromEntries(this.#fields.map((field) => [field.name, valueOf(field)]));
   }
 
   get #fields() {
