@@ -1,7 +1,7 @@
 """Password hashing that a crowd of logins cannot turn against the server.
 
-One Argon2 hash takes PASSWORD_HASH_KIB of memory for as long as it runs, by design. Requests have a
-thread each; only a few of them hash at a time, the others wait for their turn.
+One Argon2 hash takes PASSWORD_HASH_KIB of memory for as long as it runs, by design. Requests
+have a thread each; only a few of them hash at a time, the others wait for their turn.
 """
 
 import dataclasses
