@@ -5,11 +5,24 @@ import json
 import os
 import time
 import uuid
+from binascii import unhexlify
 
 import pytest
 import requests
+from django_otp.oath import totp
 from websockets.exceptions import InvalidStatus
 
+from accounts.models import CodeKind
+from accounts.services.codes import issue_code
+from accounts.services.emails import confirm_email
+from accounts.services.staff import set_user_staff
+from accounts.tests.rest import make_user
+from chatbe.operations.second_factor import (
+    begin_set_up,
+    check_code,
+    finish_set_up,
+    reset_second_factor,
+)
 from tests.account import RefusedError
 from tests.compat_client import OldClient
 from tests.secrecy import PASSWORD
@@ -320,3 +333,21 @@ async def test_nobody_writes_a_line_of_their_own(visited):
     visited.call(f"x%0d%0a{{%22event%22:%22forged%22}}%0a{time.time_ns()}", method="GET")
     assert "forged" in visited.stage.server.log
     assert "forged" not in {line["event"] for line in visited.lines}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_happens_to_an_account_without_a_visit_is_written_down_too(caplog):
+    user = make_user("wren", pending_email="wren.new@example.org")
+    key = unhexlify(begin_set_up(user).key)
+    with caplog.at_level("INFO"):
+        set_user_staff(user_id=user.id, is_staff=True, groups=[])
+        code = issue_code(user=user, kind=CodeKind.CONFIRM_EMAIL, address=user.pending_email)
+        confirm_email(code=code)
+        assert check_code(user, "000000x") is None
+        paper = finish_set_up(user, f"{totp(key):06d}")
+        reset_second_factor(user.id)
+    told = {record.msg["event"]: record.msg for record in caplog.records}
+    second_factor = {f"second_factor_{what}" for what in ("refused", "set_up", "reset")}
+    for event in {"user_staff_changed", "email_confirmed"} | second_factor:
+        assert told[event]["user_id"] == str(user.id), event
+    assert not any(secret in caplog.text for secret in (code, key.hex(), *paper))

@@ -53,7 +53,7 @@ def check_code(user: User, code: str) -> Any:
     """The device whose code this is, now used up; None if it is nobody's, or came too soon."""
     device = match_token(user, code)
     if device is None:
-        log.warning("second_factor_refused", user_id=user.pk)
+        log.warning("second_factor_refused", user_id=str(user.pk))
     return device
 
 
@@ -77,7 +77,7 @@ def finish_set_up(user: User, code: str) -> list[str] | None:
         paper = StaticDevice.objects.create(user=user, name="paper")
         codes = [StaticToken.random_token() for _ in range(PAPER_CODES)]
         StaticToken.objects.bulk_create(StaticToken(device=paper, token=code) for code in codes)
-    log.info("second_factor_set_up", user_id=user.pk)
+    log.info("second_factor_set_up", user_id=str(user.pk))
     return codes
 
 
@@ -88,7 +88,7 @@ def reset_second_factor(user_id: int) -> int:
         _, by_model = kind.objects.filter(user_id=user_id).delete()
         gone += by_model.get(kind._meta.label, 0)
     if gone:
-        log.info("second_factor_reset", user_id=user_id)
+        log.info("second_factor_reset", user_id=str(user_id))
     return gone
 
 
