@@ -33,6 +33,9 @@ if settings.PRODUCTION and (problems := setting_problems()):
 
 # Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005
+# New objects between two collections of the youngest: hundreds of messages under way and all
+# that belongs to them are no garbage, and were looked at again and again at Python's 700.
+YOUNG_OBJECTS = 20_000
 DATABASE_RETRY_SECONDS = 0.5
 
 _sockets: Any = [*routing.websocket_routes]
@@ -60,6 +63,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
             await send({"type": "lifespan.startup.complete"})
         else:
             refreshing.cancel()

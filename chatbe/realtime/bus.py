@@ -2,9 +2,12 @@
 
 A hint may be lost, late or repeated, and Redis may stand still: nobody here waits
 for it. Publishing is a bounded queue that drops the oldest; joining a topic is a wish
-that a background task fulfils. The layer does not tell of a lost Redis, so each
-process sends itself a beat every second and knows by its absence that the bus is
-down; when it comes back, what was missed is swept up at once.
+that a background task fulfils.
+
+The layer does not tell of a lost Redis, nor who else is there: each process sends a beat
+to all every second. One that does not hear its own knows that the bus is down; when it
+comes back, what was missed is swept up at once. One that hears nobody else's is alone and
+need tell nobody anything.
 """
 
 import asyncio
@@ -22,6 +25,9 @@ LAYER_TIMEOUT_SECONDS = 5.0
 JOIN_SECONDS = 1.0
 STOP_SECONDS = 1.0
 QUEUE_MAX = 10_000
+BEATS_TOPIC = "beats"
+# So many of its own beats a process hears, and no other between them, before it is alone.
+ALONE_AFTER_BEATS = 4
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +38,10 @@ class Bus(Protocol):
     """Carries small messages to every process that joined a topic, this one included."""
 
     up: bool
-    # Whether there may be other processes to tell.
-    shared: bool
+
+    @property
+    def shared(self) -> bool:
+        """Whether there may be other processes to tell."""
 
     @property
     def beat_age(self) -> float:
@@ -95,11 +103,9 @@ class LocalBus:
 class LayerBus:
     """The bus over a Channels layer. Runs on one event loop."""
 
-    shared = True
-
     def __init__(self, layer: Any) -> None:
         self._layer = layer
-        self._wanted: Counter[str] = Counter()
+        self._wanted: Counter[str] = Counter([BEATS_TOPIC])
         self._joined: set[str] = set()
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
@@ -110,7 +116,13 @@ class LayerBus:
         self._tasks: list[asyncio.Task[None]] = []
         self._channel = ""
         self._last_beat = asyncio.get_running_loop().time()
+        # Own beats since the last one of another process.
+        self._beats_alone = 0
         self.up = False
+
+    @property
+    def shared(self) -> bool:
+        return self._beats_alone < ALONE_AFTER_BEATS
 
     @property
     def beat_age(self) -> float:
@@ -184,7 +196,6 @@ class LayerBus:
             group.create_task(self._keep_joined())
 
     async def _receive(self, receive: Receiver, came_back: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 message = await self._layer.receive(self._channel)
@@ -193,11 +204,7 @@ class LayerBus:
                 await asyncio.sleep(BEAT_SECONDS)
                 continue
             if message.get("type") == "beat":
-                self._last_beat = loop.time()
-                if not self.up:
-                    self.up = True
-                    log.info("bus_up")
-                    came_back()
+                self._hear_beat(message.get("of"), came_back)
                 continue
             try:
                 receive(message)
@@ -205,12 +212,29 @@ class LayerBus:
                 # What is in Redis is untrusted input: a message we cannot read is no message.
                 log.warning("bus_message_refused", error=type(error).__name__)
 
+    def _hear_beat(self, channel: Any, came_back: Callable[[], None]) -> None:
+        if channel != self._channel:
+            self._beats_alone = 0
+            return
+        # Who stood still for long was not there for the others, and may have missed something.
+        away = not self.up or self.beat_age > DOWN_AFTER_SECONDS
+        self._last_beat = asyncio.get_running_loop().time()
+        if away:
+            self.up = True
+            self._beats_alone = 0
+            log.info("bus_up")
+            came_back()
+        self._beats_alone += 1
+
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
+        # Not before it can be heard.
+        await self.settled()
         while True:
             try:
                 async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                    await self._layer.send(self._channel, {"type": "beat"})
+                    beat = {"type": "beat", "of": self._channel}
+                    await self._layer.group_send(BEATS_TOPIC, beat)
             except Exception as error:
                 log.debug("beat_failed", error=type(error).__name__)
             await asyncio.sleep(BEAT_SECONDS)
