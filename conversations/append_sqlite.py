@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 
 from chatbe.core import failpoints
@@ -12,7 +13,7 @@ from chatbe.core.times import iso_milliseconds
 from conversations.drafts import Appended, Draft, Outcome, fresh_body, known_or_refused
 from conversations.models import Membership, Message
 from conversations.selectors.posting import MAY_POST_SQL
-from conversations.wire import MESSAGE_COLUMNS
+from conversations.wire import message_columns
 
 
 class _Standing(NamedTuple):
@@ -30,6 +31,28 @@ class _Standing(NamedTuple):
     is_closed: bool
     last_seq: int
     message_count: int
+
+
+# What is looked for comes as one JSON array, so that the statement is the same for every
+# batch and prepared once; CROSS JOIN keeps it outside, where an index is asked for each.
+# (For `(…, …) IN (VALUES …)` SQLite reads the whole table.)
+_KNOWN = f"""
+    SELECT m.digest, {message_columns("m")}
+    FROM json_each(%s) wanted CROSS JOIN conversations_message m
+        ON m.conversation_id = wanted.value ->> 0
+        AND m.sender_id = wanted.value ->> 1
+        AND m.client_id = wanted.value ->> 2
+"""  # noqa: S608
+_STANDINGS = f"""
+    SELECT s.conversation_id, s.user_id, s.id, s.visible_from, s.slow_until,
+           CASE WHEN s.role = '{Membership.Role.MEMBER}' THEN c.slow_seconds ELSE 0 END,
+           {MAY_POST_SQL}, c.closed_at IS NOT NULL, c.last_seq, c.message_count
+    FROM json_each(%s) wanted CROSS JOIN conversations_membership s
+        ON s.conversation_id = wanted.value ->> 0
+        AND s.user_id = wanted.value ->> 1
+        AND s.left_seq IS NULL
+    JOIN conversations_conversation c ON c.id = s.conversation_id
+"""  # noqa: S608
 
 
 def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
@@ -112,35 +135,22 @@ def _columns_of(draft: Draft, seq: int, number: int) -> tuple[Any, ...]:
 
 
 def _known_messages(drafts: Sequence[Draft]) -> dict[tuple[int, int, str], tuple[Any, ...]]:
-    keys = [part for draft in drafts for part in draft.key]
-    places = ", ".join(["(%s, %s, %s)"] * len(drafts))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT digest, {', '.join(MESSAGE_COLUMNS)} FROM conversations_message"  # noqa: S608
-            f" WHERE (conversation_id, sender_id, client_id) IN (VALUES {places})",
-            keys,
-        )
+        cursor.execute(_KNOWN, [_json([draft.key for draft in drafts])])
         return {(row[2], row[6], row[7]): row for row in cursor.fetchall()}
 
 
 def _standings(drafts: Sequence[Draft]) -> dict[tuple[int, int], _Standing]:
     """Those of the senders who are members, by conversation and user."""
     pairs = {(draft.conversation_id, draft.sender_id) for draft in drafts}
-    places = ", ".join(["(%s, %s)"] * len(pairs))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT s.conversation_id, s.user_id, s.id, s.visible_from, s.slow_until,
-                   CASE WHEN s.role = '{Membership.Role.MEMBER}' THEN c.slow_seconds ELSE 0 END,
-                   {MAY_POST_SQL}, c.closed_at IS NOT NULL, c.last_seq, c.message_count
-            FROM conversations_membership s
-            JOIN conversations_conversation c ON c.id = s.conversation_id
-            WHERE s.left_seq IS NULL AND (s.conversation_id, s.user_id) IN (VALUES {places})
-            """,  # noqa: S608
-            [part for pair in pairs for part in pair],
-        )
+        cursor.execute(_STANDINGS, [_json(list(pairs))])
         found = [_Standing(*row) for row in cursor.fetchall()]
     return {(standing.conversation_id, standing.user_id): standing for standing in found}
+
+
+def _json(items: list[tuple[Any, ...]]) -> str:
+    return msgspec.json.encode(items).decode()
 
 
 def _wait(standing: _Standing, slowed: Mapping[int, datetime], now: datetime) -> int:

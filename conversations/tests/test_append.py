@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.rest import make_user
 from contacts.services import block_user, remove_contact
@@ -145,6 +146,22 @@ def test_a_reply_to_a_message_of_the_same_batch_is_refused(friends):
         draft(friends.bob, friends.conversation_id, reply_to=1),
     )
     assert codes(outcomes) == ["stored", "invalid"]
+
+
+@pytest.mark.embedded_only
+def test_on_sqlite_an_append_looks_everything_up_in_an_index(friends):
+    with CaptureQueriesContext(connection) as queries:
+        append(*(draft(friends.alice, friends.conversation_id, f"{n}") for n in range(20)))
+    reads = [query["sql"] for query in queries if query["sql"].lstrip().startswith("SELECT")]
+    assert len(reads) == 2
+    for sql in reads:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + sql.replace("%", "%%"))
+            steps = [row[3] for row in cursor.fetchall()]
+        # The wanted are gone through one by one; nothing else is.
+        assert [step.split()[:2] for step in steps if not step.startswith("SEARCH")] == [
+            ["SCAN", "wanted"]
+        ]
 
 
 def test_a_batch_that_raises_stores_nothing(friends):
