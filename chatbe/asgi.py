@@ -33,9 +33,10 @@ if settings.PRODUCTION and (problems := setting_problems()):
 
 # Python's default is ten times as long.
 SWITCH_SECONDS = 0.0005
-# New objects between two collections of the youngest: hundreds of messages under way and all
-# that belongs to them are no garbage, and were looked at again and again at Python's 700.
-YOUNG_OBJECTS = 20_000
+# How many new objects, then how many such collections, bring on a collection of the young and
+# of those a little older: Python's 700 and 10 look at hundreds of messages under way again and
+# again. And a full one, which stops everything, comes later.
+COLLECT_AFTER = (5_000, 4, 20)
 DATABASE_RETRY_SECONDS = 0.5
 
 _sockets: Any = [*routing.websocket_routes]
@@ -63,7 +64,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+            gc.set_threshold(*COLLECT_AFTER)
             await send({"type": "lifespan.startup.complete"})
         else:
             refreshing.cancel()

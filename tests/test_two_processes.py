@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from redis import Redis
 
 from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
 from tests.account import Account
 from tests.client import Client
+from tests.scraped import until, value
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, Member, fresh_database, running_redis
+from tests.stage import Socket, Stage
 
 PAIRS = 200
 MESSAGES = 10
@@ -49,6 +52,31 @@ def test_pairs_on_different_processes_agree_on_every_acknowledged_message():
         rows = {message["seq"]: message for message in histories[conversation_id]}
         assert first.copies[conversation_id].rows == rows
         assert second.copies[conversation_id].rows == rows
+
+
+@pytest.mark.postgres
+async def test_a_process_publishes_its_log_only_while_there_is_another_to_hear_it():
+    with fresh_database() as database_url, running_redis() as redis_url:
+        stage = Stage("serve", database_url, redis_url)
+        with stage.server, Redis.from_url(redis_url) as redis, redis.pubsub() as heard:
+            heard.psubscribe("*")
+            alice, _, conversation_id = await stage.talking()
+
+            async def publishes(phone: Socket) -> bool:
+                """Whether what is committed now is told through Redis."""
+                await phone.send_text(conversation_id, "hello")
+                await asyncio.sleep(0.2)
+                messages = list(iter(lambda: heard.get_message(timeout=0.1), None))
+                return any(b"__group__log." in message["channel"] for message in messages)
+
+            async with alice.live() as phone, asyncio.timeout(PATIENCE_SECONDS):
+                while await publishes(phone):
+                    await asyncio.sleep(0.5)
+                with stage.installation.server() as other:
+                    until(lambda: value(other.address, "chat_bus_up") == 1)
+                    assert await publishes(phone)
+                while await publishes(phone):
+                    await asyncio.sleep(0.5)
 
 
 async def chat(

@@ -240,6 +240,8 @@ class LayerBus:
             await asyncio.sleep(BEAT_SECONDS)
             if self.up and loop.time() - self._last_beat > DOWN_AFTER_SECONDS:
                 self.up = False
+                # What it cannot hear may be there.
+                self._beats_alone = 0
                 log.warning("bus_down")
 
     async def _keep_joined(self) -> None:
