@@ -300,6 +300,8 @@ if REDIS_URL:
                         "socket_timeout": 5,
                         "socket_connect_timeout": 2,
                         "max_connections": 16,
+                        # With the newer one redis-py writes all it hears out for a log line.
+                        "protocol": 2,
                     }
                 ],
                 "prefix": "chat",
