@@ -155,7 +155,7 @@ GOALS: tuple[Goal, ...] = (
     ),
     # What two processes do depends on how many processors there are for them.
     Goal(
-        "two web processes beside one, on one processor",
+        "two web processes beside one, on two processors for all",
         "processes",
         ("two", "shared_acked"),
         ("one", "shared_acked"),
