@@ -39,17 +39,17 @@ class _Standing(NamedTuple):
 _KNOWN = f"""
     SELECT m.digest, {message_columns("m")}
     FROM json_each(%s) wanted CROSS JOIN conversations_message m
-        ON m.conversation_id = wanted.value ->> 0
-        AND m.sender_id = wanted.value ->> 1
-        AND m.client_id = wanted.value ->> 2
+        ON m.conversation_id = json_extract(wanted.value, '$[0]')
+        AND m.sender_id = json_extract(wanted.value, '$[1]')
+        AND m.client_id = json_extract(wanted.value, '$[2]')
 """  # noqa: S608
 _STANDINGS = f"""
     SELECT s.conversation_id, s.user_id, s.id, s.visible_from, s.slow_until,
            CASE WHEN s.role = '{Membership.Role.MEMBER}' THEN c.slow_seconds ELSE 0 END,
            {MAY_POST_SQL}, c.closed_at IS NOT NULL, c.last_seq, c.message_count
     FROM json_each(%s) wanted CROSS JOIN conversations_membership s
-        ON s.conversation_id = wanted.value ->> 0
-        AND s.user_id = wanted.value ->> 1
+        ON s.conversation_id = json_extract(wanted.value, '$[0]')
+        AND s.user_id = json_extract(wanted.value, '$[1]')
         AND s.left_seq IS NULL
     JOIN conversations_conversation c ON c.id = s.conversation_id
 """  # noqa: S608

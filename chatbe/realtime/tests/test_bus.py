@@ -71,9 +71,9 @@ async def test_it_is_not_alone_from_the_first_beat_of_another(start):
 async def test_one_that_stood_still_was_not_there_for_others_and_looks_for_what_it_missed(start):
     bus = start()
     await until(lambda: not bus.shared)
-    assert bus.missed == 1
+    missed = bus.missed
     time.sleep(15 * BEAT)  # noqa: ASYNC251 - the whole process stands still
-    await until(lambda: bus.missed == 2)
+    await until(lambda: bus.missed > missed)
     assert bus.shared
 
 
@@ -88,5 +88,6 @@ async def test_one_that_hears_nothing_may_have_others_to_tell(start, monkeypatch
         patch.setattr(bus._layer, "group_send", lost)
         await until(lambda: not bus.up)
         assert bus.shared
+        missed = bus.missed
     await until(lambda: bus.up)
-    assert bus.missed == 2
+    assert bus.missed > missed
