@@ -35,8 +35,9 @@ if settings.PRODUCTION and (problems := setting_problems()):
 SWITCH_SECONDS = 0.0005
 # How many new objects, then how many such collections, bring on a collection of the young and
 # of those a little older: Python's 700 and 10 look at hundreds of messages under way again and
-# again. And a full one, which stops everything, comes later.
-COLLECT_AFTER = (5_000, 4, 20)
+# again. A full one stops everything for a tenth of a second per thousand sockets: thousands that
+# come at once are not to bring it on while they all wait.
+COLLECT_AFTER = (5_000, 4, 60)
 DATABASE_RETRY_SECONDS = 0.5
 
 _sockets: Any = [*routing.websocket_routes]

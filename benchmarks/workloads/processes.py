@@ -25,7 +25,11 @@ SIDES: Sequence[str] = ("one", "two")
 
 FIGURES: Sequence[Figure] = [
     Figure("shared_acked", "acked messages/s, on two processors for all", wanted="no fewer"),
-    Figure("apart_acked", "acked messages/s, on two processors of their own", wanted="1.5 times as many"),
+    Figure(
+        "apart_acked",
+        "acked messages/s, on two processors of their own",
+        wanted="1.5 times as many",
+    ),
     Figure("p50", "ack p50, ms", 2),
     Figure("p99", "ack p99, ms", 2),
     Figure("delivered", "delivered events/s"),

@@ -78,6 +78,12 @@ class ChatHttpProtocol(HttpToolsProtocol):
         self._head_came()
         super().on_headers_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        # It refers back to this protocol, which nobody else does from here on: without this
+        # each handshake would be there until the next full collection.
+        self.parser = None
+
     def _expect_head(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(settings.HELLO_SECONDS, self.transport.abort)

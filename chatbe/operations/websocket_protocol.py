@@ -54,6 +54,14 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[DIRECT_EXTENSION] = self
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # What takes frames leads back to here, as the scope does: apart they go at once, and
+        # all that belonged to the socket with them, instead of with the next full collection.
+        self._take = None
+        if hasattr(self, "scope"):
+            self.scope["extensions"].pop(DIRECT_EXTENSION, None)
+
     def ping_every(self, seconds: float) -> None:
         """Ping this client more or less often than others. Call it before accepting."""
         self.ping_interval = self.ping_timeout = seconds

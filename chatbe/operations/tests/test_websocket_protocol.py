@@ -1,6 +1,8 @@
 """Frames as they come in: however a stream is cut, each is taken once, whole, in order."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -206,3 +208,26 @@ async def test_frames_are_written_until_the_socket_closes_and_never_after():
     peer.protocol.write_frames(b"later")
     assert peer.transport.written == b"frame"
     await peer.protocol.drained()
+
+
+class Taker:
+    """Knows the connection whose frames it takes, as a consumer does by its writer."""
+
+    def take(self, payload):
+        return None
+
+
+async def test_what_took_the_frames_goes_with_the_connection_without_a_collection():
+    taker = Taker()
+    gone = weakref.ref(taker)
+    gc.disable()
+    try:
+        peer = Peer(taker.take)
+        async with peer:
+            taker.connection = peer.protocol
+            peer.protocol.data_received(serialized(Opcode.TEXT, b"one"))
+        peer._take = None
+        del taker
+        assert gone() is None
+    finally:
+        gc.enable()
