@@ -32,7 +32,7 @@ async def start():
         def came_back():
             bus.missed += 1
 
-        bus.start(lambda message: None, came_back)
+        bus.start(lambda _message: None, came_back)
         started.append(bus)
         return bus
 
@@ -63,7 +63,8 @@ async def test_it_is_not_alone_from_the_first_beat_of_another(start):
     await until(lambda: bus.shared)
     for _ in range(3 * ALONE_AFTER_BEATS):
         await asyncio.sleep(BEAT)
-        assert bus.shared and other.shared
+        assert bus.shared
+        assert other.shared
     await other.stop()
     await until(lambda: not bus.shared)
 
