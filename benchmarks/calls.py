@@ -1,6 +1,7 @@
 """REST from the generator: connections that are kept, cheap enough not to be what is measured."""
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import Any, NamedTuple
@@ -58,9 +59,13 @@ class Caller:
             self._line = None
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        # A server ends a connection on which nothing has come for a while.
-        if self._line is not None and self._line[0].at_eof():
-            self.close()
+        if self._line is not None:
+            # A server ends a connection on which nothing has come for a while, perhaps just now.
+            with contextlib.suppress(ConnectionError):
+                return await self._ask(request)
+        return await self._ask(request)
+
+    async def _ask(self, request: bytes) -> tuple[int, bytes]:
         if self._line is None:
             self._line = await asyncio.open_connection(*self._address)
         reader, writer = self._line
@@ -68,7 +73,7 @@ class Caller:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             body = await _read_body(reader, head)
-        except asyncio.IncompleteReadError as error:
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
             self.close()
             raise ConnectionError("the server ended the connection") from error
         return int(head.split(b" ", 2)[1]), body

@@ -1,6 +1,7 @@
 """How the load generator reads an answer by HTTP."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -32,3 +33,25 @@ async def test_an_answer_is_read_whole_however_its_length_is_told(answer):
         caller.close()
     assert [(one.status, one.content) for one in answers] == [(200, [1, 2, 3])] * 2
     assert asked == [[b"GET", b"/client/sync"]] * 2
+
+
+async def test_a_connection_that_rested_and_was_ended_is_made_anew_but_a_new_one_is_not():
+    asked = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The first is answered, what comes next on the same connection is not.
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(len(asked))
+        if len(asked) < 3:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        caller = Caller(Seat(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        assert [(await caller.get("one")).content for _ in range(2)] == [[], []]
+        with pytest.raises(ConnectionError):
+            await caller.get("one")
+        caller.close()
+    assert len(asked) == 3
