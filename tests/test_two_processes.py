@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from redis import Redis
+import redis
 
 from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
+from scripts.services import Redis
 from tests.account import Account
 from tests.client import Client
 from tests.scraped import until, value
@@ -56,9 +57,10 @@ def test_pairs_on_different_processes_agree_on_every_acknowledged_message():
 
 @pytest.mark.postgres
 async def test_a_process_publishes_its_log_only_while_there_is_another_to_hear_it():
-    with fresh_database() as database_url, running_redis() as redis_url:
-        stage = Stage("serve", database_url, redis_url)
-        with stage.server, Redis.from_url(redis_url) as redis, redis.pubsub() as heard:
+    # A Redis of its own: other tests' processes beat in the one they share.
+    with fresh_database() as database_url, Redis() as broker:
+        stage = Stage("serve", database_url, broker.url)
+        with stage.server, redis.Redis.from_url(broker.url) as client, client.pubsub() as heard:
             heard.psubscribe("*")
             alice, _, conversation_id = await stage.talking()
 
