@@ -36,7 +36,7 @@ async def test_an_answer_is_read_whole_however_its_length_is_told(answer):
 
 
 async def test_a_connection_that_rested_and_was_ended_is_made_anew_but_a_new_one_is_not():
-    asked = []
+    asked: list[int] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The first is answered, what comes next on the same connection is not.

@@ -82,7 +82,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         # It refers back to this protocol, which nobody else does from here on: without this
         # each handshake would be there until the next full collection.
-        self.parser = None
+        self.parser = None  # type: ignore[assignment]
 
     def _expect_head(self) -> None:
         if self._deadline is None:
