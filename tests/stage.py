@@ -49,6 +49,11 @@ class Socket:
     def transport(self) -> asyncio.Transport:
         return self._connection.transport
 
+    @property
+    def messages(self) -> list[Frame]:
+        """All messages that came, in events and in ranges, in their order."""
+        return [message for frame in self.seen for message in _messages_in(frame)]
+
     async def send_raw(self, data: str | bytes) -> None:
         await self._connection.send(data)
 
@@ -84,30 +89,35 @@ class Socket:
                 await self._receive()
 
     async def message(self, text: str, seconds: float = ANSWER_SECONDS) -> Frame:
-        """The message with this text, out of the event or the range that brings it."""
-        while True:
-            frame = await self._news(seconds)
-            changes = frame["changes"] if frame["type"] == "range" else [frame["message"]]
-            for message in changes:
-                if message["text"] == text:
-                    return message
+        """The message with this text."""
+        return await self.message_with(seconds, text=text)
 
     async def message_of(self, user_id: str, seconds: float = ANSWER_SECONDS) -> Frame:
         """The next message of this user, whatever it says."""
-        while True:
-            frame = await self._news(seconds)
-            changes = frame["changes"] if frame["type"] == "range" else [frame["message"]]
-            for message in changes:
-                if message["sender_id"] == user_id:
-                    return message
+        return await self.message_with(seconds, sender_id=user_id)
 
-    async def _news(self, seconds: float) -> Frame:
+    async def message_with(self, seconds: float = ANSWER_SECONDS, **fields: Any) -> Frame:
+        """The next message with these fields; those before it are passed over.
+
+        It comes in an event of its own, or in a range where the event was late: which of the
+        two is the machine's affair.
+        """
         async with asyncio.timeout(seconds):
             while True:
-                for place, frame in enumerate(self._unread):
-                    if frame["type"] in {"message.created", "message.changed", "range"}:
-                        return self._unread.pop(place)
-                await self._receive()
+                message = await self._next_message()
+                if all(message.get(name) == value for name, value in fields.items()):
+                    return message
+
+    async def _next_message(self) -> Frame:
+        while True:
+            for place, frame in enumerate(self._unread):
+                if messages := _messages_in(frame):
+                    first, *left = messages
+                    # What is left of a range stays for later; `seen` keeps the whole.
+                    rest = [{**frame, "changes": left}] if left else []
+                    self._unread[place : place + 1] = rest
+                    return first
+            await self._receive()
 
     async def settle(self) -> list[Frame]:
         """Everything the server said before it answered a ping sent now.
@@ -136,6 +146,12 @@ class Socket:
         frames = read_frames(data)
         self.seen += frames
         self._unread += frames
+
+
+def _messages_in(frame: Frame) -> list[Frame]:
+    if frame["type"] == "range":
+        return list(frame["changes"])
+    return [frame["message"]] if frame["type"] in {"message.created", "message.changed"} else []
 
 
 @contextlib.asynccontextmanager

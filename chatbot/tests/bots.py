@@ -55,11 +55,7 @@ async def ask(socket: Socket, conversation_id: str, text: str) -> int:
 
 async def answer_to(socket: Socket, seq: int, seconds: float = 20.0) -> Frame:
     """The bot's message that answers the question at a position."""
-    while True:
-        frame = await socket.expect("message.created", seconds=seconds)
-        message: Frame = frame["message"]
-        if message["reply_to"] == seq:
-            return message
+    return await socket.message_with(seconds, reply_to=seq)
 
 
 async def talk(socket: Socket, conversation_id: str, text: str) -> str:
