@@ -266,6 +266,8 @@ else:
         "default": {
             "ENGINE": "chatbe.core.sqlite",
             "NAME": DATA_DIR / "chat.sqlite3",
+            # Each thread keeps its own: a file does not go away and come back.
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

@@ -1,7 +1,7 @@
 """A user's conversations as lists show them. The number of queries does not depend on
 how many conversations or members there are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -139,7 +139,7 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
 
 def _entries(user_id: int, memberships: QuerySet[Membership]) -> list[Entry]:
     rows = [Standing(*columns) for columns in memberships.values_list(*_COLUMNS)]
-    last_messages = _last_messages(user_id, memberships)
+    last_messages = _last_messages(user_id, rows, memberships)
     peer_ids = {row.peer_of(user_id) for row in rows} - {None}
     peers = summaries_for(user_id, cast("set[int]", peer_ids))
     return [
@@ -176,9 +176,13 @@ def _group(row: Standing) -> GroupBody | None:
     )
 
 
-def _last_messages(user_id: int, memberships: QuerySet[Membership]) -> dict[int, MessageBody]:
-    # The database finds them once more: that is quicker than to tell it a thousand ids.
-    ids = memberships.values("activity")  # type: ignore[misc]
+def _last_messages(
+    user_id: int, rows: Sequence[Standing], memberships: QuerySet[Membership]
+) -> dict[int, MessageBody]:
+    ids: Any = [row.activity for row in rows]
+    if len(ids) > IDS_MAX:
+        # The database finds them once more: that is quicker than to tell it a thousand ids.
+        ids = memberships.values("activity")  # type: ignore[misc]
     found = visible_messages(user_id).filter(id__in=ids).values_list(*MESSAGE_COLUMNS)
     messages = (MessageRow(*columns) for columns in found)
     return {message.conversation_id: message.body() for message in messages}
