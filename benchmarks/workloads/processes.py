@@ -2,7 +2,8 @@
 
 The same as `pairs`, with one server, then with two that share PostgreSQL and Redis. Both may use
 two processors: on a machine with four or more for themselves, on a smaller one beside the
-databases and the generator.
+databases and the generator. **publish** is redis-benchmark: events published one by one to
+somebody who listens, with no chat on either side.
 """
 
 import os
@@ -14,6 +15,7 @@ import msgspec
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome, Seat
+from benchmarks.publishing import publish
 from benchmarks.talkers import talk
 from benchmarks.targets import Ours
 from benchmarks.webserver import WebServer
@@ -21,7 +23,7 @@ from benchmarks.workloads.pairs import layout
 from scripts.server import Server
 
 DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 6.0}
-SIDES: Sequence[str] = ("one", "two")
+SIDES: Sequence[str] = ("one", "publish", "two")
 
 FIGURES: Sequence[Figure] = [
     Figure("shared_acked", "acked messages/s, on two processors for all", wanted="no fewer"),
@@ -30,6 +32,8 @@ FIGURES: Sequence[Figure] = [
         "acked messages/s, on two processors of their own",
         wanted="1.5 times as many",
     ),
+    Figure("told", "events told to another process/s"),
+    Figure("told_us", "Redis CPU for each, µs", 2),
     Figure("p50", "ack p50, ms", 2),
     Figure("p99", "ack p99, ms", 2),
     Figure("delivered", "delivered events/s"),
@@ -50,6 +54,8 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
     bench = replace(bench, server_cpu=f"{cpus[0]},{cpus[1]}")
     # The generator says which of the two it was.
     options = {**settings, "apart": float(apart)}
+    if side == "publish":
+        return lambda: _publish(bench, settings["seconds"])
     if side == "one":
         one = bench.filled(One, layout(settings))
         return lambda: bench.drive("processes", one, options)
@@ -61,6 +67,13 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
             return bench.drive("processes", two, options, also={"second": second.pid})
 
     return repeat
+
+
+def _publish(bench: Bench, seconds: float) -> Outcome:
+    published = publish(bench, seconds=seconds)
+    told_us = published.shares["redis_cpu"] / 100 / published.per_second * 1e6
+    figures = {"told": published.per_second, "told_us": told_us, **published.shares}
+    return Outcome(figures=figures, acked=[], faults={})
 
 
 class One(Ours):
@@ -83,6 +96,10 @@ async def drive(job: Job) -> Outcome:
     figures = dict(outcome.figures)
     acked = figures.pop("acked")
     figures["apart_acked" if job.options["apart"] else "shared_acked"] = acked
+    if "second_cpu" in figures:
+        # Everybody's partner is on the other one.
+        figures["told"] = acked
+        figures["told_us"] = figures["redis_cpu"] / 100 / max(acked, 1) * 1e6
     servers = figures["server_cpu"] + figures.get("second_cpu", 0)
     figures["server_us"] = servers / 100 / max(acked, 1) * 1e6
     return msgspec.structs.replace(outcome, figures=figures)

@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import close_old_connections
 from django.http import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -57,6 +58,9 @@ class ThreadedHandler(ASGIHandler):
             response = cast("Any", refusal if request is None else self.get_response(request))
             # Who tells that the request is over.
             response._handler_class = self.__class__  # noqa: SLF001 - Django's own handlers do
-        if not response.streaming:
+        if response.streaming:
+            # Whoever closes it does so in another thread, perhaps.
+            close_old_connections()
+        else:
             response.close()
         return cast("HttpResponseBase", response)

@@ -14,6 +14,8 @@ from chatbe.operations.http import ThreadedHandler
 
 STREAMED = [b"one ", b"two"]
 closed: list[str] = []
+begun_in: list[str] = []
+given_back_in: list[str] = []
 
 
 def where(request):
@@ -21,6 +23,7 @@ def where(request):
 
 
 def streaming(request):
+    begun_in.append(threading.current_thread().name)
     response = StreamingHttpResponse(STREAMED)
     response._resource_closers.append(lambda: closed.append("streamed"))
     return response
@@ -94,9 +97,13 @@ async def test_who_goes_away_within_the_request_gets_no_answer(handler):
     assert await ask(handler, "/where", pieces) is None
 
 
-async def test_what_is_streamed_is_closed_after_its_last_piece(handler):
+async def test_what_is_streamed_is_closed_after_its_last_piece(handler, monkeypatch):
     closed.clear()
     said = []
+    monkeypatch.setattr(
+        "chatbe.operations.http.close_old_connections",
+        lambda: given_back_in.append(threading.current_thread().name),
+    )
 
     async def ask_and_note():
         answer = await ask(handler, "/streaming")
@@ -106,6 +113,8 @@ async def test_what_is_streamed_is_closed_after_its_last_piece(handler):
     with pytest.warns(Warning, match="synchronous iterators"):
         status, _, body = await ask_and_note()
     assert (status, body, said) == (200, b"one two", [["streamed"]])
+    # The database's connection belongs to the thread that made the response.
+    assert given_back_in == begun_in
 
 
 async def test_requests_at_once_have_threads_of_their_own(handler):
