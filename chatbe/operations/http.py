@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from django.http import HttpResponseBase
 from django.urls import set_script_prefix
 
-# More requests at once wait for one of them to end. It is made when no other is free.
+# A thread is made when no other is free. More requests at once wait for one of these to end.
 THREADS_MAX = 128
 
 Scope = Mapping[str, Any]
