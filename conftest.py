@@ -1,6 +1,7 @@
 """What tests of all apps share."""
 
 import pytest
+from django.db import connections
 
 from tests.secrecy import secrets_in
 from tests.servers import QUICK_HASH_KIB, RAISED
@@ -25,6 +26,12 @@ def _made_for_tests(settings):
     settings.PASSWORD_HASH_KIB = QUICK_HASH_KIB
     for name, rule in RAISED.items():
         setattr(settings, name, rule)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_connection_outlives_its_call():
+    """This process's threads serve all tests in turn, and most of these may use no database."""
+    connections.settings["default"]["CONN_MAX_AGE"] = 0
 
 
 @pytest.fixture(scope="session")
