@@ -22,10 +22,10 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test fuzz lint format bench bench-peers chaos chaos-long lock audit clean
+.PHONY: help install run migrate shell env test fuzz lint format bench bench-compare bench-peers chaos chaos-long lock audit clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- the virtual environment: what is installed follows the lock files --------------------------
 
@@ -98,6 +98,10 @@ audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in what we run on
 
 bench: $(VENV)/dev.stamp ## Measure speed and size (ARGS=…)
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+bench-compare: $(VENV)/dev.stamp ## Measure beside an older commit, in turns (BASE=<commit> ARGS=…)
+	@test -n "$(BASE)" || { echo 'Which commit? make bench-compare BASE=<commit>'; exit 2; }
+	@$(BIN)/python -m benchmarks.compare $(BASE) $(ARGS)
 
 bench-peers: $(VENV)/dev.stamp ## Measure beside other chat servers, which it installs (ARGS=…)
 	@$(BIN)/python -m benchmarks.run peers $(ARGS)
