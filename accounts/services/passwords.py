@@ -13,8 +13,9 @@ from accounts.models import CodeKind, EndReason, Session, User
 from accounts.names import email_key
 from accounts.services.codes import find_code, issue_code, seconds_of, spend_code
 from accounts.services.emails import count_mail_request
+from accounts.services.guesses import forgive_guesses
 from accounts.services.locks import again_if_overtaken, lock_account
-from accounts.services.login import forgive_guesses, prove_password, wrong_password
+from accounts.services.login import prove_password, wrong_password
 from accounts.services.sessions import end_locked
 from chatbe.core.errors import InvalidInput
 

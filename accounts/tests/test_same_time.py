@@ -14,9 +14,11 @@ from itertools import count
 import pytest
 from rest_framework.test import APIClient
 
+from accounts.services.guesses import count_proof
 from accounts.tests.rest import device_of, make_user
 from chatbe import settings as product
 from tests.secrecy import PASSWORD
+from tests.servers import QUICK_HASH_KIB
 
 LIMIT_SECONDS = 0.005
 FEW, MANY = 12, 200
@@ -31,6 +33,8 @@ _numbers = count(1)
 def _as_in_production(settings):
     settings.PASSWORD_HASH_KIB = product.PASSWORD_HASH_KIB
     for name in ("LOGIN_ATTEMPTS_PER_ACCOUNT", "LOGIN_ATTEMPTS_PER_ADDRESS"):
+        setattr(settings, name, NO_LIMIT)
+    for name in ("CONTACT_REQUESTS_PER_USER", "USER_SEARCHES_PER_USER"):
         setattr(settings, name, NO_LIMIT)
     for name in ("REGISTRATIONS_PER_ADDRESS", "MAIL_REQUESTS_PER_ADDRESS", "MAILS_PER_RECIPIENT"):
         setattr(settings, name, NO_LIMIT)
@@ -69,6 +73,37 @@ def test_logging_in_as_somebody_and_as_nobody():
         pairs=FEW,
         clock=time.process_time,
     )
+
+
+def test_logging_in_where_the_account_has_run_out_and_where_there_is_none(settings):
+    """By its other login: that is looked at no more, and told no sooner."""
+    settings.PASSWORD_HASH_KIB = QUICK_HASH_KIB
+    settings.LOGIN_ATTEMPTS_PER_ACCOUNT = f"{4 * MANY}/hour"
+    user = make_user("alice", password=PASSWORD)
+    for _ in range(4 * MANY):
+        count_proof(user, "127.0.0.1")
+    assert_same_time(
+        lambda: post("login", login="alice", password=PASSWORD),
+        lambda: post("login", login="nobody", password=PASSWORD),
+        pairs=MANY,
+        clock=time.perf_counter,
+    )
+
+
+def test_looking_for_somebody_who_blocks_and_for_nobody():
+    alice, bob = make_user("alice"), make_user("bob")
+    assert device_of(bob).put(f"/api/v1/blocks/{alice.id}").status_code == 204
+    device = device_of(alice)
+    for call in (
+        lambda name: device.post("/api/v1/contacts", {"username": name}),
+        lambda name: device.get("/api/v1/users", {"username": name}),
+    ):
+        assert_same_time(
+            lambda call=call: call("bob"),
+            lambda call=call: call("nobody"),
+            pairs=MANY,
+            clock=time.perf_counter,
+        )
 
 
 def test_registering_a_taken_address_and_a_free_one(settings):
