@@ -152,3 +152,60 @@ async def test_a_question_to_the_chatbot_takes_a_group_that_one_may_bring_it_to(
         await two.ask("")
         assert await two.explanation("chatBot_private")
     assert served.counts()[0] == before[0]
+
+
+async def brought_into(stranger, served, name, *members):
+    """A group of the stranger's that is older than its name; its id."""
+    body = {"name": "something else", "member_ids": [number_of(member) for member in members]}
+    made = await call(served.address, "POST", "groups", body=body, token=token_of(stranger))
+    await renamed(served, stranger, made["conversation_id"], name)
+    return made["conversation_id"]
+
+
+async def renamed(served, client, group_id, name):
+    await call(
+        served.address, "PATCH", f"groups/{group_id}", body={"name": name}, token=token_of(client)
+    )
+
+
+def number_of(client):
+    return str(uuid.UUID(client.user_id).int)
+
+
+def token_of(client):
+    return client.tokens["access_token"]
+
+
+async def test_a_name_that_means_two_groups_means_neither(circle, served):
+    alice, bob, _, name = circle
+    mallory = await logged_in(served.strangers()[0])
+    await mallory.add_contact(alice.username)
+    async with alice.online() as one, bob.online() as two, mallory.online() as other:
+        await one.say_in_group(name, "before")
+        await two.expect("group_chat", message="before")
+        theirs = await brought_into(mallory, served, name, alice)
+        await other.say_in_group(name, "here it is")
+        await one.expect("group_chat", message="here it is")
+        before = served.counts()
+        await one.say_in_group(name, "the code of the safe is 4711")
+        assert "several groups" in await one.explanation("group_chat")
+        await one.ask_in_group(name, "help")
+        assert "several groups" in await one.explanation("group_chatbot")
+        for refused in (
+            alice.group_messages(name),
+            alice.add_to_group(name, [bob.username]),
+            alice.remove_from_group(name, bob.username),
+            alice.make_group(name, []),
+        ):
+            status, words = await refusal(refused)
+            assert status == 400
+            assert "of that name" in words
+        assert served.counts() == before
+        assert await two.heard() == await other.heard() == []
+        # For everybody else it means what it meant.
+        await two.say_in_group(name, "still here")
+        await one.expect("group_chat", message="still here")
+        await renamed(served, mallory, theirs, f"not {name}")
+        await one.say_in_group(name, "after")
+        await two.expect("group_chat", message="after")
+        assert await other.heard() == []

@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 PASSWORD_MAX = 256
 
 
-def check_password_policy(password: str, user: User, field: str = "password") -> None:
-    """InvalidInput says what is wrong with a new password."""
+def check_password_policy(password: str, user: User | None, field: str = "password") -> None:
+    """InvalidInput says what is wrong with a new password, for this user or for anybody."""
     if len(password) > PASSWORD_MAX:
         raise InvalidInput(fields={field: f"is longer than {PASSWORD_MAX} characters"})
     try:

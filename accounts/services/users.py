@@ -19,15 +19,23 @@ from chatbe.core.errors import Conflict, NotFound
 log = structlog.get_logger(__name__)
 
 
-def register_user(*, username: str, email: str, password: str, address: str | None = None) -> User:
-    """Make an account.
+def register_user(
+    *,
+    username: str,
+    email: str,
+    password: str,
+    may_resemble_name: bool,
+    address: str | None = None,
+) -> User:
+    """Make an account. Whether its password may resemble its name the caller knows.
 
     InvalidInput, RateLimited; Conflict for a taken username, and for a taken address only
     without EMAIL_CONFIRMATION: with it an address belongs to nobody until confirmed, so
     several accounts may name it and nobody learns whether it is known here.
     """
     username, email = clean_username(username), clean_email(email)
-    check_password_policy(password, User(username=username, email=email))
+    owner = None if may_resemble_name else User(username=username, email=email)
+    check_password_policy(password, owner)
     if address:
         limits.hit(settings.REGISTRATIONS_PER_ADDRESS, "register", address_key(address))
     confirmed = not settings.EMAIL_CONFIRMATION

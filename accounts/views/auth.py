@@ -44,7 +44,9 @@ class RegisterView(AnonymousView):
     def post(self, request: Request) -> Response:
         """Make an account."""
         fields = read_body(RegisterSerializer, request)
-        user = services.register_user(**fields, address=request_address(request))
+        user = services.register_user(
+            **fields, may_resemble_name=False, address=request_address(request)
+        )
         return Response(RegisteredSerializer({"user": user}).data, status.HTTP_201_CREATED)
 
 

@@ -21,7 +21,6 @@ from django.conf import settings
 from accounts.models import Session
 from accounts.names import LOGIN_MAX, username_key
 from accounts.services import spend_ticket
-from chatbe.api.addresses import address_key, scope_address
 from chatbe.api.errors import describe
 from chatbe.compat.commands import obey
 from chatbe.compat.frames import TYPES, OldCommand, decode_old, refusal_frame, type_of
@@ -29,23 +28,27 @@ from chatbe.compat.interpreter import Interpreter
 from chatbe.compat.middleware import error_body
 from chatbe.compat.writer import OldWriter
 from chatbe.core import metrics
-from chatbe.core.buckets import limit
 from chatbe.core.errors import (
     BadFrame,
     ChatError,
     GoingAway,
     Internal,
-    OriginRefused,
     TooLarge,
     Unauthenticated,
     WrongCredentials,
     as_chat_error,
 )
-from chatbe.gateway.origins import origin_is_allowed
+from chatbe.gateway.admission import (
+    Admission,
+    admit,
+    check_handshake,
+    count_hello,
+    hello_address,
+    refuse_handshake,
+)
 from chatbe.gateway.pace import Pace
-from chatbe.gateway.presence.people import has_presence
 from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
-from chatbe.realtime.connection import Connection, FrameWriter
+from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.resume import resume
 from chatbe.realtime.runtime import runtime
 from presence.process import presence
@@ -60,36 +63,35 @@ class OldConsumer(AsyncConsumer):
         await receive()
         try:
             session = await _authenticate(scope)
-            lease = await runtime().leases.take(session.user_id)
+            admission = await admit(session)
         except Exception as error:
             await _refuse(error, scope, send)
             return
         try:
-            await self._serve(session, scope, receive, send)
+            await self._serve(session, admission, scope, receive, send)
         except GoingAway as error:
             # The server began to stop while this client came in.
             await send({"type": "websocket.close", "code": error.close_code})
         finally:
-            runtime().leases.give_back(lease)
+            admission.leave()
 
-    async def _serve(self, session: Session, scope: Any, receive: Any, send: Any) -> None:
-        user, hub = session.user, runtime().hub
+    async def _serve(
+        self, session: Session, admission: Admission, scope: Any, receive: Any, send: Any
+    ) -> None:
+        user = session.user
         direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         if direct is not None:
             direct.ping_every(settings.COMPAT_PING_SECONDS)
         await send({"type": "websocket.accept"})
         inner: FrameWriter = AsgiWriter(send) if direct is None else DirectWriter(direct, send)
         self._writer = OldWriter(inner, Interpreter(user.id, user.username))
-        self._connection = Connection(
-            hub, self._writer, user_id=user.id, username=user.username, session_id=session.id
-        )
         self._pace = Pace()
         self._pace.belongs_to(user.id)
         metrics.SOCKETS.inc()
-        beginning = asyncio.create_task(self._begin())
+        beginning: asyncio.Task[None] | None = None
         try:
-            hub.add(self._connection, user.feed_seq)
-            presence().came(self._connection, shown=has_presence(user))
+            self._connection = admission.enter(self._writer)
+            beginning = asyncio.create_task(self._begin())
             if direct is not None:
                 direct.read_with(self._take)
             while (event := await receive())["type"] == "websocket.receive":
@@ -97,9 +99,10 @@ class OldConsumer(AsyncConsumer):
                 if waiting is not None:
                     await waiting
         finally:
-            beginning.cancel()
+            if beginning is not None:
+                beginning.cancel()
             metrics.SOCKETS.dec()
-            hub.remove(self._connection)
+            admission.leave()
             self._writer.ended()
 
     async def _begin(self) -> None:
@@ -158,19 +161,13 @@ class OldConsumer(AsyncConsumer):
 
 async def _authenticate(scope: Any) -> Session:
     """The session whose one-time code the address carries. Raises why there is none."""
-    if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
-        raise OriginRefused
-    hub = runtime().hub
-    if hub.stopping:
-        raise GoingAway
-    address = scope_address(scope)
-    if address is not None:
-        limit("HELLOS_PER_ADDRESS").take(address_key(address))
+    check_handshake(scope)
+    count_hello(hello_address(scope))
     query = parse_qs(scope["query_string"].decode("latin-1"))
     otp, username = query.get("otp"), query.get("username")
     if otp is None or username is None:
         raise Unauthenticated("Both otp and username are needed.")
-    session = await hub.entrance.read(spend_ticket, otp[0])
+    session = await runtime().hub.entrance.read(spend_ticket, otp[0])
     if username_key(username[0][:LOGIN_MAX]) != session.user.username_key:
         raise WrongCredentials
     return session
@@ -181,12 +178,5 @@ async def _refuse(error: Exception, scope: Any, send: Any) -> None:
     answer = as_chat_error(error)
     if isinstance(answer, Internal):
         log.error("socket_failed", **describe(error))
-    metrics.ERRORS.labels("socket", answer.code).inc()
-    if "websocket.http.response" not in scope.get("extensions", {}):
-        await send({"type": "websocket.close"})
-        return
-    headers = [(b"content-type", b"application/json")]
-    status = answer.status
-    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
     body = msgspec.json.encode(error_body(answer.body()))
-    await send({"type": "websocket.http.response.body", "body": body})
+    await refuse_handshake(answer, body, close_code=None, scope=scope, send=send)

@@ -1,7 +1,9 @@
 """Groups by their names, as the old interface knows them.
 
 A name means the caller's own group of that name; nobody makes a second one of a name
-they are in already. What members may do to each other is the business of `groups`.
+they are in already. Others can make one and bring them there, or rename one: then the name
+means neither, because what is said to it must not land with strangers. What members may do
+to each other is the business of `groups`.
 """
 
 from collections.abc import Iterable
@@ -21,13 +23,20 @@ from groups.models import Group, InvitePolicy
 from groups.services.groups import create_group
 from groups.services.members import add_members, remove_member
 
+SEVERAL = (
+    "You are in several groups of that name, and it is not known which one you mean."
+    " Leave or rename one of them first, with a client that tells them apart."
+)
+
 
 def access_group_named(user_id: int, name: str) -> int:
-    """The id of the user's own group of that name, the oldest if there are several. NotFound."""
-    found = _groups_named(user_id, name)
+    """The id of the user's one group of that name. InvalidInput, NotFound, Conflict."""
+    found = _groups_named(user_id, clean_line(name, "name", max_length=NAME_MAX))
     if not found:
         raise NotFound("You are in no group of that name.")
-    return min(found)
+    if len(found) > 1:
+        raise Conflict(SEVERAL)
+    return found[0]
 
 
 def _groups_named(user_id: int, name: str) -> list[int]:

@@ -60,6 +60,8 @@ class RegisterView(OpenOldView):
             email=body.email,
             password=body.password,
             address=request_address(request),
+            # As the original had it: its people's passwords do.
+            may_resemble_name=True,
         )
         return Response(user_body(user, viewer_id=user.id), status.HTTP_201_CREATED)
 

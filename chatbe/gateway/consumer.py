@@ -15,25 +15,26 @@ import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from chatbe.api.addresses import address_key, scope_address
 from chatbe.api.errors import describe
 from chatbe.core import metrics
-from chatbe.core.buckets import limit
 from chatbe.core.errors import (
     BadFrame,
     ChatError,
     Conflict,
-    GoingAway,
     HelloTimeout,
     Internal,
-    OriginRefused,
     TooLarge,
     Unauthenticated,
     as_chat_error,
 )
+from chatbe.gateway.admission import (
+    check_handshake,
+    count_hello,
+    hello_address,
+    refuse_handshake,
+)
 from chatbe.gateway.dispatch import COMMAND_TYPES, COMMANDS, Refused, decode_command
 from chatbe.gateway.hello import Greeted, Hello, Ping, Sync, greet, ping, sync
-from chatbe.gateway.origins import origin_is_allowed
 from chatbe.gateway.pace import Pace
 from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
 from chatbe.realtime.connection import FrameWriter
@@ -57,19 +58,18 @@ class ChatConsumer(AsyncConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
-        if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
-            await _refuse(OriginRefused(), scope, send)
+        try:
+            check_handshake(scope)
+        except ChatError as error:
+            body = encode_frame("error", **error.body())
+            await refuse_handshake(error, body, close_code=error.close_code, scope=scope, send=send)
             return
         hub = runtime().hub
-        if hub.stopping:
-            await _refuse(GoingAway(), scope, send)
-            return
         await send({"type": "websocket.accept"})
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._pace = Pace()
-        address = scope_address(scope)
-        self._address = None if address is None else address_key(address)
+        self._address = hello_address(scope)
         direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         if direct is None:
             self._writer: FrameWriter = AsgiWriter(send)
@@ -158,8 +158,7 @@ class ChatConsumer(AsyncConsumer):
         if greeted is None:
             if not isinstance(command, Hello):
                 raise Unauthenticated
-            if self._address is not None:
-                limit("HELLOS_PER_ADDRESS").take(self._address)
+            count_hello(self._address)
             return self._greet(command)
         handler = COMMANDS.get(type(command))
         if handler is not None:
@@ -218,16 +217,3 @@ class ChatConsumer(AsyncConsumer):
         if error.close_code is not None:
             self._closing = True
             self._writer.close(error.close_code, error.code)
-
-
-async def _refuse(error: ChatError, scope: Any, send: Any) -> None:
-    """Refuse the handshake itself."""
-    if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"content-type", b"application/json")]
-        await send(
-            {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
-        )
-        body = encode_frame("error", **error.body())
-        await send({"type": "websocket.http.response.body", "body": body})
-    else:
-        await send({"type": "websocket.close", "code": error.close_code})

@@ -12,12 +12,11 @@ from django.conf import settings
 
 from accounts.models import Session
 from accounts.services import authenticate_tokens, spend_ticket
-from chatbe.core.errors import ChatError, GoingAway, InvalidInput
+from chatbe.core.errors import ChatError, InvalidInput
 from chatbe.core.ids import parse_id
-from chatbe.core.leases import Lease
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
-from chatbe.gateway.presence.people import has_presence
+from chatbe.gateway.admission import Admission, admit
 from chatbe.realtime.connection import Connection, FrameWriter
 from chatbe.realtime.entrance import Gathered
 from chatbe.realtime.frames import encode_frame
@@ -62,14 +61,13 @@ class Greeted:
     """A socket after its hello, with the cursors it is about to sync."""
 
     connection: Connection
-    lease: Lease
+    admission: Admission
     epoch_lost: bool
     cursors: dict[int, int] = field(default_factory=dict)
 
     def leave(self) -> None:
         """The socket is gone; safe to call twice."""
-        self.connection.hub.remove(self.connection)
-        runtime().leases.give_back(self.lease)
+        self.admission.leave()
 
 
 async def greet(command: Hello, writer: FrameWriter) -> Greeted:
@@ -77,43 +75,35 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     GoingAway, and Unavailable when the database is."""
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
-    hub = runtime().hub
     session, epoch = await _authenticate(command)
-    lease = await runtime().leases.take(session.user_id)
-    connection = Connection(
-        hub,
-        writer,
-        user_id=session.user_id,
-        username=session.user.username,
-        session_id=session.id,
-        disconnects=session.user.disconnects,
-    )
+    admission = await admit(session)
     try:
-        hub.add(connection, session.user.feed_seq)
-    except GoingAway:
-        runtime().leases.give_back(lease)
+        connection = admission.enter(writer)
+        connection.push(_welcome(command, session, epoch))
+    except BaseException:
+        admission.leave()
         raise
-    presence().came(connection, shown=has_presence(session.user))
-    connection.push(
-        encode_frame(
-            "welcome",
-            ref=command.ref,
-            user={"id": str(session.user_id), "username": session.user.username},
-            session_id=str(session.id),
-            epoch=epoch,
-            feed_seq=session.user.feed_seq,
-            server_time=iso_milliseconds(datetime.now(UTC)),
-            limits={
-                "frame_bytes": settings.FRAME_BYTES,
-                "text_characters": settings.TEXT_MAX_CHARACTERS,
-                "text_bytes": settings.TEXT_MAX_BYTES,
-                "unanswered": settings.UNANSWERED_PER_SOCKET,
-                "cursors_per_sync": CURSORS_PER_SYNC,
-                "replay": settings.REPLAY_MAX,
-            },
-        )
+    return Greeted(connection, admission, epoch_lost=command.epoch not in (None, epoch))
+
+
+def _welcome(command: Hello, session: Session, epoch: str) -> bytes:
+    return encode_frame(
+        "welcome",
+        ref=command.ref,
+        user={"id": str(session.user_id), "username": session.user.username},
+        session_id=str(session.id),
+        epoch=epoch,
+        feed_seq=session.user.feed_seq,
+        server_time=iso_milliseconds(datetime.now(UTC)),
+        limits={
+            "frame_bytes": settings.FRAME_BYTES,
+            "text_characters": settings.TEXT_MAX_CHARACTERS,
+            "text_bytes": settings.TEXT_MAX_BYTES,
+            "unanswered": settings.UNANSWERED_PER_SOCKET,
+            "cursors_per_sync": CURSORS_PER_SYNC,
+            "replay": settings.REPLAY_MAX,
+        },
     )
-    return Greeted(connection, lease, epoch_lost=command.epoch not in (None, epoch))
 
 
 async def sync(greeted: Greeted, command: Sync) -> None:

@@ -60,7 +60,12 @@ def make_people(count: int, passwords: dict[str, str]) -> list[User]:
 
 def _person(name: str, password: str) -> User:
     user = User.objects.filter(username=name).first()
-    return user or register_user(username=name, email=f"{name}@example.org", password=password)
+    return user or register_user(
+        username=name,
+        email=f"{name}@example.org",
+        password=password,
+        may_resemble_name=False,
+    )
 
 
 def _crowd(names: Sequence[str], password: str) -> list[User]:

@@ -87,7 +87,7 @@ class Connection:
         user_id: int,
         username: str,
         session_id: int,
-        disconnects: int = 0,
+        disconnects: int,
     ) -> None:
         self.hub = hub
         self.writer = writer

@@ -68,7 +68,12 @@ def connect(hub: Hub, user_id: int, feed_seq: int = 0) -> Connection:
     """A greeted socket of this user."""
     number = next(_numbers)
     connection = Connection(
-        hub, Recorder(), user_id=user_id, username=f"user{user_id}", session_id=number
+        hub,
+        Recorder(),
+        user_id=user_id,
+        username=f"user{user_id}",
+        session_id=number,
+        disconnects=0,
     )
     hub.add(connection, feed_seq)
     return connection

@@ -1,0 +1,96 @@
+"""Letting sockets in, whichever interface they speak: one way for all of them.
+
+A client asks with its handshake, and enters once its session is known: with a place among
+its user's sockets, seen by the hub, by the limits and by presence until it leaves. Nothing
+here has a default, so that no interface forgets what another one says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.models import Session
+from chatbe.api.addresses import address_key, scope_address
+from chatbe.core import metrics
+from chatbe.core.buckets import limit
+from chatbe.core.errors import ChatError, GoingAway, OriginRefused
+from chatbe.core.leases import Lease
+from chatbe.gateway.origins import origin_is_allowed
+from chatbe.gateway.presence.people import has_presence
+from chatbe.realtime.connection import Connection, FrameWriter
+from chatbe.realtime.runtime import runtime
+from presence.process import presence
+
+
+def check_handshake(scope: Any) -> None:
+    """Whether this process takes sockets from there. OriginRefused, GoingAway."""
+    if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
+        raise OriginRefused
+    if runtime().hub.stopping:
+        raise GoingAway
+
+
+async def refuse_handshake(
+    error: ChatError, body: bytes, *, close_code: int | None, scope: Any, send: Any
+) -> None:
+    """Answer a handshake with an error and its JSON, or, where a server cannot, close it."""
+    metrics.ERRORS.labels("socket", error.code).inc()
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": close_code})
+        return
+    headers = [(b"content-type", b"application/json")]
+    await send(
+        {"type": "websocket.http.response.start", "status": error.status, "headers": headers}
+    )
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+def hello_address(scope: Any) -> str | None:
+    """What the hellos of this socket's client are counted by; None where nobody knows."""
+    address = scope_address(scope)
+    return None if address is None else address_key(address)
+
+
+def count_hello(address: str | None) -> None:
+    """Count an attempt to say who one is, before it is looked at. RateLimited."""
+    if address is not None:
+        limit("HELLOS_PER_ADDRESS").take(address)
+
+
+class Admission:
+    """The place of one socket among those of its user."""
+
+    def __init__(self, session: Session, lease: Lease) -> None:
+        self._session = session
+        self._lease = lease
+        self._connection: Connection | None = None
+
+    def enter(self, writer: FrameWriter) -> Connection:
+        """Take the place: from here on the hub may write. GoingAway.
+
+        On any error, too, `leave` has to follow.
+        """
+        session, hub = self._session, runtime().hub
+        connection = Connection(
+            hub,
+            writer,
+            user_id=session.user_id,
+            username=session.user.username,
+            session_id=session.id,
+            disconnects=session.user.disconnects,
+        )
+        hub.add(connection, session.user.feed_seq)
+        self._connection = connection
+        presence().came(connection, shown=has_presence(session.user))
+        return connection
+
+    def leave(self) -> None:
+        """The socket is gone, whether it ever entered or not; safe to call twice."""
+        if self._connection is not None:
+            runtime().hub.remove(self._connection)
+        runtime().leases.give_back(self._lease)
+
+
+async def admit(session: Session) -> Admission:
+    """A place for one more socket of this session's user. TooManySockets."""
+    return Admission(session, await runtime().leases.take(session.user_id))
