@@ -15,7 +15,7 @@ from collections.abc import Callable
 import structlog
 from django.db import connection, transaction
 
-from chatbe.api.errors import describe
+from chatbe.core.error_log import describe
 from chatbe.core.errors import RateLimited
 
 log = structlog.get_logger(__name__)

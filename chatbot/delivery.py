@@ -5,7 +5,7 @@ import re
 import structlog
 from django.conf import settings
 
-from chatbe.api.errors import describe
+from chatbe.core.error_log import describe
 from chatbe.core.errors import ChatError, as_chat_error
 from chatbe.realtime import publish
 from chatbe.realtime.frames import encode_frame

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError, connection
 from psycopg.errors import LockNotAvailable
 from psycopg_pool import PoolTimeout
 
-from chatbe.api.errors import describe
+from chatbe.core.error_log import describe
 from chatbe.core.errors import Internal
 from chatbe.core.ids import new_id
 from conversations.append import append_messages, unlocked_conversations

@@ -17,8 +17,8 @@ from itertools import islice
 import structlog
 from django.conf import settings
 
-from chatbe.api.errors import describe
 from chatbe.core.database import in_database_thread
+from chatbe.core.error_log import describe
 from chatbe.core.errors import ChatError, NotFound, Unavailable, as_chat_error
 from chatbe.realtime import publish
 from chatbe.realtime.runtime import Runtime, runtime

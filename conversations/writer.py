@@ -27,9 +27,9 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from chatbe.api.errors import describe
 from chatbe.core import failpoints, metrics
 from chatbe.core.buckets import limit
+from chatbe.core.error_log import describe
 from chatbe.core.errors import Unavailable
 from chatbe.realtime.frames import message_created
 from chatbe.realtime.room import Event

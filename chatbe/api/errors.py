@@ -1,12 +1,10 @@
 """Every refusal of the REST interface in the form of the one table of errors.
 
 What our own code did not foresee is answered with `internal` and nothing more; the
-log gets its type and where it happened, but not its message, which may quote what
-people sent.
+log gets its type and where it happened.
 """
 
 import math
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +15,7 @@ from rest_framework import exceptions as rest_errors
 from rest_framework.response import Response
 
 from chatbe.core import errors, metrics
+from chatbe.core.error_log import describe
 
 log = structlog.get_logger(__name__)
 
@@ -66,18 +65,6 @@ def as_chat_error(exc: Exception) -> errors.ChatError:
         if isinstance(exc, kind):
             return error()
     return errors.as_chat_error(exc)
-
-
-def describe(exc: BaseException) -> dict[str, str]:
-    """An exception for the log, without its message: types and places."""
-    kinds: list[str] = []
-    link: BaseException | None = exc
-    while link is not None and len(kinds) < 5:
-        kinds.append(type(link).__qualname__)
-        link = link.__cause__ or link.__context__
-    frames = traceback.extract_tb(exc.__traceback__)
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-    return {"error": " from ".join(kinds), "places": "\n".join(places)}
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonResponse:

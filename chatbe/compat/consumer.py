@@ -21,13 +21,13 @@ from django.conf import settings
 from accounts.models import Session
 from accounts.names import LOGIN_MAX, username_key
 from accounts.services import spend_ticket
-from chatbe.api.errors import describe
 from chatbe.compat.commands import obey
 from chatbe.compat.frames import TYPES, OldCommand, decode_old, refusal_frame, type_of
 from chatbe.compat.interpreter import Interpreter
 from chatbe.compat.middleware import error_body
 from chatbe.compat.writer import OldWriter
 from chatbe.core import metrics
+from chatbe.core.error_log import describe
 from chatbe.core.errors import (
     BadFrame,
     ChatError,

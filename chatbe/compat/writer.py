@@ -6,9 +6,9 @@ import asyncio
 
 import structlog
 
-from chatbe.api.errors import describe
 from chatbe.compat.frames import OldFrame, encode_old
 from chatbe.compat.interpreter import Interpreter
+from chatbe.core.error_log import describe
 from chatbe.core.errors import TooSlow
 from chatbe.realtime.connection import FrameWriter
 

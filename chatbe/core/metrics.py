@@ -64,6 +64,16 @@ PROCESS_START = Gauge(
     "When the process started, in seconds since 1970; with several workers one for each pid.",
     multiprocess_mode="liveall",
 )
+BACKGROUND_FAILURES = Counter(
+    "chat_background_failures_total",
+    "Exceptions in background work that nobody expected, by the name of the work; it went on.",
+    ["work"],
+)
+BACKGROUND_FAILING = Gauge(
+    "chat_background_failing",
+    "Background loops that fail at the moment; `/readyz` names them.",
+    multiprocess_mode="livesum",
+)
 
 # --- sockets ----------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from chatbe.api.errors import describe
 from chatbe.core import metrics
+from chatbe.core.error_log import describe
 from chatbe.core.errors import (
     BadFrame,
     ChatError,

@@ -7,6 +7,7 @@ import structlog
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
+from chatbe.core import background
 from chatbe.realtime.runtime import runtime
 
 # Whoever asks gives up soon: better a clear "down" than none.
@@ -24,12 +25,18 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers, 503 when not or when this process is stopping.
 
     A layer that is down is reported and does not make us unready: messages are stored
-    and delivered without it, only later.
+    and delivered without it, only later. So are background loops that fail at the moment:
+    they try again, and would fail on every process alike.
     """
     here = runtime()
     if here.hub.stopping:
         return JsonResponse({"status": "stopping"}, status=503)
-    checks = {"database": _database_answers(), "layer": "ok" if here.bus.up else "down"}
+    checks: dict[str, str | list[str]] = {
+        "database": _database_answers(),
+        "layer": "ok" if here.bus.up else "down",
+    }
+    if failing := background.failing():
+        checks["background"] = failing
     ready = checks["database"] == "ok"
     return JsonResponse(
         {"status": "ok" if ready else "unavailable", "checks": checks},

@@ -26,7 +26,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from chatbe.api.addresses import request_address
 from chatbe.api.errors import error_response
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.errors import Forbidden, Unauthenticated
 from chatbe.realtime.runtime import runtime
 from conversations.writer import queued_messages
@@ -99,6 +99,7 @@ def refresh() -> None:
     """Say how things are with this process now. On the runtime's event loop."""
     home = runtime()
     metrics.PROCESS_START.set(_STARTED)
+    metrics.BACKGROUND_FAILING.set(len(background.failing()))
     metrics.GREETED_USERS.set(len(home.hub.users))
     metrics.QUEUED_MESSAGES.set(queued_messages())
     metrics.BUS_UP.set(home.bus.up)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 from django.conf import settings
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.leases import SocketLeases
 from chatbe.core.sharing import Sharing
 from chatbe.realtime.bus import make_bus
@@ -72,6 +72,7 @@ class Runtime:
             self.loop.create_task(work)
             for work in (self.sweep.run(), self.sharing.run(), self.leases.run())
         ]
+        background.watch_event_loop(self.loop)
 
     def part(self, kind: Callable[[Runtime], P]) -> P:
         """What an app has once per process, made when first asked for. On the loop only."""

@@ -10,8 +10,8 @@ import time
 
 import structlog
 
-from chatbe.api.errors import describe
 from chatbe.core import metrics
+from chatbe.core.error_log import describe
 from chatbe.core.errors import ChatError
 from chatbot import delivery
 from chatbot.database import database, is_away, patiently

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import structlog
 from django.conf import settings
 
-from chatbe.api.errors import describe
+from chatbe.core.error_log import describe
 from chatbot.providers.faults import Broken, ProviderFault, TimedOut
 from chatbot.providers.interface import Prompt, Provider
 

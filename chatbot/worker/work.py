@@ -19,7 +19,7 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
-from chatbe.api.errors import describe
+from chatbe.core.error_log import describe
 from chatbe.realtime.runtime import runtime
 from chatbot import delivery
 from chatbot.database import database

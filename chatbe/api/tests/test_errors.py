@@ -11,9 +11,10 @@ from psycopg_pool import PoolTimeout
 from rest_framework import exceptions as rest_errors
 from rest_framework import serializers
 
-from chatbe.api.errors import as_chat_error, describe, exception_handler, not_found, server_error
+from chatbe.api.errors import as_chat_error, exception_handler, not_found, server_error
 from chatbe.api.schema import ErrorSerializer
 from chatbe.core import errors
+from chatbe.core.error_log import describe
 
 
 @pytest.mark.parametrize(
