@@ -18,7 +18,7 @@ def renew_keys(apps: Any, schema_editor: Any) -> None:
     rows = users.filter(deleted_at=None).order_by("id")
     for user in rows.only("username", "username_key", "email", "email_key").iterator(2_000):
         name, address = username_key(user.username), email_key(user.email)
-        changed = {}
+        changed: dict[str, str | None] = {}
         if name != user.username_key and not users.filter(username_key=name).exists():
             changed["username_key"] = name
         if user.email_key is not None and address != user.email_key:
