@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 
 import pytest
 import requests
@@ -373,3 +374,60 @@ async def test_who_hides_is_never_seen(served):
         await two.say(alice.username, "here I am")
         await one.expect("private_chat", message="here I am")
         assert one.unread("online_status_fanout") == []
+
+
+# --- whom a name means ----------------------------------------------------------------------
+
+
+async def test_who_is_no_contact_any_more_is_written_to_no_more(served):
+    person, other = served.friends()
+    alice, bob = await logged_in(person), await logged_in(other)
+    async with alice.online() as one, bob.online() as two:
+        for number in range(3):
+            await one.say(bob.username, f"before {number}")
+            await two.expect("private_chat", message=f"before {number}")
+            await person.rest("DELETE", f"contacts/{other.user_id}")
+            before = served.counts()
+            await one.say(bob.username, "afterwards")
+            assert await one.explanation("private_chat")
+            await two.say(alice.username, "afterwards")
+            assert await two.explanation("private_chat")
+            assert served.counts() == before
+            await alice.add_contact(bob.username)
+        await one.say(bob.username, "again")
+        await two.expect("private_chat", message="again")
+        await other.rest("PUT", f"blocks/{person.user_id}")
+        before = served.counts()
+        await one.say(bob.username, "afterwards")
+        assert await one.explanation("private_chat")
+        assert await two.heard() == []
+        assert served.counts() == before
+
+
+async def test_a_name_that_somebody_else_has_taken_is_not_who_it_was(served):
+    """Their client still shows the texts of the other under that name."""
+    alice = await logged_in(served.strangers()[0])
+    name = f"bob{uuid.uuid4().hex[:8]}"
+    bob = OldClient(served.address, name, f"{name}@example.org", PASSWORD)
+    await bob.register()
+    await bob.log_in()
+    await alice.add_contact(name)
+    async with alice.online() as one:
+        async with bob.online() as two:
+            await one.say(name, "hello")
+            await two.expect("private_chat", message="hello")
+            gone = {"password": PASSWORD}
+            token = bob.tokens["access_token"]
+            await call(served.address, "DELETE", "me", body=gone, token=token)
+        await one.say(name, "are you there")
+        assert await one.explanation("private_chat")
+        taken = OldClient(served.address, name, f"{name}@example.com", PASSWORD)
+        await taken.register()
+        await taken.log_in()
+        await taken.add_contact(alice.username)
+        async with taken.online() as two:
+            for spelling in (name, name.upper()):
+                await one.say(spelling, "the code of the safe is 4711")
+                assert "Connect again" in await one.explanation("private_chat")
+            assert await two.heard() == []
+    assert await taken.messages_with(alice.username) == []

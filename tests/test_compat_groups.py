@@ -209,3 +209,62 @@ async def test_a_name_that_means_two_groups_means_neither(circle, served):
         await one.say_in_group(name, "after")
         await two.expect("group_chat", message="after")
         assert await other.heard() == []
+
+
+@pytest.mark.parametrize("way", ["used", "shown", "left"])
+async def test_a_name_that_another_group_has_taken_is_not_the_group_it_was(circle, served, way):
+    """Their client still shows the group of before under that name."""
+    alice, bob, _, name = circle
+    mallory = await logged_in(served.strangers()[0])
+    await mallory.add_contact(bob.username)
+    async with alice.online() as one, bob.online() as two, mallory.online() as other:
+        if way == "used":
+            await two.say_in_group(name, "before")
+            await one.expect("group_chat", message="before")
+        else:
+            await one.say_in_group(name, "before")
+            await two.expect("group_chat", message="before")
+        [message] = await alice.group_messages(name)
+        if way == "left":
+            await alice.remove_from_group(name, bob.username)
+        else:
+            await renamed(served, alice, uuid.UUID(message["id"]).int, f"{name} II")
+        await brought_into(mallory, served, name, bob)
+        # Bob's socket has heard of it all by the time it hears this.
+        await other.say_in_group(name, "here it is")
+        await two.expect("group_chat", message="here it is")
+        for _ in range(2):
+            await two.say_in_group(name, "the code of the safe is 4711")
+            assert "Connect again" in await two.explanation("group_chat")
+            await two.ask_in_group(name, "help")
+            assert "Connect again" in await two.explanation("group_chatbot")
+        assert await one.heard() == await other.heard() == []
+        if way != "left":
+            await two.say_in_group(f"{name} II", "there you are")
+            await one.expect("group_chat", message="there you are")
+    for client in (bob, mallory):
+        await client.log_in()
+    async with bob.online() as two, mallory.online() as other:
+        await two.say_in_group(name, "hello")
+        await other.expect("group_chat", message="hello")
+
+
+async def test_a_group_is_addressed_by_what_it_is_called_by_now(circle, served):
+    alice, bob, _, name = circle
+    async with alice.online() as one, bob.online() as two:
+        await two.say_in_group(name, "one")
+        await one.expect("group_chat", message="one")
+        [message] = await alice.group_messages(name)
+        group_id = uuid.UUID(message["id"]).int
+        for number in range(5):
+            called = f"{name} {number}"
+            await renamed(served, alice, group_id, called)
+            await two.say_in_group(called, f"to {called}")
+            assert (await one.expect("group_chat", message=f"to {called}"))["group_name"] == called
+            await two.say_in_group(name, "to nobody")
+            assert await two.explanation("group_chat")
+        await renamed(served, alice, group_id, name)
+        await two.say_in_group(f" {name} ", "as it was")
+        await one.expect("group_chat", message="as it was")
+        texts = [message["content"] for message in await alice.group_messages(name)]
+    assert texts == ["one", *(f"to {name} {number}" for number in range(5)), "as it was"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from accounts.models import User
 from chatbe.compat.bots import bring_bot, direct_with_bot
 from chatbe.compat.frames import (
     GroupBotCommand,
@@ -16,12 +17,14 @@ from chatbe.compat.frames import (
 )
 from chatbe.compat.groups import access_group_named
 from chatbe.compat.prompts import QUESTION, prompt_client_id
+from chatbe.compat.recipients import Recipients
 from chatbe.compat.selectors import contacts_named, find_direct
 from chatbe.core.database import in_database_thread
 from chatbe.core.errors import ChatError
-from chatbe.core.text import clean_text
+from chatbe.core.text import clean_line, clean_text
 from chatbe.realtime.connection import Connection
 from conversations.drafts import Outcome
+from conversations.models import NAME_MAX
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message, queue_message
 
@@ -29,57 +32,93 @@ from conversations.services.sending import draft_message, queue_message
 Refuse = Callable[[ChatError], None]
 
 
-class _Text(NamedTuple):
-    """What is to be stored, and where."""
+class _Found(NamedTuple):
+    """Where a text is to be stored, and what the user's feed had come to before that was read."""
 
-    text: str
     conversation_id: int
-    client_id: str
+    feed_seq: int
 
 
-async def obey(connection: Connection, command: OldCommand, refuse: Refuse) -> None:
-    """Do what a frame asks for. Raises a refusal, or passes on the log's to `refuse` later."""
-    found = await in_database_thread(_prepare, connection.user_id, command)
-    draft = draft_message(
-        sender_id=connection.user_id,
-        conversation_id=found.conversation_id,
-        client_id=found.client_id,
-        text=found.text,
-        reply_to=None,
-    )
+class Speaker:
+    """One socket's commands. On the event loop only."""
 
-    def answer(outcome: Outcome) -> None:
-        if isinstance(outcome, ChatError):
-            refuse(outcome)
-        connection.answered()
+    def __init__(self, connection: Connection, recipients: Recipients) -> None:
+        self._connection = connection
+        self._recipients = recipients
 
-    queue_message(draft, answer)
-    connection.count_unanswered()
+    def obey(self, command: OldCommand, refuse: Refuse) -> Awaitable[None] | None:
+        """Do what a frame asks for.
+
+        Raises a refusal, as does what is returned to be waited for, or passes on the log's to
+        `refuse` later.
+        """
+        match command:
+            case PrivateCommand(private_chat=chat):
+                place = self._recipients.person(chat.recipient_username)
+            case GroupCommand(group_chat=chat):
+                place = self._recipients.group(chat.group_name)
+            case _:
+                place = None
+        if place is None:
+            return self._find_and_send(command, refuse)
+        self._send(place, chat.message, uuid.uuid4().hex, refuse)
+        return None
+
+    async def _find_and_send(self, command: OldCommand, refuse: Refuse) -> None:
+        user_id = self._connection.user_id
+        match command:
+            case PrivateCommand(private_chat=chat):
+                # The text is looked at first: for one that is none no conversation is made.
+                text, client_id = clean_text(chat.message), uuid.uuid4().hex
+                name = chat.recipient_username
+                found = await in_database_thread(_find_person, user_id, name)
+                place = found.conversation_id
+                self._recipients.found_person(name, place, feed_seq=found.feed_seq)
+            case PrivateBotCommand(private_chat=chat):
+                text, client_id = clean_text(chat.message), uuid.uuid4().hex
+                place = await in_database_thread(direct_with_bot, user_id)
+            case GroupCommand(group_chat=chat):
+                text, client_id = clean_text(chat.message), uuid.uuid4().hex
+                place = await self._find_group(chat.group_name)
+            case GroupBotCommand(group_chat_bot=chat):
+                text, client_id = QUESTION + clean_text(chat.message), prompt_client_id()
+                place = await self._find_group(chat.group_name)
+                await in_database_thread(bring_bot, user_id=user_id, group_id=place)
+        if self._connection.takes_commands():
+            self._send(place, text, client_id, refuse)
+
+    async def _find_group(self, name: str) -> int:
+        name = clean_line(name, "group_name", max_length=NAME_MAX)
+        place = await in_database_thread(access_group_named, self._connection.user_id, name)
+        self._recipients.found_group(name, place)
+        return place
+
+    def _send(self, place: int, text: str, client_id: str, refuse: Refuse) -> None:
+        connection = self._connection
+        draft = draft_message(
+            sender_id=connection.user_id,
+            conversation_id=place,
+            client_id=client_id,
+            text=text,
+            reply_to=None,
+        )
+
+        def answer(outcome: Outcome) -> None:
+            if isinstance(outcome, ChatError):
+                refuse(outcome)
+            connection.answered()
+
+        queue_message(draft, answer)
+        connection.count_unanswered()
 
 
-def _prepare(user_id: int, command: OldCommand) -> _Text:
-    # The text is looked at first: for one that is none no conversation is made.
-    match command:
-        case PrivateCommand(private_chat=chat):
-            text = clean_text(chat.message)
-            return _Text(text, _direct_with(user_id, chat.recipient_username), uuid.uuid4().hex)
-        case PrivateBotCommand(private_chat=chat):
-            return _Text(clean_text(chat.message), direct_with_bot(user_id), uuid.uuid4().hex)
-        case GroupCommand(group_chat=chat):
-            text = clean_text(chat.message)
-            return _Text(text, access_group_named(user_id, chat.group_name), uuid.uuid4().hex)
-        case GroupBotCommand(group_chat_bot=chat):
-            text = QUESTION + clean_text(chat.message)
-            place = access_group_named(user_id, chat.group_name)
-            bring_bot(user_id=user_id, group_id=place)
-            return _Text(text, place, prompt_client_id())
-
-
-def _direct_with(user_id: int, username: str) -> int:
+def _find_person(user_id: int, username: str) -> _Found:
+    """The user's conversation with a contact, made if need be. NotFound."""
+    # Before anything else: what changes from here on moves the feed beyond this.
+    feed_seq = User.objects.values_list("feed_seq", flat=True).get(id=user_id)
     [contact] = contacts_named(user_id, [username])
     # Most have one: looking takes no lock.
     known = find_direct(user_id, contact.id)
-    if known is not None:
-        return known
-    conversation_id, _ = open_direct(user_id=user_id, other_id=contact.id)
-    return conversation_id
+    if known is None:
+        known, _ = open_direct(user_id=user_id, other_id=contact.id)
+    return _Found(known, feed_seq)

@@ -21,10 +21,19 @@ from django.conf import settings
 from accounts.models import Session
 from accounts.names import LOGIN_MAX, username_key
 from accounts.services import spend_ticket
-from chatbe.compat.commands import obey
-from chatbe.compat.frames import TYPES, OldCommand, decode_old, refusal_frame, type_of
+from chatbe.compat.commands import Speaker
+from chatbe.compat.frames import (
+    COMMAND_TYPES,
+    TYPES,
+    OldCommand,
+    decode_old,
+    refusal_frame,
+    type_of,
+)
 from chatbe.compat.interpreter import Interpreter
 from chatbe.compat.middleware import error_body
+from chatbe.compat.places import Places
+from chatbe.compat.recipients import Recipients
 from chatbe.compat.writer import OldWriter
 from chatbe.core import metrics
 from chatbe.core.error_log import describe
@@ -47,13 +56,14 @@ from chatbe.gateway.admission import (
     refuse_handshake,
 )
 from chatbe.gateway.pace import Pace
-from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
-from chatbe.realtime.connection import FrameWriter
+from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter, Transport
 from chatbe.realtime.resume import resume
 from chatbe.realtime.runtime import runtime
 from presence.process import presence
 
 log = structlog.get_logger(__name__)
+
+_KINDS = {kind: str(kind.__struct_config__.tag) for kind in COMMAND_TYPES}
 
 
 class OldConsumer(AsyncConsumer):
@@ -83,14 +93,19 @@ class OldConsumer(AsyncConsumer):
         if direct is not None:
             direct.ping_every(settings.COMPAT_PING_SECONDS)
         await send({"type": "websocket.accept"})
-        inner: FrameWriter = AsgiWriter(send) if direct is None else DirectWriter(direct, send)
-        self._writer = OldWriter(inner, Interpreter(user.id, user.username))
+        inner: Transport = AsgiWriter(send) if direct is None else DirectWriter(direct, send)
+        places = Places()
+        recipients = Recipients(runtime().hub.feed_seqs, user.id, places)
+        self._writer = OldWriter(inner, Interpreter(user.id, user.username, places, recipients))
+        self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
+        self._frame_bytes: int = settings.FRAME_BYTES
         self._pace = Pace()
         self._pace.belongs_to(user.id)
         metrics.SOCKETS.inc()
         beginning: asyncio.Task[None] | None = None
         try:
             self._connection = admission.enter(self._writer)
+            self._speaker = Speaker(self._connection, recipients)
             beginning = asyncio.create_task(self._begin())
             if direct is not None:
                 direct.read_with(self._take)
@@ -122,22 +137,44 @@ class OldConsumer(AsyncConsumer):
         """Answer one frame. What is returned must be waited for before the next one is taken."""
         if not self._connection.takes_commands():
             return None
-        return self._answer(text)
-
-    async def _answer(self, text: str | bytes | None) -> None:
-        kind = type_of(text or "")
         try:
             command = self._decode(text)
-            await self._connection.wait_until_answered(settings.UNANSWERED_PER_SOCKET)
-            if self._connection.takes_commands():
-                await obey(self._connection, command, partial(self._refuse, kind))
-                metrics.COMMANDS.count(kind, "taken")
+            if self._connection.unanswered >= self._unanswered_max:
+                return self._wait_for(command, self._obey_later(command))
+            answering = self._obey(command)
         except Exception as error:
-            answer = as_chat_error(error)
-            metrics.COMMANDS.count(kind if kind in TYPES else "invalid", "refused")
-            if isinstance(answer, Internal):
-                log.error("command_failed", command=kind, **describe(error))
-            self._refuse(kind, answer)
+            self._fail(type_of(text or ""), error)
+            return None
+        if answering is not None:
+            return self._wait_for(command, answering)
+        metrics.COMMANDS.count(_KINDS[type(command)], "taken")
+        return None
+
+    def _obey(self, command: OldCommand) -> Awaitable[None] | None:
+        return self._speaker.obey(command, partial(self._refuse, _KINDS[type(command)]))
+
+    async def _obey_later(self, command: OldCommand) -> None:
+        await self._connection.wait_until_answered(self._unanswered_max)
+        if self._connection.takes_commands():
+            answering = self._obey(command)
+            if answering is not None:
+                await answering
+
+    async def _wait_for(self, command: OldCommand, answering: Awaitable[None]) -> None:
+        kind = _KINDS[type(command)]
+        try:
+            await answering
+        except Exception as error:
+            self._fail(kind, error)
+        else:
+            metrics.COMMANDS.count(kind, "taken")
+
+    def _fail(self, kind: str, error: Exception) -> None:
+        answer = as_chat_error(error)
+        metrics.COMMANDS.count(kind if kind in TYPES else "invalid", "refused")
+        if isinstance(answer, Internal):
+            log.error("command_failed", command=kind, **describe(error))
+        self._refuse(kind, answer)
 
     def _decode(self, text: str | bytes | None) -> OldCommand:
         too_fast = self._pace.take()
@@ -145,9 +182,9 @@ class OldConsumer(AsyncConsumer):
             raise too_fast
         if text is None:
             raise BadFrame
-        size = len(text) if isinstance(text, bytes) else len(text.encode())
-        if size > settings.FRAME_BYTES:
-            raise TooLarge(f"A frame has at most {settings.FRAME_BYTES} bytes.")
+        most = self._frame_bytes
+        if len(text) > most or (isinstance(text, str) and len(text.encode()) > most):
+            raise TooLarge(f"A frame has at most {most} bytes.")
         return decode_old(text)
 
     def _refuse(self, kind: str, error: ChatError) -> None:

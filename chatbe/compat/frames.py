@@ -26,7 +26,8 @@ NO_TIME = "0001-01-01T00:00:00Z"
 class PrivateChat(msgspec.Struct, frozen=True):
     message_id: int = 0
     sender_username: str = ""
-    recipient_username: str = ""
+    # As JSON where it is put in later.
+    recipient_username: str | msgspec.Raw = ""
     message: str = ""
     created_at: str = NO_TIME
 
@@ -112,6 +113,11 @@ class GroupBotCommand(msgspec.Struct, frozen=True, tag=GROUP_BOT):
 
 
 OldCommand = PrivateCommand | PrivateBotCommand | GroupCommand | GroupBotCommand
+
+COMMAND_TYPES: tuple[type[OldCommand], ...] = (
+    *(PrivateCommand, PrivateBotCommand),
+    *(GroupCommand, GroupBotCommand),
+)
 
 _decode = msgspec.json.Decoder(OldCommand).decode
 

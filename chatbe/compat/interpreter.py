@@ -1,180 +1,170 @@
 """From our events to the old frames, for one socket.
 
 It listens as any client of ours does: it keeps a cursor for each conversation, so that
-nothing is shown twice, and it learns from `conversation.added` what each is called.
+nothing is shown twice, and it learns from `conversation.added` what each is called. What is
+the same for all sockets is read and encoded once (texts.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from chatbe.compat.frames import (
-    GROUP,
-    GROUP_BOT,
-    PRIVATE,
-    PRIVATE_BOT,
-    GroupChat,
-    OldFrame,
-    PrivateChat,
-)
+from accounts.names import username_key
+from chatbe.compat.frames import encode_old
 from chatbe.compat.friends import Friends
-from chatbe.compat.names import BOT_NAME
-from chatbe.compat.prompts import is_prompt
+from chatbe.compat.places import Place, Places
+from chatbe.compat.recipients import Recipients
 from chatbe.compat.senders import NOBODY, Sender, Senders
-from chatbe.core.errors import TooSlow
+from chatbe.compat.texts import Reading, Text, read_payload
+from chatbe.core.errors import GoingAway, TooSlow
 from chatbe.core.ids import first_id_at
 from chatbe.gateway.conversation_events import (
     ConversationAdded,
+    ConversationBehind,
     ConversationRemoved,
     MessageChanged,
-    MessageCreated,
     Range,
     Skip,
 )
-from chatbe.gateway.events import decode_event
 from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
-from chatbe.gateway.words import Event, Resync
+from chatbe.gateway.words import Event, Live, Reset, Resync, UserChanged
 from chatbe.realtime.runtime import runtime
-from conversations.models import Message
-from conversations.wire import MessageBody
 
 log = structlog.get_logger(__name__)
 
 # By how much the clocks of two processes may differ.
 CLOCKS = timedelta(seconds=60)
-
-# The same frame goes to all sockets of a conversation.
-_events = lru_cache(maxsize=64)(decode_event)
-
-
-@dataclass(slots=True)
-class Place:
-    """A conversation: how far its socket has come, and its name if it is a group."""
-
-    cursor: int
-    group_name: str | None
-
-
-class Text(NamedTuple):
-    """A message that is shown, with the name of its group if it has one."""
-
-    group_name: str | None
-    message: MessageBody
-
-
-# What old clients are told of.
-News = Text | PresenceSnapshot | PresenceChanged
+# How long somebody who has left, or has blocked the user, may still be shown by name.
+SENDERS_SECONDS = 60.0
 
 
 class Interpreter:
     """What one user's socket is told, in the order of our events."""
 
-    def __init__(self, user_id: int, username: str) -> None:
+    def __init__(self, user_id: int, username: str, places: Places, recipients: Recipients) -> None:
         self._user_id = user_id
-        self._username = username
-        self._places: dict[str, Place] = {}
+        self._recipient = msgspec.json.encode(username)
+        self._places = places
+        self._recipients = recipients
         self._senders: dict[int, Sender] = {}
+        self._loop = asyncio.get_running_loop()
+        self._senders_until = 0.0
         self._friends = Friends(user_id, username)
         # Who joins a group that shares its history is replayed it; here that is not news.
         self._since = first_id_at(datetime.now(UTC) - CLOCKS)
 
-    async def interpret(self, payload: bytes) -> list[OldFrame]:
-        """The old frames for what the hub writes in one go.
+    def interpret_now(self, payload: bytes) -> list[bytes] | None:
+        """The old frames for what the hub writes in one go, None if that takes a look-up.
 
-        Raises TooSlow when the hub has stopped sending: an old client has no cursors.
+        Raises TooSlow when the hub has stopped sending, GoingAway when a log was lost: an old
+        client has no cursors to go on from.
         """
-        frames: list[OldFrame] = []
-        news = [item for event in _events(payload) for item in self._news(event)]
-        await self._learn_senders({int(i.message.sender_id) for i in news if isinstance(i, Text)})
-        for item in news:
-            if isinstance(item, Text):
-                frames.append(self._frame(item))
-            else:
-                frames += await self._presence(item)
+        reading = read_payload(payload)
+        if reading.is_told_later or self._unknown(reading):
+            return None
+        frames: list[bytes] = []
+        for item in reading.items:
+            self._take(item, frames)
         return frames
 
-    async def _presence(self, event: PresenceSnapshot | PresenceChanged) -> list[OldFrame]:
+    async def interpret(self, payload: bytes) -> list[bytes]:
+        """The same, with whatever look-up it takes."""
+        reading = read_payload(payload)
+        unknown = self._unknown(reading)
+        if unknown:
+            found = await runtime().part(Senders).find(self._user_id, unknown)
+            self._senders.update(found)
+        frames: list[bytes] = []
+        for item in reading.items:
+            if isinstance(item, PresenceSnapshot | PresenceChanged):
+                frames += await self._presence(item)
+            else:
+                self._take(item, frames)
+        return frames
+
+    async def _presence(self, event: PresenceSnapshot | PresenceChanged) -> Iterable[bytes]:
         try:
             if isinstance(event, PresenceSnapshot):
-                return await self._friends.snapshot({int(id) for id in event.online})
-            return await self._friends.change(int(event.user_id), online=event.online)
+                found = await self._friends.snapshot({int(id) for id in event.online})
+            else:
+                found = await self._friends.change(int(event.user_id), online=event.online)
         except Exception as error:
             # No message is to be lost because nobody knows who is online.
             log.warning("friends_unknown", error=type(error).__name__)
             return []
+        return map(encode_old, found)
 
-    async def _learn_senders(self, user_ids: set[int]) -> None:
-        unknown = user_ids - self._senders.keys()
-        if unknown:
-            self._senders |= await runtime().part(Senders).find(self._user_id, unknown)
+    def _unknown(self, reading: Reading) -> frozenset[int]:
+        if not reading.sender_ids:
+            return reading.sender_ids
+        now = self._loop.time()
+        if now > self._senders_until:
+            self._forget_senders()
+            self._senders_until = now + SENDERS_SECONDS
+        return reading.sender_ids - self._senders.keys()
 
-    def _news(self, event: Event) -> Iterator[News]:
+    def _forget_senders(self) -> None:
+        # What the user says themselves is not shown to them: nobody looks that up.
+        self._senders = {self._user_id: NOBODY}
+
+    def _take(self, item: Text | Event, frames: list[bytes]) -> None:
+        """Learn what an item says, and add what the client is told of it."""
+        if not isinstance(item, Text):
+            self._note(item)
+            return
+        place = self._places.get(item.conversation_id)
+        if place is not None and item.seq > place.cursor:
+            place.cursor = item.seq
+            self._take_new(item, place, frames)
+
+    def _note(self, event: Event) -> None:
         match event:
             case ConversationAdded(conversation=found, cursor=cursor):
-                name = None if found.group is None else found.group.name
-                self._places[found.id] = Place(cursor, name)
+                self._places.add(found, cursor)
             case ConversationRemoved(conversation_id=id):
-                self._places.pop(id, None)
-            case MessageCreated(message=message):
-                yield from self._take(message)
+                self._places.remove(id)
             case MessageChanged(message=message):
                 self._advance(message.conversation_id, message.changed_seq)
-            case Skip(conversation_id=id, seq=seq):
-                self._advance(id, seq)
-            case Range(conversation_id=id, to=to, changes=changes):
-                # A row that was changed stands where its change is, behind newer ones.
-                for message in sorted(changes, key=lambda message: message.seq):
-                    yield from self._take(message)
+            case Skip(conversation_id=id, seq=to) | Range(conversation_id=id, to=to):
                 self._advance(id, to)
-            case PresenceSnapshot() | PresenceChanged():
-                yield event
+            case ConversationBehind(conversation_id=id, head=head):
+                # What it was called meanwhile nobody has told.
+                self._places.are_complete = False
+                self._advance(id, head)
+            case Live():
+                self._places.are_complete = True
+            case UserChanged():
+                self._forget_senders()
             case Resync():
                 raise TooSlow
+            case Reset():
+                raise GoingAway("Messages were lost. Connect again.")
 
     def _advance(self, conversation_id: str, position: int) -> None:
         place = self._places.get(conversation_id)
         if place is not None:
             place.cursor = max(place.cursor, position)
 
-    def _take(self, message: MessageBody) -> Iterator[Text]:
-        place = self._places.get(message.conversation_id)
-        if place is None or message.seq <= place.cursor:
+    def _take_new(self, text: Text, place: Place, frames: list[bytes]) -> None:
+        if text.renamed_to is not None:
+            self._places.rename(place, text.renamed_to, text.seq)
+        if not text.is_shown or text.sender_id == self._user_id or text.id < self._since:
             return
-        place.cursor = message.seq
-        if message.system is not None and message.system.action == "group.renamed":
-            place.group_name = message.system.value
-        if self._is_shown(message):
-            yield Text(place.group_name, message)
+        sender = self._senders.get(text.sender_id, NOBODY)
+        called = place.group_name or sender.username
+        if called != place.called:
+            place.called = called
+            self._remember(place, called)
+        before, after = text.frame(sender, place.group_name)
+        frames.append(before + self._recipient + after)
 
-    def _is_shown(self, message: MessageBody) -> bool:
-        return (
-            message.kind == Message.Kind.TEXT
-            and message.deleted_at is None
-            and int(message.sender_id) != self._user_id
-            and not is_prompt(message.client_id)
-            and int(message.id) >= self._since
-        )
-
-    def _frame(self, text: Text) -> OldFrame:
-        message = text.message
-        sender = self._senders.get(int(message.sender_id), NOBODY)
-        chat = PrivateChat(
-            message_id=int(message.id),
-            sender_username=BOT_NAME if sender.is_bot else sender.username,
-            recipient_username=self._username,
-            message=message.text,
-            created_at=message.created_at,
-        )
-        if text.group_name is None:
-            return OldFrame(PRIVATE_BOT if sender.is_bot else PRIVATE, private_chat=chat)
-        group_chat = GroupChat(**msgspec.structs.asdict(chat), group_name=text.group_name)
-        if sender.is_bot:
-            return OldFrame(GROUP_BOT, group_chat_bot=group_chat)
-        return OldFrame(GROUP, group_chat=group_chat)
+    def _remember(self, place: Place, called: str) -> None:
+        if place.group_name is not None:
+            self._recipients.groups.shown(called, place.id)
+        elif called:
+            self._recipients.people.shown(username_key(called), place.id)

@@ -41,7 +41,10 @@ class Senders:
         self._working: asyncio.Task[None] | None = None
 
     async def find(self, viewer_id: int, user_ids: Collection[int]) -> Found:
-        """The users who are here for the viewer, by id. Empty when the database is away."""
+        """Each of the users by id, NOBODY who is not here for the viewer.
+
+        Empty when the database is away.
+        """
         answer: asyncio.Future[Found] = self._loop.create_future()
         self._waiting.append(((viewer_id, user_ids), answer))
         if self._working is None:
@@ -74,6 +77,6 @@ def _read(asked: Collection[Asked]) -> list[Found]:
     blocks = Block.objects.filter(blocker_id__in=wanted, blocked_id__in=viewers)
     gone = set(blocks.values_list("blocked_id", "blocker_id"))
     return [
-        {id: users[id] for id in user_ids if id in users and (viewer_id, id) not in gone}
+        {id: NOBODY if (viewer_id, id) in gone else users.get(id, NOBODY) for id in user_ids}
         for viewer_id, user_ids in asked
     ]

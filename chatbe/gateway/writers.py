@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from chatbe.realtime.frames import websocket_text
+from chatbe.realtime.connection import FrameWriter
+from chatbe.realtime.frames import websocket_text, websocket_texts
 
 # The name under which `serve` puts its protocol object into the scope's extensions.
 DIRECT_EXTENSION = "chatbe.frames"
@@ -29,6 +30,13 @@ class DirectProtocol(Protocol):
     async def drained(self) -> None: ...
 
     def abort(self) -> None: ...
+
+
+class Transport(FrameWriter, Protocol):
+    """A FrameWriter that ends here, where frames leave the process."""
+
+    def write_each(self, payloads: Sequence[bytes]) -> int:
+        """`write` for several, in one go."""
 
 
 class _Closing:
@@ -61,6 +69,9 @@ class DirectWriter:
     def write(self, payload: bytes) -> int:
         return self._protocol.write_frames(websocket_text(payload))
 
+    def write_each(self, payloads: Sequence[bytes]) -> int:
+        return self._protocol.write_frames(websocket_texts(payloads))
+
     def buffered(self) -> int:
         return self._protocol.buffered()
 
@@ -90,6 +101,11 @@ class AsgiWriter:
     def write(self, payload: bytes) -> int:
         self._waiting += len(payload)
         self._queue.put_nowait(payload)
+        return self._waiting
+
+    def write_each(self, payloads: Sequence[bytes]) -> int:
+        for payload in payloads:
+            self.write(payload)
         return self._waiting
 
     def buffered(self) -> int:

@@ -106,6 +106,11 @@ def websocket_text(payload: bytes) -> bytes:
     return framed
 
 
+def websocket_texts(payloads: Sequence[bytes]) -> bytes:
+    """The same for several frames that are written together."""
+    return b"".join([part for payload in payloads for part in (_header(len(payload)), payload)])
+
+
 def _header(length: int) -> bytes:
     if length < 126:
         return struct.pack("!BB", _FIN_TEXT, length)
