@@ -3,7 +3,7 @@
 
 # --- the packages, exactly those of the lock file; nothing is built, so no compiler is needed
 
-FROM python:3.11.14-slim-bookworm AS packages
+FROM python:3.11.18-slim-bookworm AS packages
 
 COPY requirements.txt /
 RUN ["python", "-m", "venv", "/venv"]
@@ -13,7 +13,7 @@ RUN ["/venv/bin/python", "-m", "pip", "uninstall", "--yes", "pip", "setuptools"]
 
 # --- the server
 
-FROM python:3.11.14-slim-bookworm
+FROM python:3.11.18-slim-bookworm
 
 ARG VERSION=unknown
 ARG REVISION=unknown

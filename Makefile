@@ -22,7 +22,7 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test fuzz lint format bench bench-compare bench-peers chaos chaos-long lock audit clean
+.PHONY: help install run migrate shell env test fuzz lint format bench bench-compare bench-peers chaos chaos-long lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ format: $(VENV)/dev.stamp ## Put the code into the house style
 audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in what we run on
 	@# --strict: what the service cannot tell us about is no "nothing found".
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt $(ARGS)
+
+sbom: $(VENV)/dev.stamp ## Write what the server is made of to sbom.json (CycloneDX)
+	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON --output-file sbom.json requirements.txt
 
 bench: $(VENV)/dev.stamp ## Measure speed and size (ARGS=…)
 	@$(BIN)/python -m benchmarks.run $(ARGS)

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from accounts.models import Session, User
-from accounts.names import LOGIN_MAX, email_key, username_key
+from accounts.names import LOGIN_MAX, email_key, is_email, username_key
 from chatbe.core.admin import GuardedAdmin, LookAdmin, MadeWithin
 
 
@@ -28,7 +28,7 @@ class UserAdmin(LookAdmin):
         by_id = super().found_by(term)
         if len(term) > LOGIN_MAX:
             return by_id
-        if "@" in term:
+        if is_email(term):
             return Q(email_key=email_key(term))
         key = username_key(term)
         # Whoever is called just that would be lost among those with longer names.

@@ -12,19 +12,24 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
+from chatbe.core.text import normal_password
+
 _turns = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
 
 
 class BoundedArgon2Hasher(Argon2PasswordHasher):
-    """Django's Argon2 hasher, run by as many threads at once as there are processors."""
+    """Django's Argon2 hasher, run by as many threads at once as there are processors.
+
+    All passwords pass it, whichever page, interface or command they come from.
+    """
 
     def params(self) -> Any:
         return dataclasses.replace(super().params(), memory_cost=int(settings.PASSWORD_HASH_KIB))
 
     def encode(self, password: str, salt: str) -> Any:
         with _turns:
-            return super().encode(password, salt)
+            return super().encode(normal_password(password), salt)
 
     def verify(self, password: str, encoded: str) -> Any:
         with _turns:
-            return super().verify(password, encoded)
+            return super().verify(normal_password(password), encoded)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
-from accounts.names import email_key
+from accounts.names import deliverable, email_key
 from chatbe.core import limits
 
 
@@ -23,7 +23,7 @@ def send_mail(kind: str, recipient: str, **context: Any) -> None:
     """Send the template of this name, whose first line is the subject."""
     text = render_to_string(f"accounts/mail/{kind}.txt", context)
     subject, _, body = text.partition("\n")
-    EmailMessage(subject, body.strip() + "\n", to=[recipient]).send()
+    EmailMessage(subject, body.strip() + "\n", to=[deliverable(recipient)]).send()
 
 
 def link_to(page: str, code: str) -> str:

@@ -4,10 +4,13 @@ Two usernames are the same when a reader could take one for the other. They are
 compared by their key: the case-folded skeleton of Unicode Technical Standard 39,
 plus the look-alikes that only folding the case brings together (I, l and i). The
 rule about scripts is that standard's "single script" with its East Asian mixtures.
+
+Two e-mail addresses are the same when mail to them comes to the same box.
 """
 
 import unicodedata
 from functools import lru_cache
+from ipaddress import ip_address
 
 from confusable_homoglyphs.categories import alias as script_of
 from confusable_homoglyphs.confusables import confusables_data
@@ -15,7 +18,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from chatbe.core.errors import InvalidInput
-from chatbe.core.text import clean_line
+from chatbe.core.hosts import normal_domain, shown_domain
+from chatbe.core.invisible import IGNORED
+from chatbe.core.text import clean_line, normal_line, without_directions
 
 USERNAME_MIN = 3
 USERNAME_MAX = 32
@@ -27,9 +32,16 @@ LOGIN_MAX = EMAIL_MAX
 
 _PUNCTUATION = frozenset("_.-")
 _DIGITS = frozenset("0123456789")
-_LETTERS = frozenset({"Lu", "Ll", "Lo"})
+_LETTERS = frozenset({"Lu", "Ll", "Lo", "Lm"})
+# Marks that are part of how a script is written belong to it (vowel signs of India and
+# Thailand, points of Hebrew); those that go with any letter would disguise one.
+_MARKS = frozenset({"Mn", "Mc"})
 # Letters by category that are drawn as nothing at all (Hangul fillers).
-_INVISIBLE = frozenset("\u115f\u1160")
+_INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5")
+# Letters that belong to no script by the data, and those whose script they share.
+_LONG_VOWEL = "\u30fc"
+_SHARED = {_LONG_VOWEL: "KATAKANA"}
+_JOINERS = frozenset("\u200c\u200d")
 _TOGETHER = (
     frozenset({"HAN", "HIRAGANA", "KATAKANA"}),
     frozenset({"HAN", "HANGUL"}),
@@ -40,8 +52,14 @@ _ONE_LETTER = str.maketrans("i1|", "lll")
 
 
 def clean_username(value: str) -> str:
-    """Return the username in NFC as it will be stored; InvalidInput says what is wrong."""
-    name = clean_line(value, "username", max_length=USERNAME_MAX)
+    """Return the username in NFC as it will be stored; InvalidInput says what is wrong.
+
+    Digits of other scripts become 0 to 9.
+    """
+    clean_line(value, "username", max_length=USERNAME_MAX)
+    # What draws nothing is left out of other names. Here it is refused: nobody is to wonder
+    # what their name is.
+    name = _plain_digits(without_directions(value).strip())
     problem = _problem_of(name)
     if problem:
         raise InvalidInput(fields={"username": problem})
@@ -51,13 +69,13 @@ def clean_username(value: str) -> str:
 def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
     if len(name) < USERNAME_MIN:
         return f"is shorter than {USERNAME_MIN} characters"
-    if not all(_is_letter(c) or c in _DIGITS or c in _PUNCTUATION for c in name):
+    if not all(_may_stand(name, place) for place in range(len(name))):
         return "may hold letters, digits, '_', '.' and '-'"
     if name[0] in _PUNCTUATION or name[-1] in _PUNCTUATION:
         return "must begin and end with a letter or digit"
     if unicodedata.normalize("NFKC", name) != name:
         return "holds characters that are only another form of a letter"
-    scripts = {script_of(c) for c in name if _is_letter(c)}
+    scripts = {_script(c) for c in name if _is_letter(c) or _is_mark(c)}
     if len(scripts) > 1 and not any(scripts <= allowed for allowed in _TOGETHER):
         return "mixes letters of different scripts"
     seen = _fold(_skeleton(name))
@@ -68,18 +86,57 @@ def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
     return None
 
 
+def _may_stand(name: str, place: int) -> bool:
+    character, before, after = name[place], name[:place], name[place + 1 :]
+    if character in _JOINERS:
+        # Between two letters of a script that is written joined.
+        return bool(before and after) and all(
+            unicodedata.category(c) in {"Lo", *_MARKS} for c in (before[-1], after[0])
+        )
+    if _is_mark(character):
+        return bool(before) and (
+            _is_letter(before[-1]) or _is_mark(before[-1]) or before[-1] in _JOINERS
+        )
+    return _is_letter(character) or character in _DIGITS or character in _PUNCTUATION
+
+
 def _is_letter(character: str) -> bool:
-    return unicodedata.category(character) in _LETTERS and character not in _INVISIBLE
+    category = unicodedata.category(character)
+    if category == "Lm" and character not in _SHARED and script_of(character) == "COMMON":
+        # Signs that are raised beside any letter, and pass for apostrophes.
+        return False
+    return category in _LETTERS and character not in _INVISIBLE
+
+
+def _is_mark(character: str) -> bool:
+    if unicodedata.category(character) not in _MARKS or character in _INVISIBLE:
+        return False
+    return script_of(character) not in {"INHERITED", "COMMON"}
+
+
+def _script(character: str) -> str:
+    return _SHARED.get(character) or str(script_of(character))
+
+
+def _plain_digits(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(
+        str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text
+    )
 
 
 @lru_cache(maxsize=1024)
 def username_key(name: str) -> str:
     """What is unique about a username; defined for any text, so that any can be looked up."""
-    return _fold(_skeleton(unicodedata.normalize("NFC", name).casefold()))
+    if not name.isascii():
+        name = IGNORED.sub("", _plain_digits(unicodedata.normalize("NFKC", name)))
+    return _fold(_skeleton(name.strip().casefold()))
 
 
 def _fold(skeleton: str) -> str:
-    return skeleton.casefold().translate(_ONE_LETTER)
+    # A capital I with a dot is, in small letters, an i with one dot too many.
+    return skeleton.casefold().translate(_ONE_LETTER).replace("l\u0307", "l")
 
 
 def _skeleton(text: str) -> str:
@@ -110,16 +167,80 @@ def _look_alikes(character: str) -> list[str]:
     return [entry["c"].replace("\u200e", "") for entry in entries or ()]
 
 
+# What keyboards of East Asia make of the sign in the middle.
+_AT_SIGNS = str.maketrans("\uff20\ufe6b", "@@")
+
+
 def clean_email(value: str) -> str:
-    """Return the address as it will be stored; InvalidInput unless it has the form of one."""
+    """Return the address as it will be stored; InvalidInput unless it has the form of one.
+
+    Capitals stay as they were typed; a domain is in the letters of its language.
+    """
     address = clean_line(value, "email", max_length=EMAIL_MAX)
+    local, domain = _split(address)
+    if not local or not domain or any(c.isspace() for c in address):
+        raise InvalidInput(fields={"email": "is not an e-mail address"})
+    address = f"{local}@{_shown_domain(domain)}"
     try:
-        validate_email(address)
+        validate_email(deliverable(address))
     except ValidationError as error:
         raise InvalidInput(fields={"email": "is not an e-mail address"}) from error
+    if len(address) > EMAIL_MAX:
+        raise InvalidInput(fields={"email": f"is longer than {EMAIL_MAX} characters"})
     return address
 
 
+def is_email(login: str) -> bool:
+    """Whether somebody who logs in means an e-mail address: a username has no such sign."""
+    return "@" in login.translate(_AT_SIGNS)
+
+
 def email_key(address: str) -> str:
-    """What is unique about an e-mail address."""
-    return unicodedata.normalize("NFC", address).casefold()
+    """What is unique about an e-mail address; defined for any text."""
+    local, domain = _split(normal_line(address))
+    if not domain:
+        return local.casefold()
+    return f"{unicodedata.normalize('NFKC', local.casefold())}@{_deliverable_domain(domain)}"
+
+
+def deliverable(address: str) -> str:
+    """The address as mail servers take it: its domain in ASCII, by today's rules.
+
+    Python's own would send mail for straße.example to strasse.example.
+    """
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{_deliverable_domain(domain)}"
+
+
+def _split(address: str) -> tuple[str, str]:
+    """The name in a box's address, and the domain as it was typed."""
+    local, _, domain = address.translate(_AT_SIGNS).rpartition("@")
+    if not local:
+        return domain, ""
+    local = unicodedata.normalize("NFKC", IGNORED.sub("", local))
+    if (
+        len(local) > 2
+        and local[0] == local[-1] == '"'
+        and not set(local[1:-1]) & set('" \\()<>[]:;@,')
+    ):
+        # Quotes around what needs none.
+        local = local[1:-1]
+    return local, domain.strip()
+
+
+def _shown_domain(domain: str) -> str:
+    if domain.startswith("["):
+        return domain
+    plain = domain.isascii() and "xn--" not in domain.casefold()
+    return domain.rstrip(".") if plain else shown_domain(domain)
+
+
+def _deliverable_domain(domain: str) -> str:
+    if not domain.startswith("["):
+        return normal_domain(domain)
+    # The address of a mail server in place of a name.
+    try:
+        address = ip_address(domain.strip("[]").casefold().removeprefix("ipv6:"))
+    except ValueError:
+        return domain.casefold()
+    return f"[{address}]"

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Notice, Session, User
-from accounts.names import LOGIN_MAX, email_key, username_key
+from accounts.names import LOGIN_MAX, email_key, is_email, username_key
 from chatbe.core.errors import NotFound
 from chatbe.core.ids import MAX_ID
 
@@ -21,7 +21,7 @@ def find_login(login: str) -> User | None:
     """
     if len(login) > LOGIN_MAX:
         return None
-    if "@" in login:
+    if is_email(login):
         return User.objects.filter(email_key=email_key(login)).first()
     return User.objects.filter(username_key=username_key(login)).first()
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.summaries import UserSummary
 from accounts.tokens import hash_of
 from chatbe.core.errors import Conflict, Forbidden, NotFound
+from chatbe.core.text import normal_code
 from contacts.selectors import summaries_for, users_here_for, who_may_talk_with
 from conversations.models import Conversation, Membership, Message
 from groups.models import Group, Invitation, JoinRequest
@@ -186,7 +187,8 @@ def heirs_of(user_id: int) -> dict[int, int | None]:
 
 def find_invitation(token: str) -> Invitation:
     """The invitation of this token, whether or not it still lets anybody in. NotFound."""
-    found = Invitation.objects.select_related("group__conversation").filter(hash=hash_of(token))
+    token_hash = hash_of(normal_code(token))
+    found = Invitation.objects.select_related("group__conversation").filter(hash=token_hash)
     invitation = found.first()
     if invitation is None:
         raise NotFound

@@ -36,6 +36,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from scripts import programs
+from scripts.process_tree import adopt_orphans, kill_descendants
+from scripts.processes import wait_until
 from scripts.programs import ServiceError
 from scripts.services import Postgres, Redis
 
@@ -50,6 +52,8 @@ NO_TESTS_COLLECTED = 5
 # Of the ways to deal the files out, one with which both parts take about the same time.
 SHUFFLE = 69
 INSTALLING = threading.Lock()
+# For tests that are interrupted to put away what they have; then everything is ended.
+INTERRUPT_SECONDS = 4
 MEMORY = Path("/dev/shm")  # noqa: S108 - everything in it gets a private folder
 MEMORY_MIN_BYTES = 4 * 1024**3
 
@@ -72,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     mine: list[pytest.Item] = []
     others: list[pytest.Item] = []
     for item in items:
-        place = zlib.crc32(item.path.relative_to(PROJECT).as_posix().encode(), SHUFFLE)
+        place = zlib.crc32(os.path.relpath(item.path, PROJECT).encode(), SHUFFLE)
         (mine if place % int(parts) == int(part) else others).append(item)
     items[:] = mine
     config.hook.pytest_deselected(items=others)
@@ -182,15 +186,24 @@ def run_both(suite: Suite, environment: Mapping[str, str]) -> None:
                 suite.run("In the browser", ["browser"], environment, sys.stdout)
             for run in second:
                 run.result()
+        except BaseException:
+            interrupt(suite)
+            raise
         finally:
-            # After a Ctrl-C: the terminal told only those in front of it, and both clean up.
-            for process in suite.running:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGINT)
-                    process.wait()
             for output in told:
                 output.seek(0)
                 shutil.copyfileobj(output, sys.stdout)
+
+
+def interrupt(suite: Suite) -> None:
+    """End the tests, gently for a moment, and whatever they and we have started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    running = [process for process in suite.running if process.poll() is None]
+    for process in running:
+        process.send_signal(signal.SIGINT)
+    wait_until(lambda: all(process.poll() is not None for process in running), INTERRUPT_SECONDS)
+    kill_descendants()
 
 
 def keep_files_in_memory() -> None:
@@ -226,6 +239,7 @@ def main() -> int:
     options, arguments = parser.parse_known_args()
     suite = Suite(arguments=arguments, markexpr=options.markexpr)
     started = time.monotonic()
+    adopt_orphans()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
     keep_files_in_memory()

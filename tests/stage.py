@@ -217,13 +217,14 @@ class Stage:
     """One server of an installation of its own, and its people."""
 
     workers = 1
+    people = PEOPLE
 
     def __init__(self, kind: Kind, database_url: str, redis_url: str, **settings: str) -> None:
         self.kind = kind
         self.installation = Installation(database_url, redis_url, **settings)
         self.installation.migrate()
-        pairs = ((place, place + 1) for place in range(0, PEOPLE, 2))
-        self._people: Iterator[Any] = iter(self.installation.make_users(PEOPLE, pairs))
+        pairs = ((place, place + 1) for place in range(0, self.people, 2))
+        self._people: Iterator[Any] = iter(self.installation.make_users(self.people, pairs))
         self.server = self.installation.server(kind=kind, workers=self.workers)
         self.server.start()
 

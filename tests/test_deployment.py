@@ -207,6 +207,19 @@ def test_images_are_named_with_their_versions(compose, dockerfile):
         assert tag == "local" if name == "chatbe" else re.match(r"\d+\.\d+\.?\d*", tag), image
 
 
+def test_no_container_can_take_the_machine_or_more_rights_than_it_needs(compose):
+    may = {"proxy": {"NET_BIND_SERVICE"}}
+    # PostgreSQL's starts as root, to give its folder away.
+    may["db"] = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert set(service.get("cap_add", ())) == may.get(name, set()), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert 0 < service["pids_limit"] <= 512, name
+
+
 def test_files_that_are_mounted_exist(compose):
     for service in compose["services"].values():
         for mount in service.get("volumes", ()):

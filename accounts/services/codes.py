@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import CodeKind, MailCode, User
 from accounts.tokens import hash_of, new_secret
 from chatbe.core.errors import InvalidInput
+from chatbe.core.text import normal_code
 
 
 def issue_code(*, user: User, kind: CodeKind, address: str) -> str:
@@ -35,7 +36,7 @@ def seconds_of(kind: CodeKind) -> int:
 def find_code(code: str, kind: CodeKind) -> MailCode:
     """The code with its user, still unspent. InvalidInput."""
     found = MailCode.objects.select_related("user").filter(
-        hash=hash_of(code), kind=kind, expires_at__gt=timezone.now()
+        hash=hash_of(normal_code(code)), kind=kind, expires_at__gt=timezone.now()
     )
     row = found.first()
     if row is None:

@@ -18,6 +18,7 @@ from accounts.services.locks import again_if_overtaken, lock_account
 from accounts.services.login import prove_password, wrong_password
 from accounts.services.sessions import end_locked
 from chatbe.core.errors import InvalidInput
+from chatbe.core.text import normal_password
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ def check_password_policy(password: str, user: User | None, field: str = "passwo
     if len(password) > PASSWORD_MAX:
         raise InvalidInput(fields={field: f"is longer than {PASSWORD_MAX} characters"})
     try:
-        password_validation.validate_password(password, user)
+        password_validation.validate_password(normal_password(password), user)
     except ValidationError as error:
         raise InvalidInput(fields={field: " ".join(error.messages)}) from error
 

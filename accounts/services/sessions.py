@@ -20,6 +20,7 @@ from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
 from accounts.services.notices import notice_refresh_reuse
 from chatbe.core.errors import ChatError, NotFound, SessionEnded, WrongCredentials
 from chatbe.core.ids import new_id
+from chatbe.core.text import clean_label
 from chatbe.realtime import publish
 
 log = structlog.get_logger(__name__)
@@ -63,9 +64,9 @@ def start_session(
     session = Session.objects.create(
         id=session_id,
         user=user,
-        device=device[:DEVICE_MAX],
+        device=clean_label(device, max_length=DEVICE_MAX),
         address=address,
-        user_agent=user_agent[:USER_AGENT_MAX],
+        user_agent=clean_label(user_agent, max_length=USER_AGENT_MAX),
         created_at=now,
         last_used_at=now,
         refresh_hash=tokens.hash_of(refresh_token),
@@ -113,7 +114,7 @@ def _refresh(refresh_token: str, address: str | None, user_agent: str) -> Tokens
         session.rotated_at = session.last_used_at = now
         session.expires_at = now + timedelta(days=settings.SESSION_DAYS)
         session.address = address or session.address
-        session.user_agent = user_agent[:USER_AGENT_MAX]
+        session.user_agent = clean_label(user_agent, max_length=USER_AGENT_MAX)
         session.save()
         return _tokens(session, successor)
     grace = timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
@@ -126,7 +127,9 @@ def _refresh(refresh_token: str, address: str | None, user_agent: str) -> Tokens
     if presented != session.previous_refresh_hash and not tokens.was_made_here(refresh_token):
         raise WrongCredentials
     _require_live(session)
-    notice_refresh_reuse(session, address=address, user_agent=user_agent[:USER_AGENT_MAX])
+    notice_refresh_reuse(
+        session, address=address, user_agent=clean_label(user_agent, max_length=USER_AGENT_MAX)
+    )
     end_locked([session], EndReason.REFRESH_REUSE)
     return None
 

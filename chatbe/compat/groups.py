@@ -16,7 +16,7 @@ from accounts.names import username_key
 from chatbe.compat.names import uuid_text
 from chatbe.compat.selectors import contacts_named
 from chatbe.core.errors import Conflict, NotFound
-from chatbe.core.text import clean_line
+from chatbe.core.text import clean_line, normal_line
 from chatbe.core.times import iso_milliseconds
 from conversations.models import NAME_MAX, Conversation, Membership, Message
 from groups.models import Group, InvitePolicy
@@ -44,7 +44,7 @@ def _groups_named(user_id: int, name: str) -> list[int]:
         user_id=user_id,
         left_seq=None,
         conversation__kind=Conversation.Kind.GROUP,
-        conversation__name=name,
+        conversation__name=normal_line(name),
     )
     return list(mine.values_list("conversation_id", flat=True))
 

@@ -31,6 +31,7 @@ from chatbe.compat.selectors import (
     newest_private_messages,
 )
 from chatbe.core.errors import Conflict, InvalidInput, SessionEnded
+from chatbe.core.text import normal_line
 from chatbe.core.times import iso_milliseconds
 from contacts.models import Contact
 from contacts.selectors import list_contacts
@@ -53,7 +54,7 @@ class OpenOldView(OldView):
 class RegisterView(OpenOldView):
     def post(self, request: Request) -> Response:
         body = read_body(RegisterBody, request)
-        if not body.username.isalnum():
+        if not normal_line(body.username).isalnum():
             raise InvalidInput(fields={"username": "may hold letters and digits"})
         user = services.register_user(
             username=body.username,

@@ -16,6 +16,10 @@ TimeText = Annotated[
 
 
 def iso_milliseconds(moment: datetime) -> str:
-    """An aware time as `2026-11-23T18:00:00.123Z`: UTC, cut (not rounded) to milliseconds."""
-    utc = moment.astimezone(UTC)
+    """A time as `2026-11-23T18:00:00.123Z`: UTC, cut (not rounded) to milliseconds.
+
+    One that says no zone is in UTC: that is how SQLite keeps them, and a statement of our
+    own gets them as they are kept. TIME_ZONE has no say here.
+    """
+    utc = moment if moment.tzinfo is None else moment.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

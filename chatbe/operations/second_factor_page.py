@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from chatbe.core.text import normal_code
 from chatbe.operations import second_factor
 
 WRONG = "That is no code that is good now. After a wrong one, wait a little before the next."
@@ -20,14 +21,14 @@ class CodeForm(forms.Form):
     """One code, from the app or from paper."""
 
     code = forms.CharField(
-        max_length=16,
+        max_length=64,
         widget=UnfoldAdminTextInputWidget(
             attrs={"autocomplete": "one-time-code", "autofocus": True, "inputmode": "text"}
         ),
     )
 
     def clean_code(self) -> str:
-        return str(self.cleaned_data["code"]).replace(" ", "").lower()
+        return normal_code(self.cleaned_data["code"]).replace("-", "").lower()
 
 
 def answer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatbe.core.buckets import rule_problems
+from chatbe.operations.packages import package_problems
 
 SECRET_MIN = 50
 KEY_MIN_BYTES = 32
@@ -27,7 +28,7 @@ _DURABLE = ("on", "remote_apply", "remote_write", "local")
 
 def startup_problems(*, workers: int = 1) -> list[str]:
     """All reasons not to start, in plain words; none is fine."""
-    problems = [*_shape_problems(workers)]
+    problems = [*package_problems(), *_shape_problems(workers)]
     if settings.PRODUCTION:
         problems += setting_problems()
         problems += [error.msg for error in run_checks() if isinstance(error, Error)]

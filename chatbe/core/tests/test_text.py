@@ -16,7 +16,9 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2
 typed = st.text(
     st.one_of(
         st.characters(exclude_categories=[]),
-        st.sampled_from("aé \t\n\r\x00\x1b\x7f\x85\u0301\u202e\u2066\u2069\ud800\u2028\u212b한"),
+        st.sampled_from(
+            "aé \t\n\r\x00\x1b\x7f\x85\u0301\u202e\u2066\u2069\ud800\u2028\u212b한\u200d\u200b\ufe0f❤\u3164\u1160अ्"
+        ),
     )
 )
 
