@@ -29,10 +29,12 @@ class UserManager(BaseUserManager["User"]):
         email: str,
         password: str | None = None,
         *,
+        hashed: str | None = None,
         email_is_known_to_be_theirs: bool = True,
         **fields: Any,
     ) -> "User":
-        """Store a user. InvalidInput for a name or address that cannot be one.
+        """Store a user, with a password or its hash. InvalidInput for a name or address that
+        cannot be one.
 
         An address not known to be theirs yet is kept without its key: it neither logs
         anybody in nor keeps its owner from using it.
@@ -45,7 +47,10 @@ class UserManager(BaseUserManager["User"]):
             email_key=email_key(email) if email_is_known_to_be_theirs else None,
             **fields,
         )
-        user.set_password(password)
+        if hashed is None:
+            user.set_password(password)
+        else:
+            user.password = hashed
         user.save(using=self._db, force_insert=True)
         return user
 

@@ -21,11 +21,13 @@ from chatbe.compat import routing as compat_routing
 from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
 from chatbe.gateway import routing
+from chatbe.operations.health import DATABASE_SECONDS, DatabaseWatch, HealthFirst
 from chatbe.operations.http import ThreadedHandler
 from chatbe.operations.metrics import keep_fresh
 from chatbe.operations.startup import setting_problems
 from chatbe.realtime.runtime import runtime, start_here
 from chatbot.worker.work import belongs_in_server, start_worker, stop_worker
+from conversations.writer import log_writer
 
 # `serve` has said all this already; other servers come in here.
 if settings.PRODUCTION and (problems := setting_problems()):
@@ -43,7 +45,15 @@ DATABASE_RETRY_SECONDS = 0.5
 _sockets: Any = [*routing.websocket_routes]
 if settings.COMPAT_ENABLED:
     _sockets += compat_routing.websocket_routes
-_router = ProtocolTypeRouter({"http": ThreadedHandler(), "websocket": URLRouter(_sockets)})
+_router = ProtocolTypeRouter(
+    {"http": HealthFirst(ThreadedHandler()), "websocket": URLRouter(_sockets)}
+)
+
+
+async def _connect() -> None:
+    """What must never wait for a connection has its own before anybody else asks for one."""
+    await runtime().part(DatabaseWatch).is_up(DATABASE_SECONDS)
+    await log_writer().connect()
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
@@ -59,6 +69,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             while not ids.is_prepared():
                 await in_database_thread(ids.prepare)
                 await asyncio.sleep(0 if ids.is_prepared() else DATABASE_RETRY_SECONDS)
+            await _connect()
             if belongs_in_server():
                 start_worker()
             refreshing = asyncio.create_task(keep_fresh())

@@ -60,6 +60,8 @@ env = environ.Env(
     REFRESH_GRACE_SECONDS=(int, 30),
     TICKET_SECONDS=(int, 30),
     PASSWORD_HASH_KIB=(int, 102_400),
+    PASSWORD_QUEUE_MAX=(int, 64),
+    PASSWORD_QUEUE_SECONDS=(float, 10.0),
     EMAIL_CONFIRMATION=(bool, False),
     EMAIL_CODE_SECONDS=(int, 172_800),
     PASSWORD_RESET_SECONDS=(int, 3_600),
@@ -122,6 +124,8 @@ env = environ.Env(
     SOCKET_STALL_SECONDS=(float, 10.0),
     PRESENCE_LEASE_SECONDS=(float, 60.0),
     # --- REST
+    REQUEST_QUEUE_MAX=(int, 512),
+    REQUEST_QUEUE_SECONDS=(float, 5.0),
     REST_READS_PER_USER=(str, "600+20/second"),
     REST_WRITES_PER_USER=(str, "200+10/second"),
     REST_READS_PER_ADDRESS=(str, "6000+300/second"),
@@ -212,6 +216,7 @@ MIDDLEWARE = [
     "corsheaders.middleware.CorsMiddleware",
     "chatbe.compat.middleware.OldErrorsMiddleware",
     "chatbe.api.throttles.AddressLimitMiddleware",
+    "chatbe.api.crowding.CrowdingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -282,6 +287,7 @@ else:
             "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
         }
     }
+DATABASE_POOL_SIZE = env("DATABASE_POOL_SIZE")
 DATABASE_THREADS = env("DATABASE_THREADS")
 ALLOW_UNSAFE_DATABASE = env("ALLOW_UNSAFE_DATABASE")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -332,6 +338,8 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedArgon2Hasher"]
 PASSWORD_HASH_KIB = env("PASSWORD_HASH_KIB")
+PASSWORD_QUEUE_MAX = env("PASSWORD_QUEUE_MAX")
+PASSWORD_QUEUE_SECONDS = env("PASSWORD_QUEUE_SECONDS")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -423,6 +431,8 @@ FAILPOINTS: list[str] = env("FAILPOINTS")
 
 # --- REST -------------------------------------------------------------------------
 
+REQUEST_QUEUE_MAX = env("REQUEST_QUEUE_MAX")
+REQUEST_QUEUE_SECONDS = env("REQUEST_QUEUE_SECONDS")
 REST_READS_PER_USER = env("REST_READS_PER_USER")
 REST_WRITES_PER_USER = env("REST_WRITES_PER_USER")
 REST_READS_PER_ADDRESS = env("REST_READS_PER_ADDRESS")

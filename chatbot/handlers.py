@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import change_in_database_thread
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.frames import reply
 from chatbe.realtime.protocol import Command, Handler, Id, Position
@@ -41,7 +41,8 @@ async def _answer(
     command: BotResume | BotCancel,
     service: Callable[..., list[AnswerBody]],
 ) -> None:
-    found = await in_database_thread(
+    found = await change_in_database_thread(
+        command.conversation_id,
         service,
         user_id=connection.user_id,
         conversation_id=int(command.conversation_id),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import change_in_database_thread, in_database_thread
 from chatbe.core.errors import ChatError
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.frames import range_frame, reply
@@ -100,7 +100,8 @@ def handle_message_send(connection: Connection, command: MessageSend) -> None:
 
 
 async def handle_message_edit(connection: Connection, command: MessageEdit) -> None:
-    message = await in_database_thread(
+    message = await change_in_database_thread(
+        command.conversation_id,
         edit_message,
         user_id=connection.user_id,
         conversation_id=int(command.conversation_id),
@@ -111,7 +112,8 @@ async def handle_message_edit(connection: Connection, command: MessageEdit) -> N
 
 
 async def handle_message_delete(connection: Connection, command: MessageDelete) -> None:
-    message = await in_database_thread(
+    message = await change_in_database_thread(
+        command.conversation_id,
         delete_message,
         user_id=connection.user_id,
         conversation_id=int(command.conversation_id),

@@ -16,6 +16,7 @@ lane is empty.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +26,8 @@ from itertools import islice
 
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
 
 from chatbe.core import failpoints, metrics
 from chatbe.core.buckets import limit
@@ -82,6 +84,10 @@ class LogWriter:
     def queued(self) -> int:
         """How many drafts wait for a batch."""
         return sum(lane.queued for lane in (*self._lanes, self._aside))
+
+    async def connect(self) -> None:
+        """Give every lane its connection, which it keeps: none waits for one with messages."""
+        await asyncio.gather(*(lane.connect() for lane in (*self._lanes, self._aside)))
 
     async def stop(self) -> None:
         """Wait until everything queued is answered, and give the connections back."""
@@ -143,6 +149,15 @@ class Lane:
     @property
     def queued(self) -> int:
         return len(self._queue)
+
+    async def connect(self) -> None:
+        # A database that has just gone away again is the first batch's affair.
+        with contextlib.suppress(OperationalError, InterfaceError, PoolTimeout):
+            # Looked up in the thread that runs this: each has its own connection.
+            await self._runtime.loop.run_in_executor(
+                self._thread,
+                lambda: connection.ensure_connection(),  # noqa: PLW0108
+            )
 
     async def stop(self) -> None:
         await self.idle.wait()

@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 
 from accounts import selectors
+from accounts.hashers import ensure_room_to_hash
 from accounts.models import User
 from accounts.names import LOGIN_MAX, email_key, username_key
 from chatbe.api.addresses import address_key, network_of
@@ -34,6 +35,7 @@ _EVERYWHERE_FACTOR = 5
 
 def count_login(login: str, user: User | None, address: str | None) -> bool:
     """Count an attempt to log in as `user`; whether the password may be looked at. RateLimited."""
+    ensure_room_to_hash()
     if address:
         limits.hit(settings.LOGIN_ATTEMPTS_PER_ADDRESS, "login-address", address_key(address))
     network = network_of(address)
@@ -53,6 +55,7 @@ def count_login(login: str, user: User | None, address: str | None) -> bool:
 
 def count_proof(user: User, address: str | None) -> None:
     """Count an attempt of somebody logged in to prove their password. RateLimited."""
+    ensure_room_to_hash()
     if address:
         limits.hit(settings.LOGIN_ATTEMPTS_PER_ADDRESS, "login-address", address_key(address))
     try:

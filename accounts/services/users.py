@@ -2,9 +2,11 @@
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
 from accounts.feed import bump_feeds
+from accounts.hashers import ensure_room_to_hash
 from accounts.models import EndReason, User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.emails import mail_confirmation
@@ -36,14 +38,17 @@ def register_user(
     username, email = clean_username(username), clean_email(email)
     owner = None if may_resemble_name else User(username=username, email=email)
     check_password_policy(password, owner)
+    ensure_room_to_hash()
     if address:
         limits.hit(settings.REGISTRATIONS_PER_ADDRESS, "register", address_key(address))
     confirmed = not settings.EMAIL_CONFIRMATION
     _refuse_taken(username, email if confirmed else None)
+    # Before the transaction: nobody waits for their turn to hash within one.
+    hashed = make_password(password)
     try:
         with transaction.atomic():
             user = User.objects.create_user(
-                username, email, password, email_is_known_to_be_theirs=confirmed
+                username, email, hashed=hashed, email_is_known_to_be_theirs=confirmed
             )
     except IntegrityError:
         # Somebody took it between the look and the insert.

@@ -58,11 +58,16 @@ def network_of(address: str | None) -> str:
     return _network(address, ipv4_bits=24)
 
 
-def _network(address: str | None, *, ipv4_bits: int) -> str:
+def site_of(address: str | None) -> str:
+    """Whose addresses are likely one customer's: the /24 of IPv4, the /48 of IPv6."""
+    return _network(address, ipv4_bits=24, ipv6_bits=48)
+
+
+def _network(address: str | None, *, ipv4_bits: int, ipv6_bits: int = 64) -> str:
     parsed = _parse(address or "")
     if parsed is None:
         return "nowhere"
-    bits = ipv4_bits if parsed.version == 4 else 64
+    bits = ipv4_bits if parsed.version == 4 else ipv6_bits
     return str(ip_network(f"{parsed}/{bits}", strict=False))
 
 

@@ -6,17 +6,23 @@ threads is below the size of the connection pool, and each call gives its
 connection back.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
 
+from chatbe.core.lines import Lines
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _threads: ThreadPoolExecutor | None = None
+# How many of the threads may be at something that waits for locks, and at one thing.
+_CHANGES_OF_ONE_THING = 2
+_changing = Lines("commands")
 
 
 async def in_database_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -26,3 +32,27 @@ async def in_database_thread(function: Callable[P, T], *args: P.args, **kwargs: 
         _threads = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
     call = database_sync_to_async(function, thread_sensitive=False, executor=_threads)
     return await call(*args, **kwargs)
+
+
+async def change_in_database_thread(
+    thing: Hashable, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """The same for what may wait for locks of `thing`, which somebody may hold for long.
+
+    Half of the threads stay free of such work. Unavailable when too much of it waits.
+    """
+    deadline = asyncio.get_running_loop().time() + settings.REQUEST_QUEUE_SECONDS
+    passed: list[Hashable] = []
+    passages: dict[Hashable, int] = {
+        ("thing", thing): _CHANGES_OF_ONE_THING,
+        "all": settings.DATABASE_THREADS // 2,
+    }
+    try:
+        for key, places in passages.items():
+            length: int = settings.REQUEST_QUEUE_MAX
+            await _changing.enter(key, max(1, places), deadline=deadline, length=length)
+            passed.append(key)
+        return await in_database_thread(function, *args, **kwargs)
+    finally:
+        for key in reversed(passed):
+            _changing.leave(key)

@@ -194,6 +194,21 @@ BOT_SECONDS = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160),
 )
 
+# --- queues ------------------------------------------------------------------------------
+
+QUEUE_LENGTH = Gauge(
+    "chat_queue_length",
+    "Who waits: requests for a place, commands for a thread, passwords to be hashed.",
+    ["queue"],
+    multiprocess_mode="livesum",
+)
+QUEUE_REFUSALS = Counter(
+    "chat_queue_refusals_total",
+    "Who was answered unavailable instead of waiting, by queue and reason: full, or late when"
+    " the turn did not come in time.",
+    ["queue", "reason"],
+)
+
 # --- REST and the database --------------------------------------------------------------
 
 HTTP_REQUESTS = Counter(
@@ -215,6 +230,16 @@ DATABASE_CONNECTIONS = Gauge(
 DATABASE_WAITS = Gauge(
     "chat_database_waiting", "Who waits for a connection.", multiprocess_mode="livesum"
 )
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count an HTTP request by the template of its route."""
+    method = method if method in _METHODS else "other"
+    HTTP_REQUESTS.labels(route, method, str(status)).inc()
+    HTTP_SECONDS.labels(route, method).observe(seconds)
 
 
 def declared() -> list[MetricWrapperBase]:

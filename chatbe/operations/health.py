@@ -1,27 +1,139 @@
-"""`/healthz`: the process answers. `/readyz`: it can do its work."""
+"""`/healthz`: the process answers. `/readyz`: it can do its work.
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+A server answers both on its event loop, from what it knows, without Django and without a
+request's place: whoever decides by them whether to restart or pass over this process must
+hear it at once, whatever else waits here.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
-from chatbe.core import background
-from chatbe.realtime.runtime import runtime
+from chatbe.core import background, metrics
+from chatbe.realtime.runtime import Runtime, runtime
 
-# Whoever asks gives up soon: better a clear "down" than none.
-DATABASE_SECONDS = 2.0
+# How long an answer waits for what the database says just now.
+ANSWER_SECONDS = 0.05
+# The database is asked so often, and is down when it has said nothing for so long.
+ASK_SECONDS = 1.0
+DATABASE_SECONDS = 3.0
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+Answer = tuple[int, dict[str, Any]]
 
 log = structlog.get_logger(__name__)
 
 
-def healthz(request: HttpRequest) -> JsonResponse:
-    """200 as long as the process answers at all: restart it when it does not."""
-    return JsonResponse({"status": "ok"})
+class HealthFirst:
+    """The ASGI application that answers these two, and leaves the rest to another one."""
+
+    def __init__(self, others: Application) -> None:
+        self._others = others
+        self._doors: dict[str, Callable[[], Awaitable[Answer]]] = {
+            "/healthz": _health,
+            "/readyz": _readiness,
+        }
+        if settings.COMPAT_ENABLED:
+            self._doors["/healthz/"] = _health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self._doors.get(scope["path"])
+        if door is None:
+            await self._others(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status, body = await door()
+        content = json.dumps(body).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(content)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": secrets.token_hex(8),
+        }
+        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": pairs})
+        content = b"" if scope["method"] == "HEAD" else content
+        await send({"type": "http.response.body", "body": content})
+        metrics.count_request(scope["path"], scope["method"], status, time.perf_counter() - started)
 
 
-def readyz(request: HttpRequest) -> JsonResponse:
+class DatabaseWatch:
+    """Asks the database again and again, in a thread and by a connection of its own.
+
+    One question at a time: those to a database that hangs do not pile up. On the event loop.
+    """
+
+    def __init__(self, home: Runtime) -> None:
+        self._loop = home.loop
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._asked: asyncio.Future[None] | None = None
+        self._answered_at = float("-inf")
+        self._asking = background.run_loop("readiness", self._ask_again)
+        home.drains.append(self.stop)
+
+    async def is_up(self, patience: float = ANSWER_SECONDS) -> bool:
+        """Whether the database answers now or, if that takes longer, did so a moment ago."""
+        await asyncio.wait([self._ask()], timeout=patience)
+        return self._loop.time() - self._answered_at < DATABASE_SECONDS
+
+    async def stop(self) -> None:
+        """Give the connection back; a question that hangs is not waited for."""
+        await background.cancel([self._asking])
+        if self._asked is None or self._asked.done():
+            await self._loop.run_in_executor(self._thread, lambda: connection.close())  # noqa: PLW0108
+        self._thread.shutdown(wait=False)
+
+    async def _ask_again(self) -> None:
+        await asyncio.wait([self._ask()])
+        await asyncio.sleep(ASK_SECONDS)
+
+    def _ask(self) -> asyncio.Future[None]:
+        if self._asked is None or self._asked.done():
+            self._asked = self._loop.run_in_executor(self._thread, ask_database)
+            self._asked.add_done_callback(self._answered)
+        return self._asked
+
+    def _answered(self, asked: asyncio.Future[None]) -> None:
+        error = None if asked.cancelled() else asked.exception()
+        if error is None:
+            self._answered_at = self._loop.time()
+        else:
+            log.warning("database_unreachable", error=type(error).__name__)
+            self._answered_at = float("-inf")
+
+
+def ask_database() -> None:
+    """Raise unless the database can do its work. Keeps the thread's connection."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception:
+        connection.close()
+        raise
+
+
+async def _health() -> Answer:
+    return 200, {"status": "ok"}
+
+
+async def _readiness() -> Answer:
+    return readiness(database_is_up=await runtime().part(DatabaseWatch).is_up())
+
+
+def readiness(*, database_is_up: bool) -> Answer:
     """200 when the database answers, 503 when not or when this process is stopping.
 
     A layer that is down is reported and does not make us unready: messages are stored
@@ -30,54 +142,32 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     here = runtime()
     if here.hub.stopping:
-        return JsonResponse({"status": "stopping"}, status=503)
+        return 503, {"status": "stopping"}
     checks: dict[str, str | list[str]] = {
-        "database": _database_answers(),
+        "database": "ok" if database_is_up else "down",
         "layer": "ok" if here.bus.up else "down",
     }
     if failing := background.failing():
         checks["background"] = failing
-    ready = checks["database"] == "ok"
-    return JsonResponse(
-        {"status": "ok" if ready else "unavailable", "checks": checks},
-        status=200 if ready else 503,
-    )
+    status = "ok" if database_is_up else "unavailable"
+    return 200 if database_is_up else 503, {"status": status, "checks": checks}
 
 
-def _database_answers() -> str:
+# --- where no server runs -------------------------------------------------------------------
+
+
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 as long as the process answers at all: restart it when it does not."""
+    return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """The same as a server's, after asking the database here and now."""
     try:
-        _probe.ask().result(timeout=DATABASE_SECONDS)
+        ask_database()
     except Exception as error:
         log.warning("database_unreachable", error=type(error).__name__)
-        return "down"
-    return "ok"
-
-
-def _ask_database() -> None:
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    finally:
-        connection.close()
-
-
-class _Probe:
-    """One question to the database at a time, however many ask: they share its answer.
-
-    In a thread, because neither the pool nor a database that hangs can be told to
-    answer sooner. Sharing keeps questions to a hanging one from piling up.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
-        self._asked: Future[None] | None = None
-
-    def ask(self) -> Future[None]:
-        with self._lock:
-            if self._asked is None or self._asked.done():
-                self._asked = self._thread.submit(_ask_database)
-            return self._asked
-
-
-_probe = _Probe()
+        status, body = readiness(database_is_up=False)
+    else:
+        status, body = readiness(database_is_up=True)
+    return JsonResponse(body, status=status)

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from chatbe.api.addresses import request_address
+from chatbe.api.later import when_answered
 
 log = structlog.get_logger("chatbe.requests")
 
@@ -109,14 +110,19 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self._get_response(request)
-            if request.path not in _QUIET_PATHS:
+        if request.path not in _QUIET_PATHS:
+
+            def note(answered: HttpResponse) -> None:
                 log.info(
                     "request",
+                    request_id=request_id,
                     method=request.method,
                     path=request.path,
-                    status=response.status_code,
+                    status=answered.status_code,
                     milliseconds=round((time.perf_counter() - started) * 1000, 1),
                     address=address_hash(request_address(request)),
                 )
+
+            when_answered(response, note)
         response["X-Request-Id"] = request_id
         return response

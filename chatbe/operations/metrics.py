@@ -26,6 +26,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from chatbe.api.addresses import request_address
 from chatbe.api.errors import error_response
+from chatbe.api.later import when_answered
 from chatbe.core import background, metrics
 from chatbe.core.errors import Forbidden, Unauthenticated
 from chatbe.realtime.runtime import runtime
@@ -34,7 +35,6 @@ from conversations.writer import queued_messages
 REFRESH_SECONDS = 1.0
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _WAIT_SECONDS = 5.0
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STARTED = time.time()
 
 
@@ -180,8 +180,10 @@ class RequestMetricsMiddleware:
         response = self._get_response(request)
         match = request.resolver_match
         route = f"/{match.route}" if match is not None else "none"
-        method = request.method if request.method in _METHODS else "other"
-        seconds = time.perf_counter() - started
-        metrics.HTTP_REQUESTS.labels(route, method, str(response.status_code)).inc()
-        metrics.HTTP_SECONDS.labels(route, method).observe(seconds)
+
+        def note(answered: HttpResponse) -> None:
+            seconds = time.perf_counter() - started
+            metrics.count_request(route, request.method or "", answered.status_code, seconds)
+
+        when_answered(response, note)
         return response

@@ -15,6 +15,11 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatbe.core.buckets import rule_problems
+from chatbe.operations.admission import (
+    OTHERS_WITH_CONNECTIONS,
+    REQUEST_PLACES_MIN,
+    request_places,
+)
 from chatbe.operations.packages import package_problems
 
 SECRET_MIN = 50
@@ -32,7 +37,7 @@ def startup_problems(*, workers: int = 1) -> list[str]:
     if settings.PRODUCTION:
         problems += setting_problems()
         problems += [error.msg for error in run_checks() if isinstance(error, Error)]
-    problems += _database_problems()
+    problems += _database_problems(workers)
     return problems
 
 
@@ -60,14 +65,13 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:
         yield "Several workers need Redis to reach each other: set REDIS_URL."
-    if connection.vendor == "postgresql":
-        pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-        needed = settings.DATABASE_THREADS + settings.LOG_LANES + 3
-        if pool < needed:
-            yield (
-                f"DATABASE_POOL_SIZE must be at least {needed}: DATABASE_THREADS and LOG_LANES"
-                " hold a connection each, and requests need some too."
-            )
+    if connection.vendor == "postgresql" and request_places() < REQUEST_PLACES_MIN:
+        needed = settings.DATABASE_POOL_SIZE - request_places() + REQUEST_PLACES_MIN
+        yield (
+            f"DATABASE_POOL_SIZE must be at least {needed}: each of DATABASE_THREADS and"
+            f" LOG_LANES and {OTHERS_WITH_CONNECTIONS} others have a connection of their own,"
+            " and requests need some too."
+        )
 
 
 def _number_problems() -> Iterator[str]:
@@ -147,11 +151,11 @@ def _service_problems() -> Iterator[str]:
         yield "EMAIL_URL is not set, and EMAIL_CONFIRMATION needs mails."
 
 
-def _database_problems() -> Iterator[str]:
+def _database_problems(workers: int) -> Iterator[str]:
     try:
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                yield from _postgres_problems(cursor)
+                yield from _postgres_problems(cursor, workers)
             else:
                 yield from _sqlite_problems(cursor)
         if MigrationExecutor(connection).migration_plan(
@@ -164,7 +168,8 @@ def _database_problems() -> Iterator[str]:
         connection.close()
 
 
-def _postgres_problems(cursor: Any) -> Iterator[str]:
+def _postgres_problems(cursor: Any, workers: int) -> Iterator[str]:
+    yield from _connection_problems(cursor, workers)
     cursor.execute("SHOW transaction_isolation")
     if cursor.fetchone()[0] != "read committed":
         yield "default_transaction_isolation must be read committed: the append relies on it."
@@ -176,6 +181,22 @@ def _postgres_problems(cursor: Any) -> Iterator[str]:
     cursor.execute("SHOW fsync")
     if cursor.fetchone()[0] != "on":
         yield "fsync is off: an acknowledged message could be lost."
+
+
+def _connection_problems(cursor: Any, workers: int) -> Iterator[str]:
+    cursor.execute(
+        "SELECT sum(setting::int * CASE name WHEN 'max_connections' THEN 1 ELSE -1 END)"
+        " FROM pg_settings"
+        " WHERE name IN ('max_connections', 'superuser_reserved_connections',"
+        " 'reserved_connections')"
+    )
+    most = cursor.fetchone()[0]
+    needed = workers * settings.DATABASE_POOL_SIZE
+    if needed > most:
+        yield (
+            f"PostgreSQL lets us have {most} connections, and {workers} worker(s) with"
+            f" DATABASE_POOL_SIZE may open {needed}: raise its max_connections or lower ours."
+        )
 
 
 def _sqlite_problems(cursor: Any) -> Iterator[str]:

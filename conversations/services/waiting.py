@@ -6,11 +6,9 @@ from typing import TypeVar
 
 from django.db import connection
 
+from chatbe.api.later import ANSWER_SECONDS
 from chatbe.core.errors import ChatError, Unavailable
 from chatbe.realtime.runtime import runtime
-
-# The writers themselves give up earlier; this only ends a wait for a process that is stopping.
-_WAIT_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -18,11 +16,13 @@ T = TypeVar("T")
 def wait_for(queue: Callable[[Callable[[T | ChatError], None]], None]) -> T:
     """Run `queue` on the event loop and wait for the outcome that its argument is called with.
 
-    Raises a refusal. Inside a transaction this raises RuntimeError: the writer would
-    wait for the caller's locks, and the caller for the writer.
+    Raises a refusal. The caller's connection is given back first. Inside a transaction this
+    raises RuntimeError: the writer would wait for the caller's locks, and the caller for
+    the writer. A server's request waits without its thread instead (`chatbe.api.later`).
     """
     if connection.in_atomic_block:
         raise RuntimeError("waiting for a writer: not inside a transaction")
+    connection.close()
     waiting: Future[T | ChatError] = Future()
 
     def submit() -> None:
@@ -33,9 +33,9 @@ def wait_for(queue: Callable[[Callable[[T | ChatError], None]], None]) -> T:
 
     runtime().loop.call_soon_threadsafe(submit)
     try:
-        outcome = waiting.result(timeout=_WAIT_SECONDS)
+        outcome = waiting.result(timeout=ANSWER_SECONDS)
     except TimeoutError:
-        raise Unavailable from None
+        raise Unavailable(retry_after=1.0) from None
     if isinstance(outcome, ChatError):
         raise outcome
     return outcome

@@ -1,8 +1,10 @@
 """The REST door of conversations and receipts."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
+from django.http import HttpResponseBase
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,11 +16,12 @@ from chatbe.api.pagination import PAGE_PARAMETERS, read_page
 from chatbe.api.schema import operation
 from chatbe.core.errors import NotFound
 from conversations import serializers as shapes
-from conversations.pointers import Move
+from conversations.pointers import Move, Moved
 from conversations.selectors.lists import Entry, access_conversation, list_conversations
 from conversations.selectors.receipts import access_receipts
 from conversations.services.direct import open_direct
-from conversations.services.receipts import move_receipt
+from conversations.services.receipts import queue_move
+from conversations.views.answering import answer_with
 
 
 class ConversationViewSet(ViewSet):
@@ -65,7 +68,7 @@ class ConversationViewSet(ViewSet):
         answers={200: shapes.ReceiptSerializer},
         refusals=[NotFound],
     )
-    def move_receipt(self, request: Request, conversation_id: str) -> Response:
+    def move_receipt(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Move one's read or delivered pointer forward; what was read was delivered.
 
         Answered once it is written, which may take a second.
@@ -74,16 +77,18 @@ class ConversationViewSet(ViewSet):
         body.is_valid(raise_exception=True)
         user_id, place = session_of(request).user_id, path_id(conversation_id)
         moves = body.validated_data
-        moved = move_receipt(
-            Move(place, user_id, moves.get("read_seq", 0), moves.get("delivered_seq", 0))
-        )
-        return Response(
-            {
-                "conversation_id": conversation_id,
-                "read_seq": moved.read_seq,
-                "delivered_seq": moved.delivered_seq,
-            }
-        )
+        move = Move(place, user_id, moves.get("read_seq", 0), moves.get("delivered_seq", 0))
+
+        def respond(moved: Moved) -> Response:
+            return Response(
+                {
+                    "conversation_id": conversation_id,
+                    "read_seq": moved.read_seq,
+                    "delivered_seq": moved.delivered_seq,
+                }
+            )
+
+        return answer_with(self, request, partial(queue_move, move), respond)
 
     @operation(
         parameters=PAGE_PARAMETERS,

@@ -1,6 +1,9 @@
 """The REST door of a conversation's log."""
 
+from functools import partial
+
 import msgspec
+from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.request import Request
@@ -20,12 +23,14 @@ from chatbe.core.errors import (
     TooLarge,
 )
 from conversations import serializers as shapes
+from conversations.drafts import Appended
 from conversations.selectors.log import (
     access_changes,
     access_message,
 )
 from conversations.services.edits import delete_message, edit_message
-from conversations.services.sending import draft_message, send_message
+from conversations.services.sending import draft_message, queue_message
+from conversations.views.answering import answer_with
 from conversations.views.pages import PLACES, POSITION, read_log_page, read_position
 
 
@@ -51,7 +56,7 @@ class MessageViewSet(ViewSet):
         answers={200: shapes.MessageSerializer, 201: shapes.MessageSerializer},
         refusals=[NotFound, Forbidden, ClientIdReused, TooLarge, RateLimited],
     )
-    def create(self, request: Request, conversation_id: str) -> Response:
+    def create(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Send a message; answered once it is committed. 200 if it was stored before."""
         body = shapes.SendMessageSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -62,11 +67,12 @@ class MessageViewSet(ViewSet):
             text=body.validated_data["text"],
             reply_to=body.validated_data.get("reply_to"),
         )
-        sent = send_message(draft)
-        return Response(
-            msgspec.to_builtins(sent.message),
-            status.HTTP_201_CREATED if sent.fresh else status.HTTP_200_OK,
-        )
+
+        def respond(sent: Appended) -> Response:
+            code = status.HTTP_201_CREATED if sent.fresh else status.HTTP_200_OK
+            return Response(msgspec.to_builtins(sent.message), code)
+
+        return answer_with(self, request, partial(queue_message, draft), respond)
 
     @operation(answers={200: shapes.MessageSerializer}, refusals=[NotFound])
     def retrieve(self, request: Request, conversation_id: str, seq: str) -> Response:
