@@ -42,6 +42,7 @@ from chatbe.core.errors import (
     ChatError,
     GoingAway,
     Internal,
+    SessionEnded,
     TooLarge,
     Unauthenticated,
     WrongCredentials,
@@ -72,15 +73,14 @@ class OldConsumer(AsyncConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         try:
-            session = await _authenticate(scope)
-            admission = await admit(session)
+            session, admission = await _let_in(scope)
         except Exception as error:
             await _refuse(error, scope, send)
             return
         try:
             await self._serve(session, admission, scope, receive, send)
-        except GoingAway as error:
-            # The server began to stop while this client came in.
+        except (GoingAway, SessionEnded) as error:
+            # The server began to stop, or the session ended, while this client came in.
             await send({"type": "websocket.close", "code": error.close_code})
         finally:
             admission.leave()
@@ -194,6 +194,12 @@ class OldConsumer(AsyncConsumer):
         self._writer.show(refusal_frame(kind, words, username=username))
         if error.close_code is not None:
             self._connection.close(error)
+
+
+async def _let_in(scope: Any) -> tuple[Session, Admission]:
+    arrival = runtime().hub.arrivals.begin()
+    session = await _authenticate(scope)
+    return session, await admit(session, arrival)
 
 
 async def _authenticate(scope: Any) -> Session:

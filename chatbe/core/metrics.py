@@ -146,9 +146,13 @@ DELIVERY_SECONDS = Histogram(
 HOLES_FILLED = Counter(
     "chat_holes_filled_total", "Conversations whose missing events were read from the database."
 )
+LOGS_MOVED_BACK = Counter(
+    "chat_logs_moved_back_total",
+    "Conversations whose log the database had lost the end of: their sockets got a reset.",
+)
 SWEEP_REPAIRS = Counter(
     "chat_sweep_repairs_total",
-    "What the sweep found that no hint had told: conversations, users, sessions.",
+    "What the sweep found that no hint had told: conversations, users, memberships, sessions.",
     ["kind"],
 )
 BUS_UP = Gauge(

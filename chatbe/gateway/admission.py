@@ -17,6 +17,7 @@ from chatbe.core.errors import ChatError, GoingAway, OriginRefused
 from chatbe.core.leases import Lease
 from chatbe.gateway.origins import origin_is_allowed
 from chatbe.gateway.presence.people import has_presence
+from chatbe.realtime.arrivals import Arrival
 from chatbe.realtime.connection import Connection, FrameWriter
 from chatbe.realtime.runtime import runtime
 from presence.process import presence
@@ -60,13 +61,14 @@ def count_hello(address: str | None) -> None:
 class Admission:
     """The place of one socket among those of its user."""
 
-    def __init__(self, session: Session, lease: Lease) -> None:
+    def __init__(self, session: Session, arrival: Arrival, lease: Lease) -> None:
         self._session = session
+        self._arrival: Arrival | None = arrival
         self._lease = lease
         self._connection: Connection | None = None
 
     def enter(self, writer: FrameWriter) -> Connection:
-        """Take the place: from here on the hub may write. GoingAway.
+        """Take the place: from here on the hub may write. GoingAway, SessionEnded.
 
         On any error, too, `leave` has to follow.
         """
@@ -79,7 +81,11 @@ class Admission:
             session_id=session.id,
             disconnects=session.user.disconnects,
         )
+        if self._arrival is not None:
+            self._arrival.check(session.id)
         hub.add(connection, session.user.feed_seq)
+        # From here on the hub knows the socket by itself.
+        self._arrival = None
         self._connection = connection
         presence().came(connection, shown=has_presence(session.user))
         return connection
@@ -91,6 +97,9 @@ class Admission:
         runtime().leases.give_back(self._lease)
 
 
-async def admit(session: Session) -> Admission:
-    """A place for one more socket of this session's user. TooManySockets."""
-    return Admission(session, await runtime().leases.take(session.user_id))
+async def admit(session: Session, arrival: Arrival) -> Admission:
+    """A place for one more socket of this session's user. TooManySockets.
+
+    The arrival began before the session was read.
+    """
+    return Admission(session, arrival, await runtime().leases.take(session.user_id))

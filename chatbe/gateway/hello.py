@@ -75,8 +75,9 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     GoingAway, and Unavailable when the database is."""
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
+    arrival = runtime().hub.arrivals.begin()
     session, epoch = await _authenticate(command)
-    admission = await admit(session)
+    admission = await admit(session, arrival)
     try:
         connection = admission.enter(writer)
         connection.push(_welcome(command, session, epoch))

@@ -64,8 +64,11 @@ class Connection:
         "__weakref__",
         "_below_limit",
         "disconnects",
+        "feed_seq",
+        "held_bytes",
         "hub",
         "leaving",
+        "look_again",
         "outbox",
         "rooms",
         "session_id",
@@ -96,7 +99,13 @@ class Connection:
         self.session_id = session_id
         # How often the user had been disconnected before.
         self.disconnects = disconnects
+        # Where the client was told that the user's feed stands.
+        self.feed_seq = 0
         self.state = State.GREETED
+        # What happened while the socket was not live could not be acted on: look when it is.
+        self.look_again = False
+        # The events that rooms keep for it while it is brought up to date.
+        self.held_bytes = 0
         # About to be closed by us: what was taken is answered, nothing more is taken.
         self.leaving = False
         self.outbox: list[bytes] = []

@@ -54,8 +54,8 @@ class Entrance:
 class Gathered(Generic[K, T]):
     """A read that many make, each for a key: while one is on its way, the next gathers.
 
-    `read` gets different keys, as many as together weigh `most`, and answers for each. It
-    begins after a key was asked for, never before.
+    `read` gets different keys, as many as together weigh `most` and in the order they came,
+    and answers for each. It begins after a key was asked for, never before.
     """
 
     def __init__(
@@ -82,8 +82,9 @@ class Gathered(Generic[K, T]):
     async def _read_all(self) -> None:
         while self._waiting:
             waiting = self._take()
+            keys = list(dict.fromkeys(key for key, _ in waiting))
             try:
-                answers = await self._entrance.read(self._read, {key for key, _ in waiting})
+                answers = await self._entrance.read(self._read, keys)
             except Exception as error:
                 for _, found in waiting:
                     if not found.done():

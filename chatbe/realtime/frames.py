@@ -4,11 +4,16 @@ A frame's JSON is encoded once, however many sockets it goes to. On the wire it 
 WebSocket text frame (RFC 6455, section 5.2), unmasked, never fragmented.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from chatbe.realtime.sources import LogRange
 
 # One coalesced frame stays well below what clients accept by default (1 MiB).
 BATCH_BYTES = 128 * 1024
@@ -58,6 +63,17 @@ def range_frame(
             head,
             b",".join(changes),
         )
+    )
+
+
+def visible_range(found: LogRange, visible_from: int) -> bytes:
+    """A range's frame for members who see rows from `visible_from` on."""
+    return range_frame(
+        conversation_id=found.conversation_id,
+        after=found.after,
+        to=found.to,
+        head=found.head,
+        changes=[change.body for change in found.changes if change.seq >= visible_from],
     )
 
 

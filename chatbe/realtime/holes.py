@@ -1,23 +1,37 @@
-"""Holes: events that stay away are read from the database, memberships first."""
+"""Holes: events that stay away are read from the database, memberships first.
+
+The statement answers for certain users, at the head of its own snapshot. Its range goes to
+those whose membership is known at that head, from it or from a newer look, and to nobody
+else. It is also what decides that a log has become shorter, or a member has gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+import structlog
 from django.conf import settings
 
 from chatbe.core import metrics
 from chatbe.core.database import in_database_thread
-from chatbe.realtime.frames import range_frame
+from chatbe.realtime.catch_up import CatchUp, in_time
+from chatbe.realtime.frames import encode_frame, visible_range
 from chatbe.realtime.room import Room
+from chatbe.realtime.slow import stall
 from chatbe.realtime.sources import LogRange, RangeRequest, Sources
 
 if TYPE_CHECKING:
+    from chatbe.realtime.connection import Connection
     from chatbe.realtime.hub import Hub
 
 HOLE_SECONDS = 0.05
+# So many are read by one statement.
+ROOMS_PER_READ = 1_000
+
+log = structlog.get_logger(__name__)
 
 
 class Holes:
@@ -27,6 +41,7 @@ class Holes:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
         self._expected: set[Room] = set()
+        self._rereading: set[Room] = set()
 
     def expect(self, room: Room) -> None:
         """Fill this room soon, unless what is missing comes first."""
@@ -46,39 +61,67 @@ class Holes:
             metrics.HOLES_FILLED.inc(len(holes))
             self._hub.spawn(self.fill(holes))
 
+    def reread(self, room: Room) -> None:
+        """Read a room that is stale up to its end, as soon as it has a beginning."""
+        if room.is_stale and room.head is not None and room not in self._rereading:
+            self._rereading.add(room)
+            self._hub.spawn(self._reread(room))
+
+    async def _reread(self, room: Room) -> None:
+        try:
+            while room.is_stale:
+                room.is_stale = False
+                await self.fill([room])
+        except Exception:
+            room.is_stale = True
+            raise
+        finally:
+            self._rereading.discard(room)
+
     async def fill(self, rooms: Collection[Room]) -> None:
         """Bring rooms up to the log's end from the database, memberships first."""
-        known = self._hub.rooms
-        behind = [room for room in rooms if room.head is not None]
+        behind = deque(room for room in rooms if room.head is not None)
         while behind:
-            requests = [RangeRequest(room.conversation_id, room.head or 0) for room in behind]
-            user_ids = {user_id for room in behind for user_id in room.visible_from}
+            some = [behind.popleft() for _ in range(min(len(behind), ROOMS_PER_READ))]
+            after = {room: room.head or 0 for room in some if self._is_here(room)}
+            asked = {user_id for room in after for user_id in room.members}
+            requests = [RangeRequest(room.conversation_id, head) for room, head in after.items()]
+            if not requests:
+                continue
             ranges = await in_database_thread(
-                Sources.log.ranges, requests, user_ids, settings.REPLAY_MAX
+                Sources.log.ranges, requests, asked, settings.REPLAY_MAX
             )
-            unfinished = {found.conversation_id for found in ranges if found.to < found.head}
-            for found in ranges:
-                room = known.get(found.conversation_id)
-                if room is not None:
-                    self._apply(room, found, user_ids)
-            behind = [
-                room
-                for room in behind
-                if room.conversation_id in unfinished and known.get(room.conversation_id) is room
-            ]
+            answers = {found.conversation_id: found for found in ranges}
+            for room in after:
+                found = answers.get(room.conversation_id)
+                if not self._is_here(room):
+                    continue
+                if found is None:
+                    # The conversation itself is gone.
+                    room.put_out(asked)
+                    continue
+                self._apply(room, found, asked)
+                if found.to < found.head:
+                    behind.append(room)
 
-    def _apply(self, room: Room, found: LogRange, asked: set[int]) -> None:
-        # Whoever came while the range was read was not asked about: it says nothing of them.
-        gone = asked - found.members.keys()
-        for connection in [c for c in (*room.live, *room.holding) if c.user_id in gone]:
-            self._hub.drop_member(connection, room)
-        for user_id, membership in found.members.items():
-            if user_id in room.visible_from:
-                room.admit(membership)
-        if room.head is None or found.to <= room.head or found.after > room.head:
+    def _is_here(self, room: Room) -> bool:
+        return self._hub.rooms.get(room.conversation_id) is room
+
+    def _apply(self, room: Room, found: LogRange, asked: Collection[int]) -> None:
+        if found.head < found.after:
+            self._move_back(room, found, asked)
+            return
+        room.learn_from(found, asked)
+        head = room.head
+        if head is None or found.to <= head or found.after > head:
             return
         frames: dict[int, bytes] = {}
-        for connection in room.live:
+        for connection in list(room.live):
+            if not self._may_have(connection, room, found):
+                room.hold(connection)
+                continuing = CatchUp(connection, [room]).from_cursors({room: head})
+                self._hub.spawn(in_time(connection, continuing))
+                continue
             visible_from = room.visible_from[connection.user_id]
             frame = frames.get(visible_from)
             if frame is None:
@@ -87,14 +130,27 @@ class Holes:
             connection.touched.add(room)
         room.set_head(found.to)
 
+    def _may_have(self, connection: Connection, room: Room, found: LogRange) -> bool:
+        """Whether it is known that the user was a member when the range was read, or later.
 
-def visible_range(found: LogRange, visible_from: int, ref: str | None = None) -> bytes:
-    """A range's frame for members who see rows from `visible_from` on."""
-    return range_frame(
-        conversation_id=found.conversation_id,
-        after=found.after,
-        to=found.to,
-        head=found.head,
-        changes=[change.body for change in found.changes if change.seq >= visible_from],
-        ref=ref,
-    )
+        Whoever came while the statement waited was not asked about, and may have gone since.
+        """
+        return room.members.as_of(connection.user_id) >= found.head
+
+    def _move_back(self, room: Room, found: LogRange, asked: Collection[int]) -> None:
+        """The database has lost the end of a log (a failover): go on from the end it has now."""
+        if room.head is None or room.head < found.after:
+            # Seen before.
+            return
+        log.warning("log_moved_back", head=room.head, to=found.head)
+        metrics.LOGS_MOVED_BACK.inc()
+        room.move_back(found.head)
+        room.learn_from(found, asked)
+        lost = encode_frame("reset", conversation_id=str(room.conversation_id))
+        for connection in [*room.live, *room.holding]:
+            if connection in room.live and self._may_have(connection, room, found):
+                connection.push(lost)
+                connection.touched.add(room)
+            else:
+                # What it is being shown may be of the future that was lost.
+                stall(connection)

@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 
 from chatbe.core.errors import ChatError, GoingAway, SessionEnded
+from chatbe.realtime.arrivals import Arrivals
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.entrance import Entrance
@@ -24,6 +25,7 @@ from chatbe.realtime.frames import encode_frame, join_frames, split_batches
 from chatbe.realtime.hints import UserHint
 from chatbe.realtime.holes import Holes
 from chatbe.realtime.looks import Looks
+from chatbe.realtime.memberships import UNKNOWN
 from chatbe.realtime.room import Event, Room
 from chatbe.realtime.slow import stall
 from chatbe.realtime.sources import Membership
@@ -43,9 +45,12 @@ class Hub:
         self._refresh_user = refresh_user
         self.rooms: dict[int, Room] = {}
         self.users: dict[int, set[Connection]] = defaultdict(set)
+        # Where the feed of each local user stands.
         self.feed_seqs: dict[int, int] = {}
         # Whom each local user has blocked; without those who have blocked nobody.
         self.blocks: dict[int, frozenset[int]] = {}
+        # Where the feed of each local user stood when that was read.
+        self._blocks_as_of: dict[int, int] = {}
         # Told whenever a socket leaves a conversation, for whatever reason.
         self.leaving: list[Callable[[Connection, Room], None]] = []
         # Told whenever a socket is forgotten, and whenever the feed of a local user moves.
@@ -57,12 +62,15 @@ class Hub:
         self.stopping = False
         # Open sockets without a valid hello: how to close each.
         self.ungreeted: set[Callable[[ChatError], None]] = set()
+        self.arrivals = Arrivals()
         self.entrance = Entrance()
         self.looks = Looks(self.entrance)
         self.holes = Holes(self)
         self._dirty: list[Connection] = []
         # Users whose memberships are being read, and whether they changed again meanwhile.
         self._refreshing: dict[int, bool] = {}
+        # Users for whom that failed: the sweep has it done again.
+        self.unsettled: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._stall_bytes: int = settings.SOCKET_STALL_BYTES
@@ -70,12 +78,16 @@ class Hub:
     # --- sockets coming and going -----------------------------------------------------
 
     def add(self, connection: Connection, feed_seq: int) -> None:
-        """Take a greeted socket in. Raises GoingAway."""
+        """Take in a socket whose client is told that the feed stands at `feed_seq`. GoingAway."""
         if self.stopping:
             raise GoingAway
+        connection.feed_seq = feed_seq
         self.users[connection.user_id].add(connection)
-        known = self.feed_seqs.get(connection.user_id, 0)
-        self.feed_seqs[connection.user_id] = max(known, feed_seq)
+        if connection.user_id in self.feed_seqs:
+            # The other sockets may not know yet.
+            self.users_changed({connection.user_id: feed_seq})
+        else:
+            self.feed_seqs[connection.user_id] = feed_seq
         self.bus.join(user_topic(connection.user_id))
 
     def remove(self, connection: Connection) -> None:
@@ -83,8 +95,7 @@ class Hub:
         if connection.state is State.CLOSED:
             return
         connection.mark_closed()
-        for room in list(connection.rooms):
-            self.detach(connection, room)
+        self.detach_all(connection)
         sockets = self.users.get(connection.user_id)
         if sockets is not None and connection in sockets:
             sockets.discard(connection)
@@ -93,6 +104,8 @@ class Hub:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
                 self.blocks.pop(connection.user_id, None)
+                self._blocks_as_of.pop(connection.user_id, None)
+                self.unsettled.discard(connection.user_id)
         for ended in self.ending:
             ended(connection)
 
@@ -100,34 +113,43 @@ class Hub:
         """All greeted sockets."""
         return [connection for sockets in self.users.values() for connection in sockets]
 
-    def attach(self, connection: Connection, membership: Membership) -> Room:
-        """Let a socket hold the events of a conversation until it is brought up to date."""
+    def attach(
+        self, connection: Connection, membership: Membership, position: int = UNKNOWN
+    ) -> Room:
+        """Have a room hold its events back for a socket until it is brought up to date.
+
+        The membership was read when the log ended at `position`.
+        """
         room = self.rooms.get(membership.conversation_id)
         if room is None:
             room = Room(membership.conversation_id, log_topic(membership.conversation_id))
             self.rooms[room.conversation_id] = room
             self.bus.join(room.topic)
-        room.admit(membership)
-        room.live.discard(connection)
-        room.holding[connection] = []
+        room.members.learn(membership, position)
+        room.hold(connection)
         connection.rooms.add(room)
         return room
 
     def detach(self, connection: Connection, room: Room) -> None:
         """Stop a conversation's events for a socket."""
         room.live.discard(connection)
-        room.holding.pop(connection, None)
+        room.let_go(connection)
         connection.rooms.discard(room)
         connection.touched.discard(room)
         for left in self.leaving:
             left(connection, room)
         others = self.users.get(connection.user_id, ())
         if not any(other in room.live or other in room.holding for other in others):
-            room.forget(connection.user_id)
+            room.members.forget(connection.user_id)
         if room.is_empty() and self.rooms.get(room.conversation_id) is room:
             del self.rooms[room.conversation_id]
             self.holes.forget(room)
             self.bus.leave(room.topic)
+
+    def detach_all(self, connection: Connection) -> None:
+        """Stop the events of all conversations for a socket."""
+        for room in list(connection.rooms):
+            self.detach(connection, room)
 
     # --- events ------------------------------------------------------------------------
 
@@ -146,24 +168,39 @@ class Hub:
             if room.accept(event):
                 self.holes.expect(room)
             if room.is_stale:
-                room.is_stale = False
-                self.spawn(self.holes.fill([room]))
+                self.holes.reread(room)
 
     def users_changed(self, feed_seqs: Mapping[int, int]) -> None:
         """Tell local users that something which concerns only them changed."""
         for user_id, feed_seq in feed_seqs.items():
-            if user_id in self.users and feed_seq > self.feed_seqs.get(user_id, 0):
-                self.feed_seqs[user_id] = feed_seq
-                frame = encode_frame("user.changed", feed_seq=feed_seq)
-                for connection in self.users[user_id]:
-                    connection.push(frame)
-                self.refresh_memberships(user_id)
-                for moved in self.feed_moving:
-                    moved(user_id)
+            if user_id in self.users and feed_seq > self.feed_seqs[user_id]:
+                self._set_feed(user_id, feed_seq)
+
+    def feed_moved_back(self, user_id: int, feed_seq: int) -> None:
+        """The database has lost the end of a feed that we knew: what was read is worth nothing."""
+        if user_id in self.users:
+            self._blocks_as_of.pop(user_id, None)
+            self._set_feed(user_id, feed_seq)
+
+    def _set_feed(self, user_id: int, feed_seq: int) -> None:
+        self.feed_seqs[user_id] = feed_seq
+        for connection in self.users[user_id]:
+            self.tell_feed(connection)
+        self.refresh_memberships(user_id)
+        for moved in self.feed_moving:
+            moved(user_id)
+
+    def tell_feed(self, connection: Connection) -> None:
+        """Tell one socket where the feed stands, unless that is what it was told last."""
+        feed_seq = self.feed_seqs[connection.user_id]
+        if connection.feed_seq != feed_seq:
+            connection.feed_seq = feed_seq
+            connection.push(encode_frame("user.changed", feed_seq=feed_seq))
 
     def sessions_ended(self, session_ids: Collection[int]) -> None:
-        """Close the local sockets of these sessions."""
+        """Close the local sockets of these sessions, and of those that are on their way in."""
         ended = set(session_ids)
+        self.arrivals.sessions_ended(ended)
         for connection in self.connections():
             if connection.session_id in ended:
                 connection.fail(SessionEnded())
@@ -225,16 +262,28 @@ class Hub:
         )
 
     def put_out(self, connection: Connection, room: Room) -> None:
-        """The log says that the socket's user has left; by now they may be back."""
+        """The socket's user was no member at some position; by now they may be back."""
         self.drop_member(connection, room)
         self.refresh_memberships(connection.user_id)
 
-    def note_blocks(self, user_id: int, blocked: frozenset[int]) -> None:
-        """Whom a user has blocked by now; forgotten with the last of their sockets."""
+    def look_again_when_live(self, connection: Connection) -> None:
+        """A look passed this socket over, since it is on its way: it is due when it is live."""
+        connection.look_again = True
+
+    def note_blocks(self, user_id: int, blocked: frozenset[int], feed_seq: int) -> bool:
+        """Whom a user has blocked, as of a place of their feed; forgotten with their last socket.
+
+        False when that is older than what is known.
+        """
+        if feed_seq < self._blocks_as_of.get(user_id, 0):
+            return False
+        if user_id in self.users:
+            self._blocks_as_of[user_id] = feed_seq
         if blocked and user_id in self.users:
             self.blocks[user_id] = blocked
         else:
             self.blocks.pop(user_id, None)
+        return True
 
     def refresh_memberships(self, user_id: int) -> None:
         """Join and leave conversations on the user's sockets, in the background."""
@@ -245,9 +294,13 @@ class Hub:
             self.spawn(self._refresh(user_id))
 
     async def _refresh(self, user_id: int) -> None:
-        # One at a time: an older look at the memberships must not undo a newer one.
+        # One at a time: what changes meanwhile is one more look, however often it does.
         try:
             await self._refresh_user(self, user_id)
+        except Exception:
+            if user_id in self.users:
+                self.unsettled.add(user_id)
+            raise
         finally:
             if self._refreshing.pop(user_id):
                 self.refresh_memberships(user_id)

@@ -2,191 +2,146 @@
 
 The order is what makes it exact: register first and hold events back, then read, then
 replay, then let through what is newer than what was read. Nothing can fall between.
+What the read after the registration says is what counts; whatever was told while it could
+not be acted on is looked at once more when the socket is live.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 
 from django.conf import settings
 
-from chatbe.core import failpoints
-from chatbe.core.database import in_database_thread
 from chatbe.core.errors import SessionEnded
+from chatbe.realtime.catch_up import CatchUp, in_time
 from chatbe.realtime.connection import Connection, State
-from chatbe.realtime.frames import added_frame, encode_frame
-from chatbe.realtime.holes import visible_range
+from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.hub import Hub
-from chatbe.realtime.looks import READ_CHANGES
+from chatbe.realtime.looks import SecondLook, Standings
 from chatbe.realtime.room import Room
-from chatbe.realtime.sources import Membership, RangeRequest, Sources
-
-# A range's rows are read again while others write; this many times is plenty.
-RELEASE_ROUNDS = 50
+from chatbe.realtime.slow import stall
 
 
 async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
-    """Bring a socket from its cursors to the heads of all its conversations, and make it live."""
-    for room in list(connection.rooms):
-        hub.detach(connection, room)
-    connection.state = State.RESUMING
+    """Bring a socket from its cursors to the heads of all its conversations, and make it live.
 
+    One that does not get there within SYNC_SECONDS is told to `resync`. Raises what the
+    database raises; then the socket listens nowhere, and `sync` may be sent again.
+    """
+    hub.detach_all(connection)
+    connection.state = State.RESUMING
+    connection.look_again = False
+    try:
+        async with asyncio.timeout(settings.SYNC_SECONDS) as deadline:
+            await _resume(hub, connection, cursors)
+    except BaseException:
+        if connection.state is State.RESUMING:
+            if deadline.expired():
+                stall(connection)
+                return
+            hub.detach_all(connection)
+            connection.state = State.GREETED
+        raise
+
+
+async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
     # Register, so that from here on no event passes unseen ...
-    before = await hub.looks.first.of(connection.user_id)
-    if connection.is_closed():
-        return
-    for membership in before:
-        hub.attach(connection, membership)
+    catching = _register(connection, await hub.looks.first.of(connection.user_id))
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
+    heads = {room: room.head or 0 for room in connection.rooms}
+    known_feed = hub.feed_seqs.get(connection.user_id, 0)
     look = await hub.looks.second.of((connection.user_id, connection.session_id))
-    if connection.is_closed():
+    if connection.state is not State.RESUMING:
         return
     if not look.session_lives:
         connection.fail(SessionEnded())
         return
-    hub.note_blocks(connection.user_id, look.blocked)
-    current = {membership.conversation_id: membership for membership, _ in look.standings}
-    heads = {membership.conversation_id: head for membership, head in look.standings}
-    for conversation_id in cursors.keys() - current.keys():
+    hub.users_disconnected({connection.user_id: look.disconnects})
+    _check_feed(hub, connection, look, known_feed)
+    for conversation_id in cursors.keys() - look.standings.keys():
         connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
-    # A conversation joined between the two looks is told by the user feed.
-    rooms = [room for room in connection.rooms if room.conversation_id in current]
-    for room in connection.rooms - set(rooms):
-        hub.detach(connection, room)
-    await _bring_up_to_date(connection, rooms, current, heads, cursors)
+    rooms = _decide(catching, look.standings)
+    # One that was joined between the two looks was not registered: it is when the socket is live.
+    connection.look_again |= len(rooms) < len(look.standings)
+    shorter = [room for room in rooms if look.standings[room.conversation_id][1] < heads[room]]
+    if shorter:
+        await hub.holes.fill(shorter)
+    await catching.run(look.standings, cursors)
     if connection.state is State.RESUMING:
         connection.state = State.LIVE
         connection.push(encode_frame("live"))
-        if hub.feed_seqs.get(connection.user_id, 0) > look.feed_seq:
-            # Told while only live sockets were looked at: this one was not.
+        hub.tell_feed(connection)
+        if connection.look_again or hub.feed_seqs[connection.user_id] != look.feed_seq:
             hub.refresh_memberships(connection.user_id)
-        hub.users_changed({connection.user_id: look.feed_seq})
 
 
-def _another_look(user_id: int) -> tuple[list[Membership], frozenset[int]]:
-    blocked = Sources.blocks.blocked_by([user_id])
-    return Sources.log.memberships([user_id]), blocked.get(user_id, frozenset())
+def _check_feed(hub: Hub, connection: Connection, look: SecondLook, known: int) -> None:
+    """Compare where the feed stands with what was known before the look."""
+    user_id = connection.user_id
+    if look.feed_seq is None:
+        return
+    if look.feed_seq < known:
+        hub.feed_moved_back(user_id, look.feed_seq)
+    hub.users_changed({user_id: look.feed_seq})
+    hub.note_blocks(user_id, look.blocked, look.feed_seq)
 
 
 async def refresh_user(hub: Hub, user_id: int) -> None:
-    """Join and leave conversations on all of a user's sockets as their memberships say."""
-    memberships, blocked = await in_database_thread(_another_look, user_id)
-    hub.note_blocks(user_id, blocked)
-    current = {membership.conversation_id: membership for membership in memberships}
+    """Join and leave conversations on all of a user's sockets as their memberships say.
+
+    Each socket is brought up to date by itself: none waits for another that does not read.
+    """
+    look = await hub.looks.users.of(user_id)
+    newest = hub.note_blocks(user_id, look.blocked, look.feed_seq or 0)
+    missing: set[Room] = set()
     for connection in list(hub.users.get(user_id, ())):
         if connection.state is not State.LIVE:
+            hub.look_again_when_live(connection)
             continue
         attached = {room.conversation_id: room for room in connection.rooms}
-        for conversation_id in attached.keys() - current.keys():
-            hub.drop_member(connection, attached[conversation_id])
-        for conversation_id in attached.keys() & current.keys():
-            attached[conversation_id].admit(current[conversation_id])
-        found = [current[id] for id in current.keys() - attached.keys()]
-        rooms = [hub.attach(connection, membership) for membership in found]
-        if rooms:
-            await hub.bus.settled()
-            # Everything they may see is new to them: it is replayed, not merely told.
-            start = {m.conversation_id: m.visible_from - 1 for m in found}
-            await _announce(connection, found, start)
-            heads = await in_database_thread(Sources.log.heads, list(start))
-            await _bring_up_to_date(connection, rooms, current, heads, start)
+        for id in attached.keys() & look.standings.keys():
+            attached[id].members.learn(*look.standings[id], repeated=newest)
+        missing |= {attached[id] for id in attached.keys() - look.standings.keys()}
+        found = {id: look.standings[id] for id in look.standings.keys() - attached.keys()}
+        if found:
+            catching = _register(connection, found)
+            hub.spawn(in_time(connection, _join(connection, catching)))
+    if missing:
+        # A look that knows no position cannot say whether this is news: the log's own can.
+        await hub.holes.fill(missing)
 
 
-async def _bring_up_to_date(
-    connection: Connection,
-    rooms: Sequence[Room],
-    memberships: Mapping[int, Membership],
-    heads: Mapping[int, int],
-    cursors: Mapping[int, int],
-) -> None:
-    shown: dict[Room, int] = {}
-    unknown: list[Membership] = []
-    replays: dict[Room, int] = {}
-    for room in rooms:
-        id = room.conversation_id
-        head = heads.get(id, 0)
-        if room.head is None:
-            room.set_head(head)
-        cursor = cursors.get(id)
-        shown[room] = head
-        if cursor is None:
-            unknown.append(memberships[id])
-        elif cursor > head:
-            connection.push(encode_frame("reset", conversation_id=str(id)))
-        elif head - cursor > settings.REPLAY_MAX:
-            connection.push(encode_frame("conversation.behind", conversation_id=str(id), head=head))
-        elif cursor < head:
-            replays[room] = cursor
-    if unknown:
-        await _announce(connection, unknown, heads)
-    await _replay(connection, replays, shown)
-    await _release(connection, shown)
+async def _join(connection: Connection, catching: CatchUp) -> None:
+    """Bring a live socket up to date in conversations that are new to it."""
+    hub = connection.hub
+    await hub.bus.settled()
+    look = await hub.looks.first.of(connection.user_id)
+    rooms = _decide(catching, look)
+    # Everything they may see is new to them: it is replayed, not merely told.
+    start = {
+        room.conversation_id: room.members.visible_from[connection.user_id] - 1 for room in rooms
+    }
+    await catching.announce([look[id][0] for id in start], start)
+    await catching.run(look, start)
 
 
-async def _announce(
-    connection: Connection, memberships: Sequence[Membership], cursors: Mapping[int, int]
-) -> None:
-    bodies = await connection.hub.entrance.read(Sources.log.announcements, memberships)
-    for membership in memberships:
-        found = bodies.get(membership.conversation_id)
-        if found is not None:
-            cursor = cursors.get(membership.conversation_id, 0)
-            connection.push(added_frame(found.body, cursor=cursor, head=found.head))
-    await connection.writer.drained()
+def _register(connection: Connection, standings: Standings) -> CatchUp:
+    """Have the rooms of these conversations hold their events back for a socket."""
+    hub = connection.hub
+    return CatchUp(connection, [hub.attach(connection, *found) for found in standings.values()])
 
 
-async def _replay(
-    connection: Connection, replays: Mapping[Room, int], shown: dict[Room, int]
-) -> None:
-    """Send what lies between each cursor and the log's end; `shown` tells how far that got."""
-    for chunk, size in _chunks(replays, shown):
-        requests = [RangeRequest(room.conversation_id, cursor) for room, cursor in chunk.items()]
-        found = await connection.hub.looks.ranges.of(
-            (connection.user_id, tuple(requests)), weight=size
-        )
-        rooms = {room.conversation_id: room for room in chunk}
-        for log_range in found:
-            member = log_range.members.get(connection.user_id)
-            if member is not None and not connection.is_closed():
-                connection.push(visible_range(log_range, member.visible_from))
-                shown[rooms[log_range.conversation_id]] = log_range.to
-        failpoints.reach("resume.replaying")
-        await connection.writer.drained()
-
-
-async def _release(connection: Connection, shown: dict[Room, int]) -> None:
-    """Let the held events through, conversation by conversation, until all are live."""
-    waiting = shown
-    for _ in range(RELEASE_ROUNDS):
-        waiting = {
-            room: after
-            for room, after in waiting.items()
-            if connection in room.holding and not room.release(connection, after)
-        }
-        if not waiting:
-            return
-        await _replay(connection, waiting, waiting)
-    # It cannot keep up: let the client start again from its cursors.
-    for room in waiting:
-        connection.hub.detach(connection, room)
-    connection.state = State.STALLED
-    connection.push(encode_frame("resync"))
-
-
-def _chunks(
-    replays: Mapping[Room, int], heads: Mapping[Room, int]
-) -> Iterable[tuple[dict[Room, int], int]]:
-    """The rooms in parts that can be read at once, each with the number of its changes."""
-    chunk: dict[Room, int] = {}
-    size = 0
-    for room, cursor in replays.items():
-        missing = max(1, heads[room] - cursor)
-        if chunk and size + missing > READ_CHANGES:
-            yield chunk, size
-            chunk, size = {}, 0
-        chunk[room] = cursor
-        size += missing
-    if chunk:
-        yield chunk, size
+def _decide(catching: CatchUp, standings: Standings) -> list[Room]:
+    """Of the rooms in which a socket waits, those in which it belongs; it leaves the others."""
+    decided = []
+    for room in catching.waiting():
+        standing = standings.get(room.conversation_id)
+        if standing is None:
+            catching.leave(room)
+        else:
+            room.members.learn(*standing)
+            decided.append(room)
+    return decided

@@ -6,13 +6,23 @@ waits for the ones before it; the hub asks the database when they stay away.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.conf import settings
+
 from chatbe.realtime.frames import encode_frame
+from chatbe.realtime.memberships import Members
+from chatbe.realtime.slow import stall
 
 if TYPE_CHECKING:
     from chatbe.realtime.connection import Connection
-    from chatbe.realtime.sources import Membership
+    from chatbe.realtime.sources import LogRange
+
+# Events that wait for one before them: above this the room reads them from the database.
+PENDING_BYTES = 1024 * 1024
+# What an event takes beside its frame, roughly.
+EVENT_BYTES = 300
 
 
 class Event(NamedTuple):
@@ -31,6 +41,21 @@ class Event(NamedTuple):
     leaves: tuple[int, ...] = ()
     reread: bool = False
 
+    @property
+    def size(self) -> int:
+        """About the memory it takes, in bytes."""
+        return len(self.frame) + EVENT_BYTES
+
+
+class Held:
+    """The events of one room that came for one socket while it is brought up to date."""
+
+    __slots__ = ("events", "size")
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.size = 0
+
 
 class Room:
     """The local listeners of one conversation.
@@ -46,7 +71,9 @@ class Room:
         "holding",
         "is_stale",
         "live",
+        "members",
         "pending",
+        "pending_bytes",
         "read_only",
         "topic",
         "visible_from",
@@ -57,31 +84,17 @@ class Room:
         self.topic = topic
         self.head: int | None = None
         self.live: set[Connection] = set()
-        self.holding: dict[Connection, list[Event]] = {}
+        self.holding: dict[Connection, Held] = {}
         self.pending: dict[int, Event] = {}
-        # The conversation's rules have changed: what is known of its members may be wrong.
+        self.pending_bytes = 0
+        # To be read from the database up to its end: rules have changed, or events were let go.
         self.is_stale = False
-        # Per local user: the first position they may see.
-        self.visible_from: dict[int, int] = {}
-        # The local users who may not post here.
-        self.read_only: set[int] = set()
+        self.members = Members()
+        self.visible_from = self.members.visible_from
+        self.read_only = self.members.read_only
 
     def is_empty(self) -> bool:
         return not self.live and not self.holding
-
-    def admit(self, membership: Membership) -> None:
-        """A local user takes part from here on, or takes part in another way."""
-        user_id = membership.user_id
-        self.visible_from[user_id] = membership.visible_from
-        if membership.may_send:
-            self.read_only.discard(user_id)
-        else:
-            self.read_only.add(user_id)
-
-    def forget(self, user_id: int) -> None:
-        """The last socket of this user has left."""
-        self.visible_from.pop(user_id, None)
-        self.read_only.discard(user_id)
 
     def accept(self, event: Event) -> bool:
         """Take an event in; True if it now waits for one before it."""
@@ -92,7 +105,7 @@ class Room:
                 self._forward_pending()
             return bool(self.pending)
         if head is None or event.position > head:
-            self.pending[event.position] = event
+            self._keep(event)
             return head is not None
         return False
 
@@ -100,9 +113,29 @@ class Room:
         """Start at `head`, or move on to it when what lies between went out another way."""
         if self.head is None or self.head < head:
             self.head = head
-        for position in [position for position in self.pending if position <= self.head]:
-            del self.pending[position]
+        for position in sorted(position for position in self.pending if position <= self.head):
+            self._heed(self._take_pending(position))
         self._forward_pending()
+
+    def move_back(self, head: int) -> None:
+        """The log ends here: what was handed out after it has never been."""
+        self.head = head
+        self.pending.clear()
+        self.pending_bytes = 0
+        self.members.doubt_all()
+
+    def hold(self, connection: Connection) -> Held:
+        """Keep this room's events for a socket, from here on, until it is released."""
+        self.live.discard(connection)
+        self.let_go(connection)
+        held = self.holding[connection] = Held()
+        return held
+
+    def let_go(self, connection: Connection) -> None:
+        """Keep nothing more for it."""
+        held = self.holding.pop(connection, None)
+        if held is not None:
+            connection.held_bytes -= held.size
 
     def release(self, connection: Connection, after: int) -> bool:
         """Make a held connection live that was shown everything up to `after`.
@@ -111,10 +144,10 @@ class Room:
         do not reach from `after` to the room's head (a hole was filled meanwhile, by a
         range that was only for the live ones): then read on and try again.
         """
-        missed = [event for event in self.holding[connection] if event.position > after]
+        missed = [event for event in self.holding[connection].events if event.position > after]
         if len(missed) < (self.head or 0) - after:
             return False
-        del self.holding[connection]
+        self.let_go(connection)
         for event in missed:
             connection.push(self.frame_for(connection, event))
         self.live.add(connection)
@@ -130,26 +163,72 @@ class Room:
 
     def _forward(self, event: Event) -> None:
         self.head = event.position
-        if event.seq == event.position:
-            # A new row: whoever is a member now may see it.
+        if event.seq >= self.members.last_start:
             frame = event.frame
             for connection in self.live:
                 connection.push(frame)
                 connection.touched.add(self)
         else:
+            # Hidden from somebody: an old row, or one from before a joining that is known of
+            # already while the events that lead to it are still on their way.
             for connection in self.live:
                 connection.push(self.frame_for(connection, event))
                 connection.touched.add(self)
-        for held in self.holding.values():
-            held.append(event)
-        if event.leaves:
-            for connection in [c for c in (*self.live, *self.holding) if c.user_id in event.leaves]:
-                connection.hub.put_out(connection, self)
+        if self.holding:
+            self._hold_back(event)
+        self._heed(event)
+
+    def _hold_back(self, event: Event) -> None:
+        full = []
+        size = event.size
+        for connection, held in self.holding.items():
+            held.events.append(event)
+            held.size += size
+            connection.held_bytes += size
+            if connection.held_bytes > settings.SOCKET_STALL_BYTES:
+                full.append(connection)
+        for connection in full:
+            stall(connection)
+
+    def _heed(self, event: Event) -> None:
+        """Do what an event says about the members, whichever way they were shown it."""
+        for user_id in event.leaves:
+            if self.members.is_gone(user_id, event.position):
+                self.put_out({user_id})
         self.is_stale |= event.reread
 
+    def learn_from(self, found: LogRange, asked: Collection[int]) -> None:
+        """Take over what a statement says of the members among the users it was asked about."""
+        gone = set()
+        for user_id in self.members:
+            membership = found.members.get(user_id)
+            if membership is not None:
+                self.members.learn(membership, found.head, repeated=False)
+            elif user_id in asked and self.members.is_gone(user_id, found.head):
+                gone.add(user_id)
+        if gone:
+            self.put_out(gone)
+
+    def put_out(self, user_ids: Collection[int]) -> None:
+        """All sockets of users who are no members; they may be back by now, so it is looked at."""
+        for connection in [c for c in (*self.live, *self.holding) if c.user_id in user_ids]:
+            connection.hub.put_out(connection, self)
+
+    def _keep(self, event: Event) -> None:
+        known = self.pending.get(event.position)
+        if known is None:
+            self.pending[event.position] = event
+            self.pending_bytes += event.size
+        if self.pending_bytes > PENDING_BYTES:
+            self.pending.clear()
+            self.pending_bytes = 0
+            self.is_stale = True
+
+    def _take_pending(self, position: int) -> Event:
+        event = self.pending.pop(position)
+        self.pending_bytes -= event.size
+        return event
+
     def _forward_pending(self) -> None:
-        while self.pending and self.head is not None:
-            event = self.pending.pop(self.head + 1, None)
-            if event is None:
-                return
-            self._forward(event)
+        while self.head is not None and self.head + 1 in self.pending:
+            self._forward(self._take_pending(self.head + 1))

@@ -21,8 +21,7 @@ log = structlog.get_logger(__name__)
 
 def stall(connection: Connection) -> None:
     """Stop live delivery to a socket that does not read; it continues from its cursors."""
-    for room in list(connection.rooms):
-        connection.hub.detach(connection, room)
+    connection.hub.detach_all(connection)
     metrics.RESYNCS.inc()
     connection.state = State.STALLED
     connection.stalled_at = asyncio.get_running_loop().time()

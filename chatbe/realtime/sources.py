@@ -8,6 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+# The rows that one statement reads: what is not read yet is asked for again.
+READ_BYTES = 512 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -69,11 +72,8 @@ class Announcement:
 class LogSource(Protocol):
     """The message log, owned by `conversations`."""
 
-    def memberships(self, user_ids: Collection[int]) -> list[Membership]:
-        """The current memberships of these users."""
-
     def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
-        """The same, each with its log's head of the same snapshot."""
+        """The current memberships of these users, each with its log's head in the same snapshot."""
 
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
         """`last_seq` of each of these conversations; absent ones are left out."""
@@ -83,7 +83,8 @@ class LogSource(Protocol):
     ) -> list[LogRange]:
         """Each request's range, in one snapshot with the memberships of `user_ids`.
 
-        At most `limit` changes a range. An absent conversation is left out.
+        At most `limit` changes a range, and of all together about READ_BYTES: ranges end
+        earlier then, at least one later than it begins. An absent conversation is left out.
         """
 
     def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement]:

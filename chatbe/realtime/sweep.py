@@ -1,24 +1,32 @@
 """The sweep: what hints did not tell, found by looking.
 
 Every few seconds a process compares the log's heads, its users' feed positions and
-its sessions with what it knows, and repairs what is still missing half a second
-later. This is what holds the promises while Redis is dead.
+its sessions with what it knows, and by and by each user's memberships with where
+their sockets listen; it repairs what is still missing half a second later. This is what
+holds the promises while Redis is dead.
 """
 
 import asyncio
+import math
 import random
+from collections.abc import Iterator, Sequence
 
 import structlog
 from django.conf import settings
 
 from chatbe.core import metrics
 from chatbe.core.database import in_database_thread
+from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.hub import Hub
+from chatbe.realtime.looks import Standings, standings_of
+from chatbe.realtime.room import Room
 from chatbe.realtime.slow import check_stalled
 from chatbe.realtime.sources import Sources
 
 PATIENCE_SECONDS = 0.5
 CHUNK = 5_000
+# Users whose memberships one statement reads.
+MEMBERSHIPS_CHUNK = 200
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +37,9 @@ class Sweep:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._asked = asyncio.Event()
+        # Whose memberships have not been looked at in this turn, and how many are at a time.
+        self._waiting: list[int] = []
+        self._turn = 0
 
     def ask(self) -> None:
         """Look now: hints were lost."""
@@ -45,7 +56,7 @@ class Sweep:
                 pass
             self._asked.clear()
             check_stalled(self._hub)
-            for look in (self._look_at_users, self._look_at_heads):
+            for look in (self._look_at_users, self._look_at_heads, self._look_at_memberships):
                 try:
                     await look()
                 except Exception as error:
@@ -53,35 +64,84 @@ class Sweep:
 
     async def _look_at_users(self) -> None:
         hub = self._hub
-        users = list(hub.users)
-        for start in range(0, len(users), CHUNK):
-            user_ids = [user for user in users[start : start + CHUNK] if user in hub.users]
-            session_ids = {c.session_id for user in user_ids for c in hub.users[user]}
-            states = await in_database_thread(Sources.users.states, user_ids, session_ids)
+        for user_ids in _chunks(list(hub.users), CHUNK):
+            known = {user: hub.feed_seqs[user] for user in user_ids if user in hub.users}
+            session_ids = {c.session_id for user in known for c in hub.users[user]}
+            states = await in_database_thread(Sources.users.states, known.keys(), session_ids)
             ended = session_ids - states.live_sessions
             if ended:
                 self._tell(len(ended), "sessions")
                 hub.sessions_ended(ended)
             hub.users_disconnected(states.disconnects)
-            changed = {
-                user_id: feed_seq
-                for user_id, feed_seq in states.feed_seqs.items()
-                if feed_seq > hub.feed_seqs.get(user_id, feed_seq)
-            }
+            here = {user: feed for user, feed in states.feed_seqs.items() if user in hub.users}
+            changed = {user: feed for user, feed in here.items() if feed > hub.feed_seqs[user]}
             if changed:
                 self._tell(len(changed), "users")
                 hub.users_changed(changed)
+            for user_id, feed_seq in here.items():
+                if feed_seq < known[user_id]:
+                    hub.feed_moved_back(user_id, feed_seq)
+
+    async def _look_at_memberships(self) -> None:
+        """Compare some users' memberships with the rooms of their sockets, all by and by."""
+        hub = self._hub
+        for user_id in list(hub.unsettled):
+            hub.unsettled.discard(user_id)
+            hub.refresh_memberships(user_id)
+        suspects = await self._misplaced(self._due())
+        if not suspects:
+            return
+        # Most of these are merely on their way.
+        await asyncio.sleep(PATIENCE_SECONDS)
+        wrong = await self._misplaced(suspects)
+        if wrong:
+            self._tell(len(wrong), "memberships")
+        for user_id in wrong:
+            hub.refresh_memberships(user_id)
+
+    def _due(self) -> list[int]:
+        """The users whose turn it is, so that each has one within MEMBERSHIP_SWEEP_SECONDS."""
+        if not self._waiting:
+            self._waiting = list(self._hub.users)
+            sweeps = max(1.0, settings.MEMBERSHIP_SWEEP_SECONDS / settings.SWEEP_SECONDS)
+            self._turn = math.ceil(len(self._waiting) / sweeps)
+        due, self._waiting = self._waiting[: self._turn], self._waiting[self._turn :]
+        return due
+
+    async def _misplaced(self, users: Sequence[int]) -> list[int]:
+        """Those with a live socket that is not where the database says it belongs."""
+        hub = self._hub
+        found = []
+        for some in _chunks(users, MEMBERSHIPS_CHUNK):
+            user_ids = [user for user in some if user in hub.users]
+            if not user_ids:
+                continue
+            standings = await in_database_thread(standings_of, user_ids)
+            for user_id in user_ids:
+                sockets = hub.users.get(user_id, ())
+                if any(is_misplaced(socket, standings[user_id]) for socket in sockets):
+                    found.append(user_id)
+        return found
 
     async def _look_at_heads(self) -> None:
         hub = self._hub
-        ids = list(hub.rooms)
         behind: dict[int, int] = {}
-        for start in range(0, len(ids), CHUNK):
-            heads = await in_database_thread(Sources.log.heads, ids[start : start + CHUNK])
-            for conversation_id, head in heads.items():
-                room = hub.rooms.get(conversation_id)
-                if room is not None and room.head is not None and room.head < head:
-                    behind[conversation_id] = head
+        shorter: list[Room] = []
+        for ids in _chunks(list(hub.rooms), CHUNK):
+            rooms = [room for id in ids if (room := hub.rooms.get(id)) is not None]
+            known = {room: room.head for room in rooms if room.head is not None}
+            heads = await in_database_thread(
+                Sources.log.heads, [room.conversation_id for room in known]
+            )
+            for room, known_head in known.items():
+                head = heads.get(room.conversation_id)
+                if head is None or head < known_head:
+                    # The end of the log is gone, or all of it.
+                    shorter.append(room)
+                elif (room.head or 0) < head:
+                    behind[room.conversation_id] = head
+        if shorter:
+            await hub.holes.fill(shorter)
         if not behind:
             return
         # Most of these are merely on their way.
@@ -100,3 +160,21 @@ class Sweep:
     def _tell(self, number: int, what: str) -> None:
         metrics.SWEEP_REPAIRS.labels(what).inc(number)
         log.info("sweep_repaired", what=what, number=number)
+
+
+def is_misplaced(connection: Connection, standings: Standings) -> bool:
+    """Whether a live socket listens elsewhere, or otherwise, than its user's memberships say."""
+    if connection.state is not State.LIVE:
+        return False
+    if len(connection.rooms) != len(standings):
+        return True
+    for room in connection.rooms:
+        standing = standings.get(room.conversation_id)
+        if standing is None or room.members.differs(*standing):
+            return True
+    return False
+
+
+def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

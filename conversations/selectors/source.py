@@ -18,9 +18,6 @@ _NO_MESSAGE = ", ".join(["NULL"] * len(MESSAGE_COLUMNS))
 class DatabaseLogSource:
     """The log as the hub, the sweep and a resume read it."""
 
-    def memberships(self, user_ids: Collection[int]) -> list[Membership]:
-        return [membership for membership, _ in _standings(user_ids)]
-
     def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
         return _standings(user_ids)
 
@@ -80,7 +77,7 @@ class DatabaseLogSource:
 def _standings(user_ids: Collection[int]) -> list[tuple[Membership, int]]:
     """Memberships with the heads of their conversations.
 
-    Whoever connects reads it twice. The ORM would spend several times as long on making the
+    Both are of one snapshot. Whoever connects reads it twice. The ORM would spend several times as long on making the
     statement as everything else takes.
     """
     users = ", ".join(["%s"] * len(user_ids)) or "NULL"

@@ -256,7 +256,7 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
         except TimeoutError:
             return
 
-    slow_source.between["memberships"] = carol_comes
+    slow_source.between["standings"] = carol_comes
     hub.users_changed({friends.alice.id: hub.feed_seqs[friends.alice.id] + 1})
     await phone.writer.until(lambda w: made and is_told_of(w, made[0]))
     async with asyncio.timeout(10):

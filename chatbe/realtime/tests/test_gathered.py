@@ -41,7 +41,7 @@ async def test_what_is_asked_while_a_read_is_on_its_way_is_read_together_afterwa
     table.hold.set()
     assert await first == ("a", 0)
     assert await asyncio.gather(*others) == [("a", 1), ("b", 1), ("b", 1), ("c", 1)]
-    assert table.reads == [{"a"}, {"a", "b", "c"}]
+    assert table.reads == [["a"], ["a", "b", "c"]]
 
 
 async def test_no_read_is_heavier_than_it_may_be():

@@ -48,12 +48,12 @@ async def test_a_hint_reaches_those_it_is_for_and_who_are_live():
 async def test_what_somebody_does_is_not_shown_to_those_who_have_blocked_them():
     hub = make_hub()
     sockets = [attached(hub, user_id) for user_id in (1, 2, 3)]
-    hub.note_blocks(2, frozenset({1}))
+    hub.note_blocks(2, frozenset({1}), 1)
     assert shown(hub, sockets, by=1) == [2]
     assert shown(hub, sockets, by=3) == [0, 1]
-    hub.note_blocks(2, frozenset())
+    hub.note_blocks(2, frozenset(), 2)
     assert shown(hub, sockets, by=1) == [1, 2]
-    hub.note_blocks(3, frozenset({1}))
+    hub.note_blocks(3, frozenset({1}), 1)
     hub.remove(sockets[2])
     assert not hub.blocks
 
