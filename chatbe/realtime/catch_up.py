@@ -54,21 +54,25 @@ class CatchUp:
 
         `standings` were read after the rooms began to hold back; each of these is in it.
         """
+        connection = self._connection
         unknown: list[Membership] = []
         replays: list[Room] = []
         for room in self.waiting():
-            membership, head = standings[room.conversation_id]
+            id = room.conversation_id
+            membership, head = standings[id]
             if room.head is None:
                 room.set_head(head)
                 self._hub.holes.reread(room)
-            cursor = cursors.get(room.conversation_id)
+            cursor = cursors.get(id)
             self._shown[room] = head
             if cursor is None:
                 unknown.append(membership)
             elif cursor > head:
-                self._push("reset", room)
+                connection.push(encode_frame("reset", conversation_id=str(id)))
             elif head - cursor > settings.REPLAY_MAX:
-                self._push("conversation.behind", room, head=head)
+                connection.push(
+                    encode_frame("conversation.behind", conversation_id=str(id), head=head)
+                )
             elif cursor < head:
                 self._shown[room] = cursor
                 replays.append(room)
@@ -157,10 +161,6 @@ class CatchUp:
         if sum(map(len, self._connection.outbox)) > QUEUED_BYTES:
             self._hub.flush_one(self._connection)
         await self._connection.writer.drained()
-
-    def _push(self, kind: str, room: Room, **fields: Any) -> None:
-        frame = encode_frame(kind, conversation_id=str(room.conversation_id), **fields)
-        self._connection.push(frame)
 
 
 async def in_time(connection: Connection, work: Coroutine[Any, Any, None]) -> None:

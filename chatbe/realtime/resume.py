@@ -47,7 +47,10 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
 
 async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
     # Register, so that from here on no event passes unseen ...
-    catching = _register(connection, await hub.looks.first.of(connection.user_id))
+    before = await hub.looks.first.of(connection.user_id)
+    if connection.state is not State.RESUMING:
+        return
+    catching = _register(connection, before)
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
@@ -59,6 +62,17 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     if not look.session_lives:
         connection.fail(SessionEnded())
         return
+    shorter = [
+        room
+        for id, (_, head) in look.standings.items()
+        if (room := hub.rooms.get(id)) is not None and head < heads.get(room, 0)
+    ]
+    if shorter:
+        # Their logs have moved back. All who listen start from there, this socket anew.
+        hub.detach_all(connection)
+        await hub.holes.fill(shorter)
+        await _resume(hub, connection, cursors)
+        return
     hub.users_disconnected({connection.user_id: look.disconnects})
     _check_feed(hub, connection, look, known_feed)
     for conversation_id in cursors.keys() - look.standings.keys():
@@ -66,9 +80,6 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     rooms = _decide(catching, look.standings)
     # One that was joined between the two looks was not registered: it is when the socket is live.
     connection.look_again |= len(rooms) < len(look.standings)
-    shorter = [room for room in rooms if look.standings[room.conversation_id][1] < heads[room]]
-    if shorter:
-        await hub.holes.fill(shorter)
     await catching.run(look.standings, cursors)
     if connection.state is State.RESUMING:
         connection.state = State.LIVE
