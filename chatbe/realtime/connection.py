@@ -121,6 +121,10 @@ class Connection:
         """Whether the socket is gone; look again after every wait."""
         return self.state is State.CLOSED
 
+    def is_resuming(self) -> bool:
+        """Whether the socket is still being brought up to date; look again after every wait."""
+        return self.state is State.RESUMING
+
     def takes_commands(self) -> bool:
         """Whether what the client sends now is obeyed."""
         return self.state is not State.CLOSED and not self.leaving

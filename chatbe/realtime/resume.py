@@ -36,7 +36,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
         async with asyncio.timeout(settings.SYNC_SECONDS) as deadline:
             await _resume(hub, connection, cursors)
     except BaseException:
-        if connection.state is State.RESUMING:
+        if connection.is_resuming():
             if deadline.expired():
                 stall(connection)
                 return
@@ -48,7 +48,7 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
 async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
     # Register, so that from here on no event passes unseen ...
     before = await hub.looks.first.of(connection.user_id)
-    if connection.state is not State.RESUMING:
+    if not connection.is_resuming():
         return
     catching = _register(connection, before)
     await hub.bus.settled()
@@ -57,7 +57,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     heads = {room: room.head or 0 for room in connection.rooms}
     known_feed = hub.feed_seqs.get(connection.user_id, 0)
     look = await hub.looks.second.of((connection.user_id, connection.session_id))
-    if connection.state is not State.RESUMING:
+    if not connection.is_resuming():
         return
     if not look.session_lives:
         connection.fail(SessionEnded())
@@ -81,7 +81,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     # One that was joined between the two looks was not registered: it is when the socket is live.
     connection.look_again |= len(rooms) < len(look.standings)
     await catching.run(look.standings, cursors)
-    if connection.state is State.RESUMING:
+    if connection.is_resuming():
         connection.state = State.LIVE
         connection.push(encode_frame("live"))
         hub.tell_feed(connection)
