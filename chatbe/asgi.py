@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
 
@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from chatbe.api.forwarded import as_the_client_sent_it
 from chatbe.compat import routing as compat_routing
 from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
@@ -97,4 +98,4 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await in_database_thread(ids.prepare)
     if belongs_in_server():
         start_worker()
-    await _router(scope, receive, send)
+    await _router(cast("Any", as_the_client_sent_it(scope)), receive, send)

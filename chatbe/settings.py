@@ -10,15 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.templatetags.static import static
 from django.urls import reverse
 
+from chatbe.core import data_dir
+from chatbe.core.environment import Environment
+from chatbe.core.hosts import normal_allowed_host, normal_origin
 from chatbe.core.secrets_file import read_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env(
+env = Environment(
     # --- the installation
     PRODUCTION=(bool, False),
     DATA_DIR=(str, str(BASE_DIR / "var")),
@@ -146,7 +148,9 @@ env = environ.Env(
 
 PRODUCTION = env("PRODUCTION")
 DEBUG = env("DEBUG")
-DATA_DIR = Path(env("DATA_DIR"))
+# A relative one is the same wherever a command is started from.
+DATA_DIR = BASE_DIR / Path(env("DATA_DIR")).expanduser()
+data_dir.prepare(DATA_DIR, database=None if env("DATABASE_URL") else DATA_DIR / "chat.sqlite3")
 
 # Without PRODUCTION missing secrets are made once and kept beside the data. With it
 # they stay unset, and the start-up check says so together with all else that is wrong.
@@ -168,19 +172,21 @@ if SIGNING_KEYS_FILE is not None:
 if not PRODUCTION:
     CONTENT_HASH_KEY = CONTENT_HASH_KEY or read_or_create(DATA_DIR, "content_hash_key")
 
-ALLOWED_HOSTS: list[str] = env("ALLOWED_HOSTS") or (
+ALLOWED_HOSTS: list[str] = [normal_allowed_host(host) for host in env("ALLOWED_HOSTS")] or (
     [] if PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
 )
-CSRF_TRUSTED_ORIGINS: list[str] = env("CSRF_TRUSTED_ORIGINS")
-CORS_ALLOWED_ORIGINS: list[str] = env("CORS_ALLOWED_ORIGINS")
+# What is no origin stays as it is, for the start-up check to name.
+CSRF_TRUSTED_ORIGINS: list[str] = [normal_origin(o) or o for o in env("CSRF_TRUSTED_ORIGINS")]
+CORS_ALLOWED_ORIGINS: list[str] = [normal_origin(o) or o for o in env("CORS_ALLOWED_ORIGINS")]
 TRUSTED_PROXIES: list[str] = env("TRUSTED_PROXIES")
 ADMIN_PATH = env("ADMIN_PATH").strip("/") + "/"
 ADMIN_SECOND_FACTOR = env("ADMIN_SECOND_FACTOR") or ("required" if PRODUCTION else "optional")
 OTP_TOTP_ISSUER = "Chat admin"
 
 INSTALLED_APPS = [
-    # Its `runserver`. Whatever else starts does so a sixth faster without Twisted.
-    *(["daphne"] if "runserver" in sys.argv else []),
+    # Daphne's `runserver`, and ours around it. Whatever else starts does so a sixth faster
+    # without Twisted.
+    *(["chatbe.operations.development", "daphne"] if "runserver" in sys.argv else []),
     "unfold.apps.BasicAppConfig",
     "chatbe.operations.apps.AdminConfig",
     "django.contrib.auth",
@@ -220,7 +226,7 @@ MIDDLEWARE = [
     "chatbe.api.throttles.AddressLimitMiddleware",
     "chatbe.api.crowding.CrowdingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "chatbe.operations.hosts.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -446,6 +452,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["chatbe.api.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "chatbe.api.negotiation.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["chatbe.api.throttles.UserThrottle"],
     "EXCEPTION_HANDLER": "chatbe.api.errors.exception_handler",
@@ -512,12 +519,11 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 # --- language, time, files ------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env("TIME_ZONE")
+TIME_ZONE = env.time_zone("TIME_ZONE")
 USE_I18N = True
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # The server hands out files straight from the apps: nothing to collect before a start.
 WHITENOISE_USE_FINDERS = True
@@ -549,7 +555,9 @@ UNFOLD = {
 
 METRICS_TOKEN = env("METRICS_TOKEN")
 METRICS_ADDRESSES: list[str] = env("METRICS_ADDRESSES")
-LOG_LEVEL = env("LOG_LEVEL")
-LOG_FORMAT = env("LOG_FORMAT") or ("json" if PRODUCTION else "console")
+LOG_LEVEL = env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_FORMAT = env.one_of("LOG_FORMAT", ("json", "console", "")) or (
+    "json" if PRODUCTION else "console"
+)
 # chatbe.operations configures structlog when the apps are ready.
 LOGGING_CONFIG = None

@@ -48,6 +48,13 @@ def client_address(peer: str | None, forwarded: Iterable[str]) -> str | None:
     return str(address)
 
 
+def is_trusted_peer(scope: Mapping[str, Any]) -> bool:
+    """Whether the other end of an ASGI connection is one of TRUSTED_PROXIES."""
+    client = scope.get("client")
+    address = _parse(client[0] if client else "")
+    return address is not None and _is_trusted(address)
+
+
 def address_key(address: str | None) -> str:
     """What a limit per address counts under: the address, or the /64 that one IPv6 user has."""
     return _network(address, ipv4_bits=32)

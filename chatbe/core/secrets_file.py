@@ -9,6 +9,8 @@ import os
 import secrets
 from pathlib import Path
 
+from chatbe.core.data_dir import explained
+
 
 def read_or_create(directory: Path, name: str) -> str:
     """Return the secret stored in `directory/name`, making it first if need be.
@@ -17,15 +19,16 @@ def read_or_create(directory: Path, name: str) -> str:
     linked into place, so that exactly one value wins and nobody reads half of it.
     """
     path = directory / name
-    if not path.exists():
-        draft = _draft(path, secrets.token_urlsafe(64))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
+    with explained(directory):
+        if not path.exists():
+            draft = _draft(path, secrets.token_urlsafe(64))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text(encoding="ascii").strip()
 
 
 def replace(path: Path, secret: str) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import logging
 import logging.config
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -23,6 +24,10 @@ from chatbe.api.later import when_answered
 
 log = structlog.get_logger("chatbe.requests")
 
+# Control characters, separators of lines, what turns the direction of a line, half characters.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROLS_BUT_LINES = re.compile(_CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
+_OF_SEVERAL_LINES = frozenset({"exception", "places"})
 _QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 
 
@@ -56,7 +61,7 @@ def configure_logging() -> None:
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
-                        escape_line_breaks,
+                        escape_controls,
                         renderer,
                     ],
                 }
@@ -82,14 +87,22 @@ def configure_logging() -> None:
     )
 
 
-def escape_line_breaks(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Nobody writes log lines by sending a line break in a path or a header."""
+def escape_controls(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """What people send neither makes lines of its own nor commands a terminal.
+
+    Tracebacks keep their lines.
+    """
     return {
-        key: value.replace("\r", "\\r").replace("\n", "\\n")
-        if isinstance(value, str) and key not in ("exception", "places")
+        _escaped(key): _escaped(value, lines=key in _OF_SEVERAL_LINES)
+        if isinstance(value, str)
         else value
         for key, value in event.items()
     }
+
+
+def _escaped(text: str, *, lines: bool = False) -> str:
+    found = _CONTROLS_BUT_LINES if lines else _CONTROLS
+    return found.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def address_hash(address: str | None) -> str:

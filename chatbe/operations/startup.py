@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatbe.core.buckets import rule_problems
+from chatbe.core.hosts import normal_origin
 from chatbe.operations.admission import (
     OTHERS_WITH_CONNECTIONS,
     REQUEST_PLACES_MIN,
@@ -28,6 +29,7 @@ KEY_MIN_BYTES = 32
 HASH_MIN_KIB = 19_456
 CONTACT_POLICIES = ("mutual", "request")
 
+_ORIGINS = ("CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS")
 _DURABLE = ("on", "remote_apply", "remote_write", "local")
 
 
@@ -56,11 +58,7 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "ADMIN_SECOND_FACTOR must be required or optional."
     yield from rule_problems()
     yield from _chatbot_problems()
-    for entry in settings.METRICS_ADDRESSES:
-        try:
-            ip_network(entry.strip(), strict=False)
-        except ValueError:
-            yield f"METRICS_ADDRESSES: {entry} is neither an address nor a network."
+    yield from _network_problems()
     if workers > 1 and connection.vendor == "sqlite":
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:
@@ -72,6 +70,19 @@ def _shape_problems(workers: int) -> Iterator[str]:
             f" LOG_LANES and {OTHERS_WITH_CONNECTIONS} others have a connection of their own,"
             " and requests need some too."
         )
+
+
+def _network_problems() -> Iterator[str]:
+    for name in ("METRICS_ADDRESSES", "TRUSTED_PROXIES"):
+        for entry in getattr(settings, name):
+            try:
+                ip_network(entry.strip(), strict=False)
+            except ValueError:
+                yield f"{name}: {entry} is neither an address nor a network."
+    for name in _ORIGINS:
+        for origin in getattr(settings, name):
+            if "*" not in origin and normal_origin(origin) != origin:
+                yield f"{name}: {origin} is no origin: scheme://host, with a port where it needs one."
 
 
 def _number_problems() -> Iterator[str]:
@@ -130,11 +141,11 @@ def _exposure_problems() -> Iterator[str]:
 
 
 def _origin_problems() -> Iterator[str]:
-    for name in ("CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS"):
+    for name in _ORIGINS:
         for origin in getattr(settings, name):
             if "*" in origin:
                 yield f"{name} holds a wildcard: name the origins."
-            elif not origin.startswith("https://"):
+            elif origin.startswith("http://"):
                 yield f"{name}: {origin} is not https."
 
 
@@ -163,9 +174,16 @@ def _database_problems(workers: int) -> Iterator[str]:
         ):
             yield "The database is not up to date: run `manage.py migrate`."
     except DatabaseError as error:
-        yield f"The database cannot be reached ({type(error).__name__})."
+        yield f"The database cannot be reached ({type(error).__name__}).{_about_file(error)}"
     finally:
         connection.close()
+
+
+def _about_file(error: DatabaseError) -> str:
+    """What SQLite says of its file; it holds no secret, unlike what PostgreSQL says."""
+    if connection.vendor != "sqlite":
+        return ""
+    return f" {settings.DATABASES['default']['NAME']}: {error}."
 
 
 def _postgres_problems(cursor: Any, workers: int) -> Iterator[str]:

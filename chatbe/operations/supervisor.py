@@ -36,9 +36,9 @@ _spawn = multiprocessing.get_context("spawn")
 class Supervisor:
     """Runs `config.workers` processes until a signal comes."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, listeners: list[socket.socket]) -> None:
         self._config = config
-        self._listener = config.bind_socket()
+        self._listeners = listeners
         self._signals = 0
         # Each with the time it was started at.
         self._workers: list[tuple[multiprocessing.process.BaseProcess, float]] = []
@@ -65,7 +65,7 @@ class Supervisor:
 
     def _start(self) -> tuple[multiprocessing.process.BaseProcess, float]:
         worker = _spawn.Process(
-            target=_work, args=(self._config, self._listener, self._lifeline), name="worker"
+            target=_work, args=(self._config, self._listeners, self._lifeline), name="worker"
         )
         worker.start()
         return worker, time.monotonic()
@@ -97,11 +97,11 @@ class Supervisor:
         return max(map(abs, (code or 0 for code in codes - {-signal.SIGTERM})), default=0)
 
 
-def _work(config: uvicorn.Config, listener: socket.socket, lifeline: Connection) -> None:
+def _work(config: uvicorn.Config, listeners: list[socket.socket], lifeline: Connection) -> None:
     # Ctrl-C in the terminal is for the supervisor, which tells us.
     os.setpgrp()
     threading.Thread(target=_stop_with, args=(lifeline,), daemon=True).start()
-    ChatServer(config).run(sockets=[listener])
+    ChatServer(config).run(sockets=listeners)
 
 
 def _stop_with(lifeline: Connection) -> None:

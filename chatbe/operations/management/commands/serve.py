@@ -1,5 +1,6 @@
 """`manage.py serve`: the chat server, on uvicorn."""
 
+import socket
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -8,6 +9,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from chatbe.operations.listening import CannotListen, exposure, listen_on, url_of
 from chatbe.operations.metrics import metrics_directory
 from chatbe.operations.server import REQUEST_SECONDS, ChatServer
 from chatbe.operations.sole_process import DatabaseTaken, sole_process
@@ -33,15 +35,20 @@ class Command(BaseCommand):
             lines = "\n".join(f"  - {problem}" for problem in problems)
             raise CommandError(f"Not started. {len(problems)} problem(s) to mend first:\n{lines}")
         try:
+            listeners = listen_on(options["host"], options["port"])
             with sole_process(), metrics_directory(options["workers"]):
-                self._serve(options)
+                self._serve(options, listeners)
+        except CannotListen as error:
+            raise CommandError(f"Not started. {error}") from None
         except DatabaseTaken:
             raise CommandError(
                 "Not started. Another server uses this SQLite database; several need PostgreSQL."
             ) from None
 
-    def _serve(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"Serving on http://{options['host']}:{options['port']}/")
+    def _serve(self, options: dict[str, Any], listeners: list[socket.socket]) -> None:
+        if not settings.PRODUCTION and (warning := exposure(options["host"])):
+            self.stderr.write(warning, self.style.WARNING)
+        self.stdout.write(f"Serving on {url_of(options['host'], listeners[0])}")
         self.stdout.flush()
         config = uvicorn.Config(
             "chatbe.asgi:application",
@@ -67,6 +74,6 @@ class Command(BaseCommand):
             backlog=4096,
         )
         if config.workers == 1:
-            ChatServer(config).run()
+            ChatServer(config).run(listeners)
         else:
-            sys.exit(Supervisor(config).run())
+            sys.exit(Supervisor(config, listeners).run())
