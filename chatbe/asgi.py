@@ -46,6 +46,7 @@ DATABASE_RETRY_SECONDS = 0.5
 _sockets: Any = [*routing.websocket_routes]
 if settings.COMPAT_ENABLED:
     _sockets += compat_routing.websocket_routes
+_sockets += [routing.elsewhere]
 _router = ProtocolTypeRouter(
     {"http": HealthFirst(ThreadedHandler()), "websocket": URLRouter(_sockets)}
 )

@@ -123,7 +123,9 @@ env = Environment(
     COMMANDS_PER_SOCKET=(str, "200+20/second"),
     COMMANDS_REFUSED_PER_SOCKET=(str, "1000+10/second"),
     COMMANDS_PER_USER=(str, "400+30/second"),
+    FRAMES_PER_SOCKET=(str, "1000+50/second"),
     MESSAGES_PER_CONVERSATION=(str, "200+50/second"),
+    SOCKET_UNREAD_BYTES=(int, 256 * 1024),
     SOCKET_STALL_BYTES=(int, 1024 * 1024),
     SOCKET_STALL_SECONDS=(float, 10.0),
     PRESENCE_LEASE_SECONDS=(float, 60.0),
@@ -134,6 +136,14 @@ env = Environment(
     REST_WRITES_PER_USER=(str, "200+10/second"),
     REST_READS_PER_ADDRESS=(str, "6000+300/second"),
     REST_WRITES_PER_ADDRESS=(str, "2000+100/second"),
+    # --- HTTP
+    HTTP_HEAD_BYTES=(int, 32 * 1024),
+    HTTP_BODY_BYTES=(int, 256 * 1024),
+    HTTP_BODY_SECONDS=(float, 30.0),
+    HTTP_ANSWER_SECONDS=(float, 20.0),
+    HTTP_CONNECTIONS_MAX=(int, 10_000),
+    HTTP_BODIES_BYTES=(int, 32 * 1024 * 1024),
+    HTTP_ANSWERS_BYTES=(int, 64 * 1024 * 1024),
     # --- the old interface
     COMPAT_ENABLED=(bool, True),
     COMPAT_TICKET_SECONDS=(int, 120),
@@ -433,7 +443,9 @@ HELLOS_PER_ADDRESS = env("HELLOS_PER_ADDRESS")
 COMMANDS_PER_SOCKET = env("COMMANDS_PER_SOCKET")
 COMMANDS_REFUSED_PER_SOCKET = env("COMMANDS_REFUSED_PER_SOCKET")
 COMMANDS_PER_USER = env("COMMANDS_PER_USER")
+FRAMES_PER_SOCKET = env("FRAMES_PER_SOCKET")
 MESSAGES_PER_CONVERSATION = env("MESSAGES_PER_CONVERSATION")
+SOCKET_UNREAD_BYTES = env("SOCKET_UNREAD_BYTES")
 SOCKET_STALL_BYTES = env("SOCKET_STALL_BYTES")
 SOCKET_STALL_SECONDS = env("SOCKET_STALL_SECONDS")
 PRESENCE_LEASE_SECONDS = env("PRESENCE_LEASE_SECONDS")
@@ -476,6 +488,17 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {"Audience": "accounts.models.Audience"},
     "OAS_VERSION": "3.1.0",
 }
+
+# --- HTTP -------------------------------------------------------------------------
+
+HTTP_HEAD_BYTES = env("HTTP_HEAD_BYTES")
+# Whatever may be said over a socket may be said over REST as well.
+HTTP_BODY_BYTES = max(env("HTTP_BODY_BYTES"), FRAME_BYTES)
+HTTP_BODY_SECONDS = env("HTTP_BODY_SECONDS")
+HTTP_ANSWER_SECONDS = env("HTTP_ANSWER_SECONDS")
+HTTP_CONNECTIONS_MAX = env("HTTP_CONNECTIONS_MAX")
+HTTP_BODIES_BYTES = env("HTTP_BODIES_BYTES")
+HTTP_ANSWERS_BYTES = env("HTTP_ANSWERS_BYTES")
 
 # --- the old interface --------------------------------------------------------------
 

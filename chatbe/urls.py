@@ -4,8 +4,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView, TemplateView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from chatbe.api.schema_view import SchemaView
 from chatbe.gateway.views import asyncapi, socket_docs
 from chatbe.operations.health import healthz, readyz
 from chatbe.operations.metrics import metrics_page
@@ -16,7 +17,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics_page, name="metrics"),
     path(settings.ADMIN_PATH, admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/asyncapi.json", asyncapi, name="asyncapi"),
     path("api/socket-docs/", socket_docs, name="socket-docs"),

@@ -56,6 +56,7 @@ from chatbe.gateway.admission import (
     hello_address,
     refuse_handshake,
 )
+from chatbe.gateway.consumer import CUT_OFF
 from chatbe.gateway.pace import Pace
 from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter, Transport
 from chatbe.realtime.resume import resume
@@ -99,6 +100,7 @@ class OldConsumer(AsyncConsumer):
         self._writer = OldWriter(inner, Interpreter(user.id, user.username, places, recipients))
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._frame_bytes: int = settings.FRAME_BYTES
+        self._unread_bytes: int = settings.SOCKET_UNREAD_BYTES
         self._pace = Pace()
         self._pace.belongs_to(user.id)
         metrics.SOCKETS.inc()
@@ -108,7 +110,7 @@ class OldConsumer(AsyncConsumer):
             self._speaker = Speaker(self._connection, recipients)
             beginning = asyncio.create_task(self._begin())
             if direct is not None:
-                direct.read_with(self._take)
+                direct.read_with(self._take, CUT_OFF * self._frame_bytes)
             while (event := await receive())["type"] == "websocket.receive":
                 waiting = self._take(event.get("text"))
                 if waiting is not None:
@@ -137,6 +139,8 @@ class OldConsumer(AsyncConsumer):
         """Answer one frame. What is returned must be waited for before the next one is taken."""
         if not self._connection.takes_commands():
             return None
+        if self._writer.buffered() > self._unread_bytes:
+            return self._take_later(text)
         try:
             command = self._decode(text)
             if self._connection.unanswered >= self._unanswered_max:
@@ -149,6 +153,13 @@ class OldConsumer(AsyncConsumer):
             return self._wait_for(command, answering)
         metrics.COMMANDS.count(_KINDS[type(command)], "taken")
         return None
+
+    async def _take_later(self, text: str | bytes | None) -> None:
+        """Answer a frame when the client has taken what it was sent before."""
+        await self._writer.drained()
+        waiting = self._take(text)
+        if waiting is not None:
+            await waiting
 
     def _obey(self, command: OldCommand) -> Awaitable[None] | None:
         return self._speaker.obey(command, partial(self._refuse, _KINDS[type(command)]))

@@ -30,6 +30,7 @@ RULE_SETTINGS = (
     "COMMANDS_PER_SOCKET",
     "COMMANDS_PER_USER",
     "COMMANDS_REFUSED_PER_SOCKET",
+    "FRAMES_PER_SOCKET",
     "MESSAGES_PER_CONVERSATION",
     "REST_READS_PER_USER",
     "REST_WRITES_PER_USER",
@@ -38,7 +39,7 @@ RULE_SETTINGS = (
 )
 
 # A socket is on one process only: nobody else counts for it.
-_OF_ONE_PROCESS = ("COMMANDS_PER_SOCKET", "COMMANDS_REFUSED_PER_SOCKET")
+_OF_ONE_PROCESS = ("COMMANDS_PER_SOCKET", "COMMANDS_REFUSED_PER_SOCKET", "FRAMES_PER_SOCKET")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _RULE = re.compile(r"(?:(?P<burst>\d+)\+)?(?P<count>\d+)/(?P<unit>second|minute|hour)")
 # Sums of intervals are not exact: the last of a burst must not fail for a picosecond.

@@ -108,6 +108,12 @@ LOGINS_FAILED = Counter(
     ["code"],
 )
 LIMITS_HIT = Counter("chat_limits_hit_total", "Refusals by a limit, by its name.", ["limit"])
+HTTP_DROPPED = Counter(
+    "chat_http_dropped_total",
+    "Requests that were answered or cut off before they were any, by why: the status of the"
+    " answer, what did not come or was not taken in time, or what there was too much of in all.",
+    ["reason"],
+)
 LIMITS_SHARED = Gauge(
     "chat_limits_shared",
     "1 while limits are counted together with the other processes, 0 while Redis is away.",

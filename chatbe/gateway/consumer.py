@@ -36,13 +36,17 @@ from chatbe.gateway.admission import (
 from chatbe.gateway.dispatch import COMMAND_TYPES, COMMANDS, Refused, decode_command
 from chatbe.gateway.hello import Greeted, Hello, Ping, Sync, greet, ping, sync
 from chatbe.gateway.pace import Pace
-from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter
+from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectProtocol, DirectWriter
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command
 from chatbe.realtime.runtime import runtime
 
 log = structlog.get_logger(__name__)
+
+# A frame longer than allowed is answered with an error; one longer than this many times the
+# limit is not even read to its end.
+CUT_OFF = 2
 
 _NAMES = {kind: str(kind.__struct_config__.tag) for kind in COMMAND_TYPES}
 
@@ -67,15 +71,16 @@ class ChatConsumer(AsyncConsumer):
         hub = runtime().hub
         await send({"type": "websocket.accept"})
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
+        self._unread_bytes: int = settings.SOCKET_UNREAD_BYTES
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._pace = Pace()
         self._address = hello_address(scope)
-        direct = scope.get("extensions", {}).get(DIRECT_EXTENSION)
-        if direct is None:
+        self._direct: DirectProtocol | None = scope.get("extensions", {}).get(DIRECT_EXTENSION)
+        if self._direct is None:
             self._writer: FrameWriter = AsgiWriter(send)
         else:
-            self._writer = DirectWriter(direct, send)
-            direct.read_with(self._take)
+            self._writer = DirectWriter(self._direct, send)
+            self._direct.read_with(self._take, CUT_OFF * self._frame_bytes)
         hub.ungreeted.add(self._turn_away)
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
@@ -88,6 +93,7 @@ class ChatConsumer(AsyncConsumer):
                     await waiting
         finally:
             self._ended = True
+            self._direct = None
             metrics.SOCKETS.dec()
             deadline.cancel()
             hub.ungreeted.discard(self._turn_away)
@@ -115,6 +121,8 @@ class ChatConsumer(AsyncConsumer):
         if self._is_closed():
             # Sent before our close reached the client: nobody obeys it any more.
             return None
+        if self._writer.buffered() > self._unread_bytes:
+            return self._take_later(text)
         try:
             command = self._decode(text)
         except Refused as refused:
@@ -133,6 +141,16 @@ class ChatConsumer(AsyncConsumer):
             return self._wait_for(command, answering)
         metrics.COMMANDS.count(_NAMES[type(command)], "taken")
         return None
+
+    async def _take_later(self, text: str | bytes | None) -> None:
+        """Answer a frame when the client has taken what it was answered before.
+
+        One that takes nothing is cut off in the end (`realtime/slow.py`, or by its pings).
+        """
+        await self._writer.drained()
+        waiting = self._take(text)
+        if waiting is not None:
+            await waiting
 
     async def _wait_for(self, command: Command, answering: Awaitable[None]) -> None:
         try:
@@ -180,6 +198,8 @@ class ChatConsumer(AsyncConsumer):
             self._greeting = False
         runtime().hub.ungreeted.discard(self._turn_away)
         self._frame_bytes = settings.FRAME_BYTES
+        if self._direct is not None:
+            self._direct.allow_frames_of(CUT_OFF * self._frame_bytes)
         self._pace.belongs_to(self._greeted.connection.user_id)
         metrics.HELLOS.labels(command.kind, "welcome").inc()
         if self._ended:

@@ -10,22 +10,28 @@ whose answer comes from the event loop's writers waits there for that, too
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import IO, Any, cast
 
+from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.db import close_old_connections
 from django.http import HttpResponseBase
 from django.urls import set_script_prefix
 
 from chatbe.api.crowding import REFUSAL
+from chatbe.api.errors import error_response
 from chatbe.api.later import Later, allow_later
 from chatbe.core.aside import current_place
-from chatbe.core.errors import Unavailable
+from chatbe.core.errors import TooLarge, Unavailable
 from chatbe.operations.admission import Admission, RequestPlace
+from chatbe.operations.http_budget import Budgets
+from chatbe.operations.http_protocol import DROP_EXTENSION
+from chatbe.realtime.runtime import runtime
 
 # A thread is made when no other is free. Beside those in places there are some that have
 # stepped aside and some that only say that there is none.
@@ -36,8 +42,22 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
+class Utf8Request(ASGIRequest):
+    """A request in UTF-8, whatever its client says: nobody sends us anything else.
+
+    Django would decode its address and its forms with any codec of Python's that the client
+    names, also with those that decode no text and raise.
+    """
+
+    def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
+        super()._set_content_type_params(meta)  # type: ignore[misc]
+        self._encoding = None
+
+
 class ThreadedHandler(ASGIHandler):
     """Serves HTTP; views must be synchronous."""
+
+    request_class = Utf8Request
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,6 +73,9 @@ class ThreadedHandler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
+        except TooLarge as error:
+            await self.send_response(error_response(error), send)
+            return
         loop = asyncio.get_running_loop()
         place: RequestPlace | None = None
         try:
@@ -67,10 +90,45 @@ class ThreadedHandler(ASGIHandler):
         if isinstance(response, Later):
             await response.answer()
         try:
-            await self.send_response(response, send)
+            await self._send_taken(response, scope, send)
         finally:
             if response.streaming:
                 await loop.run_in_executor(self._threads, response.close)
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """The whole body, in memory. TooLarge beyond HTTP_BODY_BYTES, RequestAborted."""
+        body = BytesIO()
+        while (message := await receive())["type"] == "http.request":
+            if body.tell() + len(message.get("body", b"")) > settings.HTTP_BODY_BYTES:
+                raise TooLarge
+            body.write(message.get("body", b""))
+            if not message.get("more_body", False):
+                body.seek(0)
+                return body
+        raise RequestAborted
+
+    async def _send_taken(self, response: HttpResponseBase, scope: Scope, send: Send) -> None:
+        """Send an answer; what it holds counts until the client has taken it."""
+        if response.streaming and not response.is_async:  # type: ignore[attr-defined]
+            pieces = iter(cast("Any", response).streaming_content)
+            cast("Any", response).streaming_content = self._in_threads(pieces)
+        drop = scope.get("extensions", {}).get(DROP_EXTENSION)
+        if drop is None:
+            await self.send_response(response, send)
+            return
+        answers, holder = runtime().part(Budgets).answers, object()
+        # What is streamed is read a piece at a time, as the client takes it.
+        answers.take(holder, 0 if response.streaming else len(cast("Any", response).content), drop)
+        try:
+            await self.send_response(response, send)
+        finally:
+            answers.give_back(holder)
+
+    async def _in_threads(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces, one when the one before was taken; Django would read them all at once."""
+        loop = asyncio.get_running_loop()
+        while (piece := await loop.run_in_executor(self._threads, next, pieces, None)) is not None:
+            yield piece
 
     def _respond(
         self, scope: Scope, body: IO[bytes], place: RequestPlace | None

@@ -1,60 +1,72 @@
-"""uvicorn's HTTP protocol with a doorway, and with a deadline for asking.
+"""uvicorn's HTTP protocol with a doorway, and with a bound and a deadline for everything.
 
-A WebSocket handshake is a request as well. When thousands come back at once, their
-requests would all be read in one turn of the event loop, and everybody who is in would
-wait for that: so they are read a few a turn.
+uvicorn reads whatever comes for as long as it comes, and keeps an answer for as long as
+nobody takes it: before anybody is known, that is an invitation. Here a head and a body
+have a size and are due in time, a client that does not take its answer is cut off, and
+what all connections hold together is bounded as well (`http_budget`).
 
-Without a deadline a connection that never says anything, or says it a byte at a time,
-would stay open for ever.
+What is no HTTP, or asks for what we do not speak, is the client's affair: it gets its
+answer, a metric counts it, and no line is logged.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
+from typing import Any
 
+import httptools
+import msgspec
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from chatbe.realtime.runtime import Runtime, runtime
+from chatbe.core import metrics
+from chatbe.core.errors import ChatError, InvalidInput, MethodNotAllowed, TooLarge
+from chatbe.operations.doorway import Doorway
+from chatbe.operations.http_budget import Budgets
+from chatbe.realtime.runtime import runtime
 
-# New connections whose first request is read in one turn of the event loop.
-TURN = 4
-
-
-class Doorway:
-    """The new connections of a process, in the order in which they spoke."""
-
-    def __init__(self, home: Runtime) -> None:
-        self._loop = home.loop
-        self._waiting: deque[Callable[[], None]] = deque()
-
-    def enter(self, come_in: Callable[[], None]) -> None:
-        """Call this when it is its turn."""
-        if not self._waiting:
-            self._loop.call_soon(self._let_in)
-        self._waiting.append(come_in)
-
-    def _let_in(self) -> None:
-        for _ in range(min(TURN, len(self._waiting))):
-            self._waiting.popleft()()
-        if self._waiting:
-            self._loop.call_soon(self._let_in)
+# More header lines than any browser or proxy sends; each costs more than its bytes.
+HEADERS_MAX = 100
+# Requests that come before the answer to the first. Nobody's browser does that any more.
+PIPELINED_MAX = 16
+# How long somebody we refused may go on sending, so that the refusal reaches them.
+LINGER_SECONDS = 2.0
+HEAD_TOO_LONG = "The head of this request is too long."
+# Where the application finds how to drop a connection whose answer nobody takes.
+DROP_EXTENSION = "chatbe.drop"
 
 
 class ChatHttpProtocol(HttpToolsProtocol):
     """One connection until it becomes a socket; a request's head is due in HELLO_SECONDS."""
 
+    # Runs while a head or a body is due.
     _deadline: asyncio.TimerHandle | None = None
+    # Runs while the client should take what was written.
+    _taking: asyncio.TimerHandle | None = None
     _is_in = False
+    # Of the request that is being read: which part, and whether the application knows of it.
+    _in_head = True
+    _in_body = _is_asked = False
+    _refused = False
+    # An upgrade to something we do not speak: the request is read again without it.
+    _without_upgrade = b""
+    _head_bytes = _body_bytes = _answers = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect_head()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._came()
+        self._taken()
+        self._unset_keepalive_if_required()
+
+    # --- reading ---------------------------------------------------------------------------
+
     def data_received(self, data: bytes) -> None:
         if self._is_in:
-            super().data_received(data)
+            self._read(data)
             return
         # Nothing more is read before its turn.
         self.transport.pause_reading()
@@ -64,31 +76,217 @@ class ChatHttpProtocol(HttpToolsProtocol):
         self._is_in = True
         if not self.transport.is_closing():
             self.transport.resume_reading()
-            super().data_received(data)
+            self._read(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._head_came()
+    def _read(self, data: bytes) -> None:
+        while data and not self._refused:
+            if self._in_head:
+                # A line of a head is told of when it is whole, which may be never.
+                self._head_bytes += len(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._upgrade(data[upgrade.args[0] :])
+                continue
+            except httptools.HttpParserError:
+                self._refuse(InvalidInput("This is no HTTP request."))
+            if self._in_head and self._head_bytes > settings.HTTP_HEAD_BYTES:
+                self._refuse(TooLarge(HEAD_TOO_LONG), 431)
+            if self._in_body and self._deadline is None:
+                self._deadline = self.loop.call_later(settings.HTTP_BODY_SECONDS, self._late)
+            return
+
+    def _upgrade(self, rest: bytes) -> bytes:
+        """Become a socket, or go on without; what is to be read next."""
+        if self._should_upgrade():
+            if self._is_answering() or self.transport.get_write_buffer_size():
+                # Its answer and the socket's frames would mix.
+                self._drop("mixed")
+            elif not self._refused:
+                self.handle_websocket_upgrade()
+            return b""
+        again, self._without_upgrade = self._without_upgrade, b""
+        self.parser = httptools.HttpRequestParser(self)
+        return again + rest
 
     def on_message_begin(self) -> None:
+        self._unset_keepalive_if_required()
+        self._in_head, self._is_asked = True, False
+        self._head_bytes = self._body_bytes = 0
         self._expect_head()
         super().on_message_begin()
+        extensions: Any = {DROP_EXTENSION: self.transport.abort}
+        self.scope["extensions"] = extensions
+
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What follows a body in pieces is no header: proxies that mend headers do not see it.
+        if self._in_head and len(self.headers) <= HEADERS_MAX:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head_came()
-        super().on_headers_complete()
+        self._in_head = False
+        self._came()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > settings.HTTP_HEAD_BYTES or len(self.headers) > HEADERS_MAX:
+            self._refuse(TooLarge(HEAD_TOO_LONG), 431)
+        elif self.parser.should_upgrade() and not self._should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._refuse(MethodNotAllowed())
+            else:
+                self._without_upgrade = self._head_without_upgrade()
+        elif len(self.pipeline) >= PIPELINED_MAX:
+            self._drop("pipelined")
+        elif self._announced() > settings.HTTP_BODY_BYTES:
+            self._refuse(TooLarge())
+        else:
+            super().on_headers_complete()
+            self._in_body = self._is_asked = True
+
+    def on_body(self, body: bytes) -> None:
+        if self._refused:
+            return
+        self._body_bytes += len(body)
+        if self._body_bytes > settings.HTTP_BODY_BYTES:
+            self._refuse(TooLarge())
+            return
+        runtime().part(Budgets).bodies.take(self, len(body), self.transport.abort)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._refused or self._without_upgrade:
+            return
+        self._in_body = False
+        self._came()
+        super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
+        self._taken()
         super().handle_websocket_upgrade()
         # It refers back to this protocol, which nobody else does from here on: without this
         # each handshake would be there until the next full collection.
         self.parser = None  # type: ignore[assignment]
 
+    def _announced(self) -> int:
+        """The length the client says its body has; what is no number is refused by the parser."""
+        return max(
+            (int(v) for n, v in self.headers if n == b"content-length" and v.isdigit()), default=0
+        )
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head again, for a client that offers to speak something else and need not."""
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        for name, value in self.headers:
+            kept = value
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                kept = b", ".join(
+                    t for t in tokens if t.lower() not in (b"upgrade", b"http2-settings")
+                )
+            if name not in (b"upgrade", b"http2-settings") and kept:
+                lines.append(b"%b: %b" % (name, kept))
+        return b"\r\n".join([*lines, b"", b""])
+
+    # --- answering -------------------------------------------------------------------------
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._answers += 1
+        if self.transport.get_write_buffer_size():
+            self._expect_taking()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_taking()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._expect_taking()
+
+    def _expect_taking(self) -> None:
+        """Have the client take what was written in time, or lose it."""
+        if self._taking is None:
+            self._taking = self.loop.call_later(
+                settings.HTTP_ANSWER_SECONDS, self._not_taken, self._answers
+            )
+
+    def _not_taken(self, answers: int) -> None:
+        self._taking = None
+        if not self.transport.get_write_buffer_size():
+            return
+        if answers == self._answers or self.flow.write_paused:
+            self._drop("answer_timeout")
+        else:
+            # What lies there now belongs to a later answer.
+            self._expect_taking()
+
+    def _taken(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    # --- refusing --------------------------------------------------------------------------
+
+    def _refuse(self, error: ChatError, status: int | None = None) -> None:
+        """Answer what is no request of ours, and read nothing more."""
+        self._refused, self._in_body = True, False
+        self._came()
+        status = status or error.status
+        metrics.HTTP_DROPPED.labels(str(status)).inc()
+        mine = self._is_asked and not self.pipeline and not self.cycle.response_started
+        if self._is_answering() and not mine:
+            # An answer to an earlier request is under way: this one would stand in for it.
+            self.transport.abort()
+            return
+        if self.cycle is not None:
+            # Whatever the application makes of the request, nobody reads it.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        body = msgspec.json.encode(error.body())
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b"
+            % (status, HTTPStatus(status).phrase.encode(), len(body), body)
+        )
+        # Closed at once, what the client still sends would take the answer away from it.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
+
+    def _drop(self, reason: str) -> None:
+        self._refused = True
+        metrics.HTTP_DROPPED.labels(reason).inc()
+        self.transport.abort()
+
+    # --- deadlines -------------------------------------------------------------------------
+
     def _expect_head(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(settings.HELLO_SECONDS, self.transport.abort)
+            self._deadline = self.loop.call_later(
+                settings.HELLO_SECONDS, self._drop, "head_timeout"
+            )
+            runtime().part(Budgets).connections.take(self, 1, self.transport.abort)
 
-    def _head_came(self) -> None:
+    def _late(self) -> None:
+        self._deadline = None
+        self._refuse(InvalidInput("The body of this request did not come in time."), 408)
+
+    def _came(self) -> None:
+        """What was due is there, or nobody waits for it any more."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+        budgets = runtime().part(Budgets)
+        budgets.connections.give_back(self)
+        budgets.bodies.give_back(self)

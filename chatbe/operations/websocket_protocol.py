@@ -3,35 +3,52 @@
 Out: the hub builds a frame once and writes it to every socket's transport. In: a text
 frame that came whole is handed to the consumer where it is, without a queue and a
 task's waking for each. Everything else (fragments, pings, closing, whatever is wrong)
-goes through uvicorn's and websockets' own code, one complete frame at a time.
+goes through uvicorn's and websockets' own code, one complete frame at a time, and not
+more of them than FRAMES_PER_SOCKET allows. However many frames came at once, others have
+their turn between them.
 
 Source: RFC 6455, section 5.2 (framing); uvicorn's `websockets_sansio_impl`.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+import structlog
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
+from chatbe.api.errors import describe
+from chatbe.core import metrics
+from chatbe.core.buckets import Bucket, limit
+from chatbe.core.errors import TooManyCommands
 from chatbe.gateway.writers import DIRECT_EXTENSION
+from chatbe.operations.websocket_frames import MASKED, frame_bounds
 from chatbe.realtime.gate import Gate, Letterbox
+
+log = structlog.get_logger(__name__)
 
 # A client that is this many frames ahead of us is not read from for a while.
 BACKLOG_MAX = 16
 # A message in more pieces is somebody's attempt to keep us busy.
 FRAGMENTS_MAX = 1_000
+# As many are looked at in one turn of the event loop.
+TURN_FRAMES = 64
+# A client that leaves so much unread gets no more answers to its pings.
+PONGS_UNREAD_BYTES = 64 * 1024
 # How long the close of a connection that answers no ping may take.
 LINGER_SECONDS = 1.0
 
-_FIN, _MASKED, _OPCODE, _LENGTH = 0x80, 0x80, 0x0F, 0x7F
+_FIN, _OPCODE = 0x80, 0x0F
 _WHOLE_TEXT = 0x81
 _LAST_DATA_OPCODE = 0x02
 _LONGEST_HEADER = 14
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 # Takes a frame's text (None for a binary frame); what it returns must be waited for
 # before the next one is taken.
@@ -53,6 +70,23 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         if hasattr(self, "scope"):
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[DIRECT_EXTENSION] = self
+            # Nothing is read before there is somebody to take it.
+            self._pause()
+
+    async def run_asgi(self) -> None:
+        """Serve the socket. uvicorn's own logs an error for every handshake that was refused."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except Exception as error:
+            log.error("socket_failed", **describe(error))
+            self.send_500_response()
+        if self.close_timer is None:
+            self.transport.close()
+        if not self.disconnected:
+            # Closing ends when the client has taken what lies there: perhaps never.
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -97,24 +131,40 @@ class ChatProtocol(WebSocketsSansIOProtocol):
 
     # --- reading ---------------------------------------------------------------------------
 
-    def read_with(self, take: Take) -> None:
+    def read_with(self, take: Take, frame_bytes: int) -> None:
         """Hand frames to `take` from now on, in order, instead of ASGI's `receive`.
 
-        Call it right after accepting: what a client sent before that is not looked at.
+        Call it right after accepting: nothing is read before. A message longer than
+        `frame_bytes` closes the socket.
         """
         self._take = take
+        self._longest = frame_bytes
         # Nobody asks for what only the handshake was about.
         cast("list[Any]", self.scope["headers"]).clear()
         # The frame that has not come whole yet, and how long it has to be to look at it again.
         self._partial = bytearray()
         self._wanted = 0
+        self._turn: asyncio.Handle | None = None
         self._in_fragments = False
+        self._fragment_bytes = 0
+        # Allowance for what is no message by itself; most sockets never need one.
+        self._others: Bucket | None = None
         self._backlog: deque[bytes | None] | None = None
         self._busy: asyncio.Task[None] | None = None
+        self._resume()
+
+    def allow_frames_of(self, frame_bytes: int) -> None:
+        """From now on a message may have so many bytes."""
+        self._longest = frame_bytes
 
     def data_received(self, data: bytes) -> None:
         if self._take is None:
             super().data_received(data)
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                # No request for the library: it neither answers nor closes by itself.
+                refusal = b"".join(self.conn.data_to_send())
+                self.transport.write(refusal or _BAD_REQUEST)
+                self.transport.close()
             return
         if self._partial:
             self._partial += data
@@ -122,36 +172,90 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 return
             data = bytes(self._partial)
             self._partial.clear()
-        at, size = 0, len(data)
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        at, size, left = 0, len(data), TURN_FRAMES
         while at < size:
             payload_at, end = frame_bounds(data, at)
-            if end - at > self.config.ws_max_size + _LONGEST_HEADER:
-                # It knows how to refuse this, and reads nothing after it.
-                self._take = None
-                super().data_received(data[at:])
+            if end - at > self._longest + _LONGEST_HEADER:
+                self._fail(CloseCode.MESSAGE_TOO_BIG, "this frame is too long")
                 return
             if end > size:
                 self._partial += data[at:]
                 self._wanted = end - at
                 return
+            if self.read_paused or not left:
+                self._put_aside(data[at:])
+                return
+            left -= 1
             first = data[at]
-            if first == _WHOLE_TEXT and data[at + 1] & _MASKED and not self._in_fragments:
+            if first == _WHOLE_TEXT and data[at + 1] & MASKED and not self._in_fragments:
                 mask = data[payload_at - 4 : payload_at]
                 self._offer(apply_mask(data[payload_at:end], mask))
             else:
-                if first & _OPCODE <= _LAST_DATA_OPCODE:
-                    self._in_fragments = not first & _FIN
-                super().data_received(data[at:end])
-                if self.close_sent:
+                self._read_other(first, end - payload_at, data[at:end])
+                if self.transport.is_closing():
                     return
             at = end
 
-    def handle_cont(self, event: Frame) -> None:
-        if len(self.frames) >= FRAGMENTS_MAX:
-            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
-            self.handle_parser_exception()
+    def _read_other(self, first: int, size: int, frame: bytes) -> None:
+        """A frame that is no message by itself, or none we take: the library's, if not too many."""
+        if self._others is None:
+            self._others = Bucket(limit("FRAMES_PER_SOCKET"), None)
+        now = time.monotonic()
+        if self._others.wait(now):
+            metrics.LIMITS_HIT.labels(self._others.limit.name).inc()
+            self._fail(TooManyCommands.close_code, TooManyCommands.code)
             return
-        super().handle_cont(event)
+        self._others.charge(now)
+        opcode = first & _OPCODE
+        if opcode <= _LAST_DATA_OPCODE:
+            self._in_fragments = not first & _FIN
+            self._fragment_bytes = size + (0 if opcode else self._fragment_bytes)
+            if len(self.frames) >= FRAGMENTS_MAX or self._fragment_bytes > self._longest:
+                self._fail(CloseCode.MESSAGE_TOO_BIG, "this message is too long")
+                return
+        super().data_received(frame)
+
+    def _put_aside(self, data: bytes) -> None:
+        """Look at the rest later: in the next turn, or when what waits has been taken."""
+        self._partial += data
+        self._wanted = 0
+        if not self.read_paused:
+            self._pause()
+            self._turn = self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        """Go on with what was put aside, and then with the client."""
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        if self.disconnected or self.transport.is_closing():
+            return
+        self._resume()
+        data = bytes(self._partial)
+        self._partial.clear()
+        self._read(data)
+
+    def _pause(self) -> None:
+        self.read_paused = True
+        self.transport.pause_reading()
+
+    def _resume(self) -> None:
+        self.read_paused = False
+        self.transport.resume_reading()
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close the socket for what the client sent; nothing it sends after that is looked at."""
+        self._partial.clear()
+        self.conn.fail(code, reason)
+        self.handle_parser_exception()
+
+    def handle_ping(self) -> None:
+        pong = b"".join(self.conn.data_to_send())
+        if self.transport.get_write_buffer_size() < PONGS_UNREAD_BYTES:
+            self.transport.write(pong)
 
     def send_receive_event_to_app(self) -> None:
         if self._take is None:
@@ -170,8 +274,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 self._backlog = deque()
             self._backlog.append(payload)
             if len(self._backlog) >= BACKLOG_MAX and not self.read_paused:
-                self.read_paused = True
-                self.transport.pause_reading()
+                self._pause()
             return
         waiting = self._take(payload)
         if waiting is not None:
@@ -185,31 +288,5 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 break
             waiting = take(self._backlog.popleft())
         self._busy = self._backlog = None
-        if self.read_paused and not self.disconnected:
-            self.read_paused = False
-            self.transport.resume_reading()
-
-
-def frame_bounds(data: bytes, at: int) -> tuple[int, int]:
-    """Where the payload of the frame at `at` begins and ends.
-
-    The end lies beyond the data when the frame, or already its header, is not all there.
-    """
-    beyond = len(data) + 1
-    if len(data) - at < 2:
-        return beyond, beyond
-    second = data[at + 1]
-    length, payload_at = second & _LENGTH, at + 2
-    if length == 126:
-        payload_at += 2
-        if len(data) < payload_at:
-            return beyond, beyond
-        length = int.from_bytes(data[at + 2 : payload_at])
-    elif length == 127:
-        payload_at += 8
-        if len(data) < payload_at:
-            return beyond, beyond
-        length = int.from_bytes(data[at + 2 : payload_at])
-    if second & _MASKED:
-        payload_at += 4
-    return payload_at, payload_at + length
+        if self.read_paused:
+            self._read_on()

@@ -84,7 +84,7 @@ class Peer:
     async def _serve(self, scope, receive, send):
         await receive()
         await send({"type": "websocket.accept"})
-        scope["extensions"][DIRECT_EXTENSION].read_with(self._take)
+        scope["extensions"][DIRECT_EXTENSION].read_with(self._take, MAX_SIZE)
         self._ready.set()
         while (await receive())["type"] != "websocket.disconnect":
             pass

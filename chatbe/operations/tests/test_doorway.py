@@ -9,7 +9,8 @@ from typing import cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from chatbe.operations.http_protocol import TURN, ChatHttpProtocol, Doorway
+from chatbe.operations.doorway import TURN, Doorway
+from chatbe.operations.http_protocol import ChatHttpProtocol
 from chatbe.operations.tests.peer import HANDSHAKE, Transport
 from chatbe.operations.websocket_protocol import ChatProtocol
 from chatbe.realtime.runtime import Runtime

@@ -110,8 +110,7 @@ async def test_what_is_streamed_is_closed_after_its_last_piece(handler, monkeypa
         said.append(list(closed))
         return answer
 
-    with pytest.warns(Warning, match="synchronous iterators"):
-        status, _, body = await ask_and_note()
+    status, _, body = await ask_and_note()
     assert (status, body, said) == (200, b"one two", [["streamed"]])
     # The database's connection belongs to the thread that made the response.
     assert given_back_in == begun_in

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
 from chatbe.operations.tests.peer import MAX_SIZE, Peer
-from chatbe.operations.websocket_protocol import BACKLOG_MAX, frame_bounds
+from chatbe.operations.websocket_frames import frame_bounds
+from chatbe.operations.websocket_protocol import BACKLOG_MAX
 
 
 def serialized(opcode, data=b"", *, fin=True, mask=True):
@@ -191,8 +192,8 @@ async def test_a_client_that_runs_ahead_is_not_read_from_until_it_is_caught_up_w
             assert peer.transport.paused
             assert taken == []
             gate.set()
-            await peer.until(lambda: not peer.transport.paused)
-            assert taken == sent
+            await peer.until(lambda: taken == sent)
+            assert not peer.transport.paused
             gate.clear()
             taken.clear()
 
