@@ -23,9 +23,9 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
-from chatbe.api.errors import describe
 from chatbe.core import metrics
 from chatbe.core.buckets import Bucket, limit
+from chatbe.core.error_log import describe
 from chatbe.core.errors import TooManyCommands
 from chatbe.gateway.writers import DIRECT_EXTENSION
 from chatbe.operations.websocket_frames import MASKED, frame_bounds
