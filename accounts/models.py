@@ -1,11 +1,14 @@
 """Users, their sessions (one per device), the secrets they are given, and what they are told."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.names import (
     ABOUT_MAX,
@@ -94,6 +97,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     last_seen_for = models.CharField(max_length=8, choices=Audience, default=Audience.CONTACTS)
     # Found by the beginning of the username, not only by all of it.
     searchable = models.BooleanField(default=True)
+    # Who may make them a member of a group without asking.
+    groups_for = models.CharField(max_length=8, choices=Audience, default=Audience.CONTACTS)
     # Whether others learn what this user has read; who hides it does not see theirs either.
     read_receipts = models.BooleanField(default=True)
     # --- the account
@@ -107,6 +112,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     # How often all sockets of this user were closed by an operator. One that is open knows
     # the number it began with.
     disconnects = models.BigIntegerField(default=0, editable=False)
+    # How often all their logins of the admin were ended. Its cookies hold a hash of the
+    # number they began with.
+    admin_logins_ended = models.BigIntegerField(default=0, editable=False)
 
     objects = UserManager()
 
@@ -116,6 +124,39 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether this is the password. A hash of old parameters is replaced by a new one.
+
+        Only if it is still the one that was looked at: Django would write over a password
+        that was changed meanwhile, and let the old one in again.
+        """
+        looked_at = self.password
+
+        def rehash(raw: str) -> None:
+            hashed = make_password(raw)
+            own = User.objects.filter(id=self.id)
+            if own.filter(password=looked_at).update(password=hashed):
+                self.password = hashed
+                return
+            stored = own.values_list("password", flat=True).first() or ""
+            if check_password(raw, stored):
+                # Another login of theirs was faster.
+                self.password = stored
+
+        return check_password(raw_password, self.password, rehash)
+
+    def get_session_auth_hash(self) -> str:
+        """What a cookie of the admin must hold: another one, and the login has ended."""
+        return self._auth_hash(None)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for fallback in settings.SECRET_KEY_FALLBACKS:
+            yield self._auth_hash(fallback)
+
+    def _auth_hash(self, secret: str | bytes | None) -> str:
+        told = f"{self.admin_logins_ended} {self.password}"
+        return salted_hmac("admin login", told, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def deleted(self) -> bool:

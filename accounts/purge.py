@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.contrib.sessions.models import Session as AdminLogin
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ EXPIRED = (
     # Secrets that were not used in time are good for nothing from then on.
     Expired("tickets", lambda _: Ticket.objects.filter(expires_at__lte=timezone.now())),
     Expired("mail_codes", lambda _: MailCode.objects.filter(expires_at__lte=timezone.now())),
+    Expired("admin_logins", lambda _: AdminLogin.objects.filter(expire_date__lte=timezone.now())),
     Expired("notices", lambda days: Notice.objects.filter(seen_at__lte=_ago(days))),
     Expired(
         "sessions",

@@ -199,6 +199,8 @@ INSTALLED_APPS = [
     *(["chatbe.operations.development", "daphne"] if "runserver" in sys.argv else []),
     "unfold.apps.BasicAppConfig",
     "chatbe.operations.apps.AdminConfig",
+    # Before Django's: its `changepassword` knows nothing of sessions.
+    "accounts",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -214,7 +216,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "chatbe.core",
-    "accounts",
     "contacts",
     "presence",
     "conversations",

@@ -8,6 +8,7 @@ from accounts.services.passwords import (
     change_password,
     request_password_reset,
     reset_password,
+    set_password,
 )
 from accounts.services.profiles import update_profile
 from accounts.services.sessions import (
@@ -25,7 +26,7 @@ from accounts.services.sessions import (
     refresh_session,
     start_session,
 )
-from accounts.services.staff import set_user_staff
+from accounts.services.staff import end_admin_logins, set_user_staff
 from accounts.services.tickets import create_ticket, spend_ticket
 from accounts.services.users import register_user, set_user_active
 
@@ -39,6 +40,7 @@ __all__ = [
     "create_ticket",
     "delete_account",
     "disconnect_user",
+    "end_admin_logins",
     "end_all_sessions",
     "end_other_sessions",
     "end_session",
@@ -54,6 +56,7 @@ __all__ = [
     "request_password_reset",
     "resend_confirmation",
     "reset_password",
+    "set_password",
     "set_user_active",
     "set_user_staff",
     "spend_ticket",

@@ -17,7 +17,7 @@ from accounts.services.guesses import forgive_guesses
 from accounts.services.locks import again_if_overtaken, lock_account
 from accounts.services.login import prove_password, wrong_password
 from accounts.services.sessions import end_locked
-from chatbe.core.errors import InvalidInput
+from chatbe.core.errors import InvalidInput, NotFound
 from chatbe.core.text import normal_password
 
 log = structlog.get_logger(__name__)
@@ -36,24 +36,43 @@ def check_password_policy(password: str, user: User | None, field: str = "passwo
 
 
 def change_password(
-    *, session: Session, password: str, new_password: str, address: str | None = None
+    *,
+    user: User,
+    password: str,
+    new_password: str,
+    address: str | None = None,
+    keep: Session | None = None,
 ) -> None:
-    """Replace the user's password and end all their sessions but this. InvalidInput, RateLimited."""
-    user = session.user
+    """Replace the user's password and end all their sessions but one. InvalidInput, RateLimited."""
     check_password_policy(new_password, user, "new_password")
     prove_password(user=user, password=password, address=address)
     # Hashing takes long and is over before anything is locked.
-    _change(session, proved=user.password, hashed=make_password(new_password))
+    _change(user.id, keep, proved=user.password, hashed=make_password(new_password))
 
 
 @again_if_overtaken
 @transaction.atomic
-def _change(session: Session, *, proved: str, hashed: str) -> None:
-    user, sessions = lock_account(session.user_id)
+def _change(user_id: int, keep: Session | None, *, proved: str, hashed: str) -> None:
+    user, sessions = lock_account(user_id)
     if user.password != proved:
         # Another change was faster.
         raise wrong_password()
-    _store(user, hashed, [other for other in sessions if other.id != session.id])
+    _store(user, hashed, [other for other in sessions if keep is None or other.id != keep.id])
+
+
+def set_password(*, user: User, password: str) -> None:
+    """Set a user's password as an operator, and end all their sessions. InvalidInput, NotFound."""
+    check_password_policy(password, user)
+    _set(user.id, make_password(password))
+
+
+@again_if_overtaken
+@transaction.atomic
+def _set(user_id: int, hashed: str) -> None:
+    user, sessions = lock_account(user_id)
+    if user.deleted or user.is_bot:
+        raise NotFound
+    _store(user, hashed, sessions)
 
 
 def request_password_reset(*, email: str, address: str | None = None) -> None:

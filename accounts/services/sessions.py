@@ -18,6 +18,7 @@ from accounts import selectors, tokens
 from accounts.feed import bump_feeds
 from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
 from accounts.services.notices import notice_refresh_reuse
+from accounts.services.staff import end_admin_logins
 from chatbe.core.errors import ChatError, NotFound, SessionEnded, WrongCredentials
 from chatbe.core.ids import new_id
 from chatbe.core.text import clean_label
@@ -205,9 +206,15 @@ def _require_live(session: Session) -> None:
         raise SessionEnded
 
 
+@transaction.atomic
 def end_all_sessions(*, user_id: int) -> int:
-    """End all sessions of a user, as an operator. Returns how many there were."""
-    return end_sessions(selectors.list_sessions(user_id), reason=EndReason.REVOKED)
+    """End all sessions of a user, as an operator, and their logins of the admin.
+
+    Returns how many sessions there were.
+    """
+    ended = end_sessions(selectors.list_sessions(user_id), reason=EndReason.REVOKED)
+    end_admin_logins(user_id=user_id)
+    return ended
 
 
 def disconnect_user(*, user_id: int) -> None:
@@ -232,10 +239,12 @@ def end_session(*, user_id: int, session_id: int) -> None:
         raise NotFound
 
 
-def end_other_sessions(*, session: Session, reason: EndReason = EndReason.REVOKED) -> None:
-    """End all sessions of the session's user but this one."""
+@transaction.atomic
+def end_other_sessions(*, session: Session) -> None:
+    """End all sessions of the session's user but this one, and their logins of the admin."""
     others = selectors.list_sessions(session.user_id).exclude(id=session.id)
-    end_sessions(others, reason=reason)
+    end_sessions(others, reason=EndReason.REVOKED)
+    end_admin_logins(user_id=session.user_id)
 
 
 @transaction.atomic

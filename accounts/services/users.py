@@ -13,6 +13,7 @@ from accounts.services.emails import mail_confirmation
 from accounts.services.locks import again_if_overtaken, lock_account_and_others
 from accounts.services.passwords import check_password_policy
 from accounts.services.sessions import end_locked
+from accounts.services.staff import end_admin_logins
 from accounts.signals import user_active_changed
 from chatbe.api.addresses import address_key
 from chatbe.core import limits
@@ -85,6 +86,7 @@ def set_user_active(*, user_id: int, is_active: bool) -> bool:
     if not is_active:
         end_locked(sessions, EndReason.DEACTIVATED)
     User.objects.filter(id=user_id).update(is_active=is_active)
+    end_admin_logins(user_id=user_id)
     bump_feeds([user_id])
     user_active_changed.send(sender=User, user_id=user_id, is_active=is_active)
     log.info("user_active_changed", user_id=str(user_id), is_active=is_active)

@@ -123,8 +123,10 @@ class ChangePasswordView(APIView):
     @operation(request=ChangePasswordSerializer, answers={204: None}, refusals=[RateLimited])
     def post(self, request: Request) -> Response:
         """Change one's password; all other devices are logged out."""
+        session = session_of(request)
         services.change_password(
-            session=session_of(request),
+            user=session.user,
+            keep=session,
             **read_body(ChangePasswordSerializer, request),
             address=request_address(request),
         )

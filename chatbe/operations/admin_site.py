@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from chatbe.operations import second_factor, second_factor_page
+from chatbe.operations.password_page import OwnPasswordView
 
 _with_policy: Any = csp_update(settings.ADMIN_CONTENT_SECURITY_POLICY)
 
@@ -59,6 +60,14 @@ class ChatAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # the theme ships n
             return redirect(reverse("admin:second_factor") + query)
         answer: HttpResponse = _with_policy(super().login)(request, extra_context)
         return answer
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**self.each_context(request), **(extra_context or {})}
+        answer: Any = OwnPasswordView.as_view(extra_context=context)(request)
+        page: HttpResponse = answer
+        return page
 
     def second_factor(self, request: HttpRequest) -> HttpResponse:
         """Asks for it, or sets it up."""

@@ -20,6 +20,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
+from accounts.services import end_admin_logins
 from accounts.signals import user_deleted
 from chatbe.core.batches import Belonging
 
@@ -81,12 +82,17 @@ def finish_set_up(user: User, code: str) -> list[str] | None:
     return codes
 
 
+@transaction.atomic
 def reset_second_factor(user_id: int) -> int:
-    """Forget somebody's devices and paper codes; how many devices there were."""
+    """Forget somebody's devices and paper codes, and end their logins of the admin.
+
+    Returns how many devices there were.
+    """
     gone = 0
     for kind in (TOTPDevice, StaticDevice):
         _, by_model = kind.objects.filter(user_id=user_id).delete()
         gone += by_model.get(kind._meta.label, 0)
+    end_admin_logins(user_id=user_id)
     if gone:
         log.info("second_factor_reset", user_id=str(user_id))
     return gone

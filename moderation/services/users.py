@@ -42,7 +42,7 @@ def reset_sessions(*, actor: User, user_id: int, reason: str) -> int:
     """End all sessions of a user; how many there were. NotFound, Forbidden."""
     reason = clean_reason(reason)
     _access(actor, user_id)
-    ended = accounts.end_sessions(Session.objects.filter(user_id=user_id), reason=EndReason.REVOKED)
+    ended = accounts.end_all_sessions(user_id=user_id)
     target = (Target.USER, user_id)
     record(actor=actor, action=Action.SESSIONS_RESET, target=target, reason=reason, ended=ended)
     return ended

@@ -104,7 +104,9 @@ def log_out_there(_session, token):
 
 def change_the_password(session, _token):
     other = start_session(user=session.user).session
-    change_password(session=other, password=PASSWORD, new_password=f"another {PASSWORD}")
+    change_password(
+        user=session.user, keep=other, password=PASSWORD, new_password=f"another {PASSWORD}"
+    )
 
 
 def end_all_others(session, _token):

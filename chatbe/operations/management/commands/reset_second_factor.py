@@ -11,7 +11,7 @@ from chatbe.operations.second_factor import reset_second_factor
 
 
 class Command(OperatorCommand):
-    """Their open admin sessions ask for a new one at the next page, if it is required."""
+    """They log in to the admin again, and set up a new one there if it is required."""
 
     help = "Forget somebody's second factor for the admin, so that they can set up another."
     example = "reset_second_factor alice"
