@@ -91,7 +91,7 @@ def _append_in_postgres(drafts: Sequence[Draft]) -> list[Outcome]:
             ],
         )
         rows = cursor.fetchall()
-        known_ids = [id for _, outcome, id, _, _ in rows if outcome == "known"]
+        known_ids = [id for _, outcome, id, _, _ in rows if outcome in ("known", "out_of_sight")]
         known = {}
         if known_ids:
             cursor.execute(_KNOWN_BY_ID, [known_ids])

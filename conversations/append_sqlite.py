@@ -13,7 +13,7 @@ from chatbe.core.times import iso_milliseconds
 from conversations.drafts import Appended, Draft, Outcome, fresh_body, known_or_refused
 from conversations.models import Membership, Message
 from conversations.selectors.posting import MAY_POST_SQL
-from conversations.wire import message_columns
+from conversations.wire import MessageRow, message_columns
 
 
 class _Standing(NamedTuple):
@@ -71,9 +71,7 @@ def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
         stored = known.get(draft.key)
         standing = standings.get((draft.conversation_id, draft.sender_id))
         if stored is not None:
-            digest, *columns = stored
-            same = bytes(digest) == draft.digest
-            outcomes.append(known_or_refused(draft, "known" if same else "reused", columns))
+            outcomes.append(_known(draft, stored, standing))
         elif standing is None:
             outcomes.append(known_or_refused(draft, "absent", ()))
         elif standing.is_closed:
@@ -112,6 +110,15 @@ def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
             [(_sqlite_time(until), id) for id, until in slowed.items()],
         )
     return outcomes
+
+
+def _known(draft: Draft, stored: Sequence[Any], standing: _Standing | None) -> Outcome:
+    """The answer to a draft whose key is taken."""
+    digest, *columns = stored
+    if bytes(digest) != draft.digest:
+        return known_or_refused(draft, "reused", ())
+    in_sight = standing is not None and MessageRow(*columns).seq >= standing.visible_from
+    return known_or_refused(draft, "known" if in_sight else "out_of_sight", columns)
 
 
 def _sqlite_time(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from chatbe.core.errors import (
 )
 from chatbe.core.ids import new_id
 from conversations.models import Message
-from conversations.wire import MessageBody, MessageRow, encode
+from conversations.wire import MessageBody, MessageRow, SentBody, encode, sent_body
 
 
 @dataclass(slots=True)
@@ -38,16 +38,27 @@ class Draft:
 class Appended:
     """The stored message of a draft; `fresh` if it was stored under the draft's own id.
 
-    `json` is the message's JSON, made once for its reply and its event.
+    `json` is the message's JSON, made once for its reply and its event; `in_sight` whether
+    the sender may see it as it is now.
     """
 
     message: MessageBody
     fresh: bool
     json: bytes
+    in_sight: bool = True
 
     @classmethod
-    def of(cls, message: MessageBody, *, fresh: bool) -> Self:
-        return cls(message, fresh, encode(message))
+    def of(cls, message: MessageBody, *, fresh: bool, in_sight: bool = True) -> Self:
+        return cls(message, fresh, encode(message), in_sight)
+
+    @property
+    def answer(self) -> MessageBody | SentBody:
+        """What its sender is told."""
+        return self.message if self.in_sight else sent_body(self.message)
+
+    @property
+    def answer_json(self) -> bytes:
+        return self.json if self.in_sight else encode(self.answer)
 
 
 Outcome = Appended | ChatError
@@ -78,14 +89,15 @@ def known_or_refused(
 ) -> Outcome:
     """What a draft that was not stored now is answered with.
 
-    `outcome` is the append's word for it; `columns` those of the message that is "known",
+    `outcome` is the append's word for it; `columns` those of the message that is "known"
+    or, where its sender sees it no more, "out_of_sight";
     `wait` the seconds after which one that came too fast may come again.
     """
-    if outcome == "known":
+    if outcome in ("known", "out_of_sight"):
         row = MessageRow(*columns)
         # Our own id means that an earlier attempt of this very append was committed
         # though its answer was lost: it is news that nobody has announced yet.
-        return Appended.of(row.body(), fresh=row.id == draft.id)
+        return Appended.of(row.body(), fresh=row.id == draft.id, in_sight=outcome == "known")
     refusals: dict[str, ChatError] = {
         "reused": ClientIdReused(),
         "closed": Forbidden("This conversation is closed."),

@@ -92,7 +92,7 @@ def handle_message_send(connection: Connection, command: MessageSend) -> None:
         if isinstance(outcome, ChatError):
             connection.fail(outcome, command.ref)
         else:
-            connection.push(reply(command.ref, "message", outcome.json))
+            connection.push(reply(command.ref, "message", outcome.answer_json))
         connection.answered()
 
     queue_message(draft, answer)

@@ -68,6 +68,25 @@ class MessageSerializer(serializers.Serializer[Any]):
     deleted_at = serializers.DateTimeField(allow_null=True)
 
 
+class SentMessageSerializer(serializers.Serializer[Any]):
+    """To who is no member any more only the first five are told."""
+
+    conversation_id = IdField()
+    seq = serializers.IntegerField()
+    id = IdField()
+    client_id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    changed_seq = serializers.IntegerField(required=False)
+    number = serializers.IntegerField(required=False)
+    sender_id = IdField(required=False)
+    kind = serializers.CharField(required=False)
+    text = serializers.CharField(required=False)
+    system = SystemSerializer(allow_null=True, required=False)
+    reply_to = serializers.IntegerField(allow_null=True, required=False)
+    edited_at = serializers.DateTimeField(allow_null=True, required=False)
+    deleted_at = serializers.DateTimeField(allow_null=True, required=False)
+
+
 class GroupSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     role = serializers.CharField()

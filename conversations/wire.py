@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from django.conf import settings
 from django.utils.dateparse import parse_datetime
+from msgspec import UNSET, UnsetType
 
 from accounts.summaries import UserSummary
 from chatbe.core.ids import IdText
@@ -43,6 +44,29 @@ class MessageBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     created_at: TimeText
     edited_at: TimeText | None
     deleted_at: TimeText | None
+
+
+class SentBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What the sender of a message is answered: the message as it is now.
+
+    Who is no member any more, or whose part of the log begins later, gets the first five
+    fields and learns nothing of what became of it.
+    """
+
+    conversation_id: IdText
+    seq: int
+    id: IdText
+    client_id: str
+    created_at: TimeText
+    changed_seq: int | UnsetType = UNSET
+    number: int | UnsetType = UNSET
+    sender_id: IdText | UnsetType = UNSET
+    kind: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    system: SystemBody | UnsetType | None = UNSET
+    reply_to: int | UnsetType | None = UNSET
+    edited_at: TimeText | UnsetType | None = UNSET
+    deleted_at: TimeText | UnsetType | None = UNSET
 
 
 class GroupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +107,17 @@ class ReceiptBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
     user_id: IdText
     read_seq: int | None
     delivered_seq: int
+
+
+def sent_body(message: MessageBody) -> SentBody:
+    """What a sender keeps of a message that is out of their sight: what they knew before."""
+    return SentBody(
+        conversation_id=message.conversation_id,
+        seq=message.seq,
+        id=message.id,
+        client_id=message.client_id,
+        created_at=message.created_at,
+    )
 
 
 encode = msgspec.json.Encoder().encode

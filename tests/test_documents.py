@@ -110,6 +110,7 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
     ("struct", "serializer"),
     [
         (wire.MessageBody, shapes.MessageSerializer),
+        (wire.SentBody, shapes.SentMessageSerializer),
         (wire.ConversationBody, shapes.ConversationSerializer),
         (wire.ReceiptBody, shapes.MemberReceiptSerializer),
         (UserSummary, shapes.UserSerializer),

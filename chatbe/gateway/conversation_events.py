@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 from chatbe.core.ids import IdText
 from chatbe.gateway.words import Answer, Event
 from chatbe.realtime.protocol import Position, Ref
-from conversations.wire import ConversationBody, MessageBody, ReceiptBody
+from conversations.wire import ConversationBody, MessageBody, ReceiptBody, SentBody
 
 
 class MessageCreated(Event, frozen=True, tag="message.created"):
@@ -64,9 +64,9 @@ class ConversationBehind(Event, frozen=True, tag="conversation.behind"):
 
 
 class MessageReply(Answer, frozen=True, tag="reply"):
-    """The message is committed; the same answer to every retry."""
+    """It is committed; this is the message as it is now. A retry gets the same answer."""
 
-    message: MessageBody
+    message: SentBody
 
 
 class OwnReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -39,8 +39,12 @@ BEGIN
             c.last_seq, c.message_count, s.slow_until,
             CASE WHEN s.role = 'member' THEN c.slow_seconds ELSE 0 END AS pause,
             CASE
-                WHEN m.id IS NOT NULL AND m.digest = d.digest THEN 'known'
-                WHEN m.id IS NOT NULL THEN 'reused'
+                WHEN m.id IS NOT NULL AND m.digest <> d.digest THEN 'reused'
+                -- It was sent and is one message for ever; what became of it only who
+                -- can see it learns.
+                WHEN m.id IS NOT NULL AND (s.id IS NULL OR m.seq < s.visible_from)
+                    THEN 'out_of_sight'
+                WHEN m.id IS NOT NULL THEN 'known'
                 WHEN s.id IS NULL THEN 'absent'
                 WHEN c.closed_at IS NOT NULL THEN 'closed'
                 WHEN NOT s.may_send OR (c.announcement_only AND s.role = 'member')

@@ -53,7 +53,7 @@ class MessageViewSet(ViewSet):
 
     @operation(
         request=shapes.SendMessageSerializer,
-        answers={200: shapes.MessageSerializer, 201: shapes.MessageSerializer},
+        answers={200: shapes.SentMessageSerializer, 201: shapes.MessageSerializer},
         refusals=[NotFound, Forbidden, ClientIdReused, TooLarge, RateLimited],
     )
     def create(self, request: Request, conversation_id: str) -> HttpResponseBase:
@@ -70,7 +70,7 @@ class MessageViewSet(ViewSet):
 
         def respond(sent: Appended) -> Response:
             code = status.HTTP_201_CREATED if sent.fresh else status.HTTP_200_OK
-            return Response(msgspec.to_builtins(sent.message), code)
+            return Response(msgspec.to_builtins(sent.answer), code)
 
         return answer_with(self, request, partial(queue_message, draft), respond)
 

@@ -1,0 +1,23 @@
+"""The append function: who cannot see a message any more is not told what became of it."""
+
+from pathlib import Path
+from typing import Any
+
+from django.db import migrations
+
+APPEND = Path(__file__).resolve().parent.parent / "sql" / "append.sql"
+
+
+def install(apps: Any, schema_editor: Any) -> None:
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(APPEND.read_text(), params=None)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("conversations", "0005_groups"),
+    ]
+
+    operations = [
+        migrations.RunPython(install, migrations.RunPython.noop),
+    ]
