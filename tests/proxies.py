@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import programs
-from scripts.server import Server
+from scripts.server import Server, free_port
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
@@ -51,6 +51,11 @@ class Proxy(Server):
         return f"127.0.0.1:{self.port}"
 
     @property
+    def redirecting_port(self) -> int | None:
+        """Where plain HTTP is sent on to HTTPS, if that can be had without a certificate."""
+        return None
+
+    @property
     def url(self) -> str:
         return f"http://{self.address}"
 
@@ -75,7 +80,11 @@ class Caddy(Proxy):
 
     def _run_as(self) -> dict[str, Any]:
         options = super()._run_as()
-        options["env"] |= {"SITE": self.url, "SERVERS": " ".join(self._servers)}
+        options["env"] |= {
+            "SITE": self.url,
+            "HTTP_PORT": str(self.port),
+            "SERVERS": " ".join(self._servers),
+        }
         return options
 
 
@@ -87,14 +96,28 @@ class Nginx(Proxy):
         config.write_text(_AROUND.format(folder=self.directory, site=self._site()))
         return [str(programs.locate("nginx")), "-p", str(self.directory), "-c", str(config)]
 
+    def _create(self) -> None:
+        self._plain_port = free_port()
+
+    @property
+    def redirecting_port(self) -> int:
+        return self._plain_port
+
     def _site(self) -> str:
         site = (DEPLOY / "nginx.conf").read_text()
         for number, server in enumerate(self._servers, start=1):
             site = site.replace(f"127.0.0.1:800{number}", server)
-        # Plain HTTP, without the server that sends others to HTTPS.
-        site = re.sub(r"server \{\s+listen 80;.*?\n\}\n", "", site, flags=re.DOTALL)
+        site = site.replace("chat.example.org", "127.0.0.1")
+        site = site.replace("/var/log/nginx", str(self.directory))
+        # Without certificates.
         site = re.sub(r"^ *ssl_.*\n", "", site, flags=re.MULTILINE)
-        return site.replace("listen 443 ssl http2;", f"listen {self.address};")
+        site = re.sub(r"listen 443 ssl(?: http2)?", f"listen {self.address}", site)
+        return site.replace("listen 80", f"listen 127.0.0.1:{self._plain_port}")
+
+    @property
+    def log(self) -> str:
+        file = self.directory / "access.log"
+        return super().log + (file.read_text(errors="replace") if file.exists() else "")
 
 
 PROXIES: dict[str, type[Proxy]] = {"caddy": Caddy, "nginx": Nginx}
