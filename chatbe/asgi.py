@@ -21,6 +21,7 @@ from chatbe.api.forwarded import as_the_client_sent_it
 from chatbe.compat import routing as compat_routing
 from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
+from chatbe.core.deadlines import limit_statements
 from chatbe.gateway import routing
 from chatbe.operations.health import DATABASE_SECONDS, DatabaseWatch, HealthFirst
 from chatbe.operations.http import ThreadedHandler
@@ -42,6 +43,8 @@ SWITCH_SECONDS = 0.0005
 # come at once are not to bring it on while they all wait.
 COLLECT_AFTER = (5_000, 4, 60)
 DATABASE_RETRY_SECONDS = 0.5
+# What the server's own statement_timeout has ended has to come here, too.
+ANSWER_SECONDS = 5.0
 
 _sockets: Any = [*routing.websocket_routes]
 if settings.COMPAT_ENABLED:
@@ -54,7 +57,7 @@ _router = ProtocolTypeRouter(
 
 async def _connect() -> None:
     """What must never wait for a connection has its own before anybody else asks for one."""
-    await runtime().part(DatabaseWatch).is_up(DATABASE_SECONDS)
+    await runtime().part(DatabaseWatch).state(DATABASE_SECONDS)
     await log_writer().connect()
 
 
@@ -67,6 +70,8 @@ async def _lifespan(receive: Any, send: Any) -> None:
             sys.setswitchinterval(SWITCH_SECONDS)
             failpoints.arm()
             start_here()
+            if settings.DATABASE_STATEMENT_TIMEOUT_SECONDS:
+                limit_statements(settings.DATABASE_STATEMENT_TIMEOUT_SECONDS + ANSWER_SECONDS)
             # No id can be made on the loop before this: wait for the database if need be.
             while not ids.is_prepared():
                 await in_database_thread(ids.prepare)

@@ -16,6 +16,7 @@ from django.urls import reverse
 from chatbe.core import data_dir
 from chatbe.core.environment import Environment
 from chatbe.core.hosts import normal_allowed_host, normal_origin
+from chatbe.core.postgres import PostgresConnection
 from chatbe.core.secrets_file import read_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -277,13 +278,26 @@ if env("DATABASE_URL"):
     DATABASES["default"].setdefault("OPTIONS", {})
     DATABASES["default"]["OPTIONS"] |= {
         # Half of HELLO_SECONDS: a hello then still gets its `unavailable`.
-        "pool": {"min_size": 2, "max_size": env("DATABASE_POOL_SIZE"), "timeout": 5},
+        "pool": {
+            "min_size": 2,
+            "max_size": env("DATABASE_POOL_SIZE"),
+            "timeout": 5,
+            # The pool's own five minutes are how long it may sleep after a long outage.
+            "reconnect_timeout": 5,
+            "connection_class": PostgresConnection,
+        },
         "options": (
             f"-c lock_timeout={int(env('DATABASE_LOCK_TIMEOUT_SECONDS') * 1000)}"
             f" -c statement_timeout={int(env('DATABASE_STATEMENT_TIMEOUT_SECONDS') * 1000)}"
             " -c idle_in_transaction_session_timeout=15000"
         ),
         "connect_timeout": 5,
+        # A line that is dead: while we wait for an answer, and while what we sent is on its way.
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(env("LOG_UNKNOWN_OUTCOME_SECONDS") * 1000),
     }
 else:
     DATABASES = {
@@ -308,6 +322,7 @@ else:
     }
 DATABASE_POOL_SIZE = env("DATABASE_POOL_SIZE")
 DATABASE_THREADS = env("DATABASE_THREADS")
+DATABASE_STATEMENT_TIMEOUT_SECONDS = env("DATABASE_STATEMENT_TIMEOUT_SECONDS")
 ALLOW_UNSAFE_DATABASE = env("ALLOW_UNSAFE_DATABASE")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -5,21 +5,27 @@ from collections.abc import Sequence
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
-from psycopg.errors import LockNotAvailable
-from psycopg_pool import PoolTimeout
+from django.db import Error, connection
 
+from chatbe.core.database_errors import (
+    LOCK_NOT_AVAILABLE,
+    READ_ONLY,
+    is_passing,
+    sqlstate_of,
+)
+from chatbe.core.deadlines import deadline
 from chatbe.core.error_log import describe
 from chatbe.core.errors import Internal
 from chatbe.core.ids import new_id
 from conversations.append import append_messages, unlocked_conversations
 from conversations.drafts import Draft, Outcome
+from conversations.models import Message
 
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 0.1
-# Gone, restarting, locked, deadlocked: all of these pass, and leave an outcome unknown.
-_PASSING = (OperationalError, InterfaceError, PoolTimeout)
+# The connection may take so long to be made, whatever is left.
+_LEAST_SECONDS = 1.0
 
 # None for a draft that was not tried: somebody else has locked its conversation.
 Outcomes = Sequence[Outcome | None]
@@ -29,7 +35,9 @@ def commit_unlocked(drafts: Sequence[Draft]) -> Outcomes | None:
     """Commit a batch, but for the conversations that somebody else has locked for long."""
     try:
         return commit(drafts, patient=False)
-    except OperationalError:
+    except Exception as error:
+        if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
+            raise
         free = _unlocked(drafts)
     outcomes = commit([d for d in drafts if d.conversation_id in free]) if free else []
     if outcomes is None:
@@ -40,8 +48,11 @@ def commit_unlocked(drafts: Sequence[Draft]) -> Outcomes | None:
 
 def _unlocked(drafts: Sequence[Draft]) -> set[int]:
     try:
-        return unlocked_conversations({draft.conversation_id for draft in drafts})
-    except _PASSING:
+        with deadline(settings.LOG_UNKNOWN_OUTCOME_SECONDS):
+            return unlocked_conversations({draft.conversation_id for draft in drafts})
+    except Exception as error:
+        if not is_passing(error):
+            raise
         # The whole table is locked, or away by now.
         return set()
 
@@ -51,25 +62,24 @@ def commit(drafts: Sequence[Draft], *, patient: bool = True) -> list[Outcome] | 
 
     Without patience it raises when a lock is not had in time. A connection that breaks in
     COMMIT leaves the outcome unknown; running the same drafts again answers it, for what
-    was stored is recognised by its client_id.
+    was stored is recognised by its client_id. No attempt takes longer than there is time.
     """
-    deadline = time.monotonic() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
+    until = time.monotonic() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
     while True:
         try:
-            return append_messages(drafts)
-        except _PASSING as error:
+            with deadline(max(_LEAST_SECONDS, until - time.monotonic())):
+                return append_messages(drafts)
+        except Exception as error:
+            if not is_passing(error):
+                log.warning("append_split", error=type(error).__name__, drafts=len(drafts))
+                return _commit_singly(drafts) if len(drafts) > 1 else _commit_last(drafts[0])
             log.warning("append_retried", error=type(error).__name__, drafts=len(drafts))
-            _drop_broken_connection()
-            if not patient and isinstance(error.__cause__, LockNotAvailable):
+            _drop_bad_connection(error)
+            if not patient and sqlstate_of(error) == LOCK_NOT_AVAILABLE:
                 raise
-            if time.monotonic() > deadline:
+            if time.monotonic() > until:
                 return None
             time.sleep(_RETRY_SECONDS)
-        except Exception as error:
-            log.warning("append_split", error=type(error).__name__, drafts=len(drafts))
-            if len(drafts) > 1:
-                return _commit_singly(drafts)
-            return _commit_last(drafts[0])
 
 
 def _commit_singly(drafts: Sequence[Draft]) -> list[Outcome] | None:
@@ -87,13 +97,29 @@ def _commit_last(draft: Draft) -> list[Outcome] | None:
     """A row that fails by itself: once more with a new id, which may have collided."""
     draft.id = new_id()
     try:
-        return append_messages([draft])
-    except _PASSING:
-        return commit([draft])
+        with deadline(settings.LOG_UNKNOWN_OUTCOME_SECONDS):
+            return append_messages([draft])
     except Exception as error:
+        if is_passing(error):
+            return commit([draft])
         log.error("append_failed", **describe(error))
-        return [Internal()]
+        # What the database refused it has not stored. Anything else may have come after it.
+        return [Internal()] if isinstance(error, Error) or _is_absent(draft) else None
 
 
-def _drop_broken_connection() -> None:
-    connection.close_if_unusable_or_obsolete()
+def _is_absent(draft: Draft) -> bool:
+    """Whether this draft is certainly not in the log."""
+    names = ("conversation_id", "sender_id", "client_id")
+    try:
+        with deadline(settings.LOG_UNKNOWN_OUTCOME_SECONDS):
+            return not Message.objects.filter(**dict(zip(names, draft.key, strict=True))).exists()
+    except Exception:
+        return False
+
+
+def _drop_bad_connection(error: Exception) -> None:
+    """Give the connection back if it is broken, or leads to a server that takes no writes."""
+    if sqlstate_of(error) == READ_ONLY:
+        connection.close()
+    else:
+        connection.close_if_unusable_or_obsolete()

@@ -5,6 +5,7 @@ log gets its type and where it happened.
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,7 +55,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     return Response(error.body(), status=error.status, headers=_headers(error))
 
 
-def as_chat_error(exc: Exception) -> errors.ChatError:
+def as_chat_error(exc: BaseException) -> errors.ChatError:
     """The error of the table that says to a client what this exception means."""
     if isinstance(exc, rest_errors.ValidationError):
         return errors.InvalidInput(fields=_flatten(exc.detail))
@@ -73,8 +74,9 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> JsonR
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """The answer to what failed outside of any REST view."""
-    return error_response(errors.Internal())
+    """The answer to what failed outside of any REST view, while that is being handled."""
+    failure = sys.exception()
+    return error_response(errors.Internal() if failure is None else as_chat_error(failure))
 
 
 def error_response(error: errors.ChatError) -> JsonResponse:

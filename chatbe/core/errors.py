@@ -33,8 +33,10 @@ succeed later without the user changing anything.
 
 from collections.abc import Iterator, Mapping
 
-from django.db import InterfaceError, OperationalError
-from psycopg_pool import PoolTimeout
+from chatbe.core.database_errors import is_passing
+
+# What the database cannot do now is tried again after so many seconds.
+DATABASE_RETRY_SECONDS = 1.0
 
 
 class ChatError(Exception):
@@ -244,10 +246,11 @@ def error_table() -> Iterator[type[ChatError]]:
 def as_chat_error(error: BaseException) -> ChatError:
     """What the caller is told about any exception; the real one is for the log.
 
-    A database that is away or busy is `unavailable`; anything unforeseen is `internal`.
+    A database that is away, busy or full is `unavailable` (`chatbe.core.database_errors`);
+    anything unforeseen is `internal`.
     """
     if isinstance(error, ChatError):
         return error
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        return Unavailable()
+    if is_passing(error):
+        return Unavailable(retry_after=DATABASE_RETRY_SECONDS)
     return Internal()

@@ -17,7 +17,9 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from django.db import OperationalError, connection
+from django.db import connection
+
+from chatbe.core.database_errors import is_passing
 
 EPOCH_MS = 1_735_689_600_000
 MACHINE_BITS = 13
@@ -107,8 +109,10 @@ def _machine_number() -> int | None:
                 cursor.execute("SELECT nextval(to_regclass('core_machine'))")
                 number: int | None = cursor.fetchone()[0]
                 return number
-        except OperationalError:
-            return None
+        except Exception as error:
+            if is_passing(error):
+                return None
+            raise
     # SQLite has one server process; only short-lived commands run beside it.
     return secrets.randbelow(1 << MACHINE_BITS)
 

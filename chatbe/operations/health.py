@@ -19,6 +19,8 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 
 from chatbe.core import background, metrics
+from chatbe.core.database_state import State, database_state
+from chatbe.core.deadlines import deadline
 from chatbe.realtime.runtime import Runtime, runtime
 
 # How long an answer waits for what the database says just now.
@@ -79,15 +81,16 @@ class DatabaseWatch:
     def __init__(self, home: Runtime) -> None:
         self._loop = home.loop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
-        self._asked: asyncio.Future[None] | None = None
+        self._asked: asyncio.Future[State] | None = None
+        self._state: State = "ok"
         self._answered_at = float("-inf")
         self._asking = background.run_loop("readiness", self._ask_again)
         home.drains.append(self.stop)
 
-    async def is_up(self, patience: float = ANSWER_SECONDS) -> bool:
-        """Whether the database answers now or, if that takes longer, did so a moment ago."""
+    async def state(self, patience: float = ANSWER_SECONDS) -> State:
+        """What the database answers now or, if that takes longer, answered a moment ago."""
         await asyncio.wait([self._ask()], timeout=patience)
-        return self._loop.time() - self._answered_at < DATABASE_SECONDS
+        return self._state if self._loop.time() - self._answered_at < DATABASE_SECONDS else "down"
 
     async def stop(self) -> None:
         """Give the connection back; a question that hangs is not waited for."""
@@ -100,29 +103,30 @@ class DatabaseWatch:
         await asyncio.wait([self._ask()])
         await asyncio.sleep(ASK_SECONDS)
 
-    def _ask(self) -> asyncio.Future[None]:
+    def _ask(self) -> asyncio.Future[State]:
         if self._asked is None or self._asked.done():
             self._asked = self._loop.run_in_executor(self._thread, ask_database)
             self._asked.add_done_callback(self._answered)
         return self._asked
 
-    def _answered(self, asked: asyncio.Future[None]) -> None:
-        error = None if asked.cancelled() else asked.exception()
-        if error is None:
+    def _answered(self, asked: asyncio.Future[State]) -> None:
+        if not asked.cancelled():
+            self._state = asked.result()
             self._answered_at = self._loop.time()
-        else:
-            log.warning("database_unreachable", error=type(error).__name__)
-            self._answered_at = float("-inf")
 
 
-def ask_database() -> None:
-    """Raise unless the database can do its work. Keeps the thread's connection."""
+def ask_database() -> State:
+    """Whether the database can do its work. Keeps the thread's connection while it is good."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Exception:
+        # One that hangs is given up, and the next question asked over another.
+        with deadline(DATABASE_SECONDS):
+            state: State = database_state()
+    except Exception as error:
+        log.warning("database_unreachable", error=type(error).__name__)
+        state = "down"
+    if state != "ok":
         connection.close()
-        raise
+    return state
 
 
 async def _health() -> Answer:
@@ -130,11 +134,11 @@ async def _health() -> Answer:
 
 
 async def _readiness() -> Answer:
-    return readiness(database_is_up=await runtime().part(DatabaseWatch).is_up())
+    return readiness(await runtime().part(DatabaseWatch).state())
 
 
-def readiness(*, database_is_up: bool) -> Answer:
-    """200 when the database answers, 503 when not or when this process is stopping.
+def readiness(database: State) -> Answer:
+    """200 when the database answers and takes writes, 503 when not or when this process stops.
 
     A layer that is down is reported and does not make us unready: messages are stored
     and delivered without it, only later. So are background loops that fail at the moment:
@@ -144,13 +148,13 @@ def readiness(*, database_is_up: bool) -> Answer:
     if here.hub.stopping:
         return 503, {"status": "stopping"}
     checks: dict[str, str | list[str]] = {
-        "database": "ok" if database_is_up else "down",
+        "database": database,
         "layer": "ok" if here.bus.up else "down",
     }
     if failing := background.failing():
         checks["background"] = failing
-    status = "ok" if database_is_up else "unavailable"
-    return 200 if database_is_up else 503, {"status": status, "checks": checks}
+    ready = database == "ok"
+    return 200 if ready else 503, {"status": "ok" if ready else "unavailable", "checks": checks}
 
 
 # --- where no server runs -------------------------------------------------------------------
@@ -163,11 +167,5 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """The same as a server's, after asking the database here and now."""
-    try:
-        ask_database()
-    except Exception as error:
-        log.warning("database_unreachable", error=type(error).__name__)
-        status, body = readiness(database_is_up=False)
-    else:
-        status, body = readiness(database_is_up=True)
+    status, body = readiness(ask_database())
     return JsonResponse(body, status=status)

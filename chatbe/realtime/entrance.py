@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Generic, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from psycopg_pool import PoolTimeout
 
 from chatbe.core.database import in_database_thread
+from chatbe.core.database_errors import is_passing
 from chatbe.core.errors import Unavailable
 
 P = ParamSpec("P")
@@ -25,7 +24,6 @@ K = TypeVar("K", bound=Hashable)
 RETRY_SECONDS = 1.0
 # So many go on in one turn of the event loop.
 TURN = 4
-AWAY = (TimeoutError, OperationalError, InterfaceError, PoolTimeout)
 
 
 class Entrance:
@@ -46,7 +44,9 @@ class Entrance:
             try:
                 async with asyncio.timeout(settings.HELLO_SECONDS):
                     return await in_database_thread(function, *args, **kwargs)
-            except AWAY as error:
+            except Exception as error:
+                if not (isinstance(error, TimeoutError) or is_passing(error)):
+                    raise
                 self._failed_at = clock()
                 raise Unavailable(retry_after=RETRY_SECONDS) from error
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
+from chatbe.core.deadlines import seconds_left
 from chatbe.core.sqlite.fairlock import FairLock
 
 _WAIT_SECONDS = 30.0
@@ -34,7 +35,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.execute_wrappers.append(self._queue_single_writes)
 
     def _take_write_lock(self) -> None:
-        if not _write_lock.acquire(_WAIT_SECONDS):
+        left = seconds_left()
+        if not _write_lock.acquire(_WAIT_SECONDS if left is None else min(_WAIT_SECONDS, left)):
             raise OperationalError("database is locked: waited too long for other writers")
         self._holds_write_lock = True
 
