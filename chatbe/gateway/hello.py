@@ -13,10 +13,10 @@ from django.conf import settings
 from accounts.models import Session
 from accounts.services import authenticate_tokens, spend_ticket
 from chatbe.core.errors import ChatError, InvalidInput
-from chatbe.core.ids import parse_id
 from chatbe.core.models import Installation
 from chatbe.core.times import iso_milliseconds
 from chatbe.gateway.admission import Admission, admit
+from chatbe.gateway.cursors import Cursors
 from chatbe.realtime.connection import Connection, FrameWriter
 from chatbe.realtime.entrance import Gathered
 from chatbe.realtime.frames import encode_frame
@@ -26,7 +26,6 @@ from chatbe.realtime.runtime import Runtime, runtime
 from presence.process import presence
 
 CURSORS_PER_SYNC = 1_000
-CURSORS_MAX = 100_000
 
 Credential = Annotated[str, msgspec.Meta(min_length=1, max_length=2_048)]
 
@@ -63,10 +62,11 @@ class Greeted:
     connection: Connection
     admission: Admission
     epoch_lost: bool
-    cursors: dict[int, int] = field(default_factory=dict)
+    cursors: Cursors = field(default_factory=Cursors)
 
     def leave(self) -> None:
         """The socket is gone; safe to call twice."""
+        self.cursors.take()
         self.admission.leave()
 
 
@@ -109,16 +109,10 @@ def _welcome(command: Hello, session: Session, epoch: str) -> bytes:
 
 async def sync(greeted: Greeted, command: Sync) -> None:
     """Take cursors; with the last of them bring the socket up to date and make it live."""
-    for text, cursor in command.cursors.items():
-        try:
-            greeted.cursors[parse_id(text)] = cursor
-        except ValueError as error:
-            raise InvalidInput(fields={"cursors": str(error)}) from error
-    if len(greeted.cursors) > CURSORS_MAX:
-        raise InvalidInput(fields={"cursors": "are too many"})
+    greeted.cursors.add(greeted.connection, command.cursors)
     if not command.done:
         return
-    cursors, greeted.cursors = greeted.cursors, {}
+    cursors = greeted.cursors.take()
     if greeted.epoch_lost:
         # These cursors count in a log that a restored backup has replaced.
         greeted.epoch_lost = False

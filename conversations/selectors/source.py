@@ -5,13 +5,26 @@ from typing import Any
 
 from django.db import connection
 
-from chatbe.realtime.sources import Announcement, Change, LogRange, Membership, RangeRequest
+from chatbe.realtime.sources import (
+    READ_BYTES,
+    Announcement,
+    Change,
+    LogRange,
+    Membership,
+    RangeRequest,
+)
 from conversations.models import Conversation
 from conversations.selectors.lists import conversations_by_id
 from conversations.selectors.posting import MAY_POST_SQL
 from conversations.wire import MESSAGE_COLUMNS, MessageRow, encode, message_columns
 
 _HEAD, _CHANGE, _MEMBER = 0, 1, 2
+# What a row takes beside its text, roughly.
+_ROW_BYTES = 300
+_TEXT_BYTES = {
+    "postgresql": "octet_length(m.text)",
+    "sqlite": "LENGTH(CAST(m.text AS BLOB))",
+}
 _NO_MESSAGE = ", ".join(["NULL"] * len(MESSAGE_COLUMNS))
 
 
@@ -45,6 +58,9 @@ class DatabaseLogSource:
         """See LogSource. A range covers at most `limit` positions."""
         after = {request.conversation_id: request.after for request in requests}
         heads: dict[int, int] = {}
+        # Up to which distance from their beginnings everything was read, and in which
+        # conversation that was.
+        reached, read = (limit, 2**63), 0
         changes: dict[int, list[Change]] = {id: [] for id in after}
         members: dict[int, dict[int, Membership]] = {id: {} for id in after}
         for tag, conversation_id, first, second, third, *columns in _one_snapshot(
@@ -57,21 +73,32 @@ class DatabaseLogSource:
                     conversation_id, first, second, bool(third)
                 )
             else:
+                if second > read:
+                    reached, read = (first, conversation_id), second
                 row = MessageRow(*columns)
                 changes[conversation_id].append(
                     Change(row.seq, row.changed_seq, encode(row.body()))
                 )
+        if read < READ_BYTES:
+            # Nothing was left out.
+            reached = limit, 2**63
         return [
             LogRange(
                 conversation_id=id,
                 after=after[id],
-                to=max(after[id], min(after[id] + limit, head)),
+                to=max(after[id], min(_upto(id, after[id], reached), head)),
                 head=head,
                 changes=sorted(changes[id], key=lambda change: change.changed_seq),
                 members=members[id],
             )
             for id, head in heads.items()
         ]
+
+
+def _upto(conversation_id: int, after: int, reached: tuple[int, int]) -> int:
+    """How far a conversation was read by a statement that was cut off at `reached`."""
+    distance, last = reached
+    return after + distance - (conversation_id > last)
 
 
 def _standings(user_ids: Collection[int]) -> list[tuple[Membership, int]]:
@@ -103,23 +130,36 @@ def _one_snapshot(
 
     (_HEAD, conversation, last_seq, -, -, …),
     (_MEMBER, conversation, user, visible_from, may_send, …),
-    (_CHANGE, conversation, -, -, -, *MESSAGE_COLUMNS). The changes stand first in the
-    statement because PostgreSQL takes the types of the columns from there.
+    (_CHANGE, conversation, distance, bytes, -, *MESSAGE_COLUMNS): how far it is from where
+    its conversation is read from, and the size of all changes up to this one. They are read
+    in the order of their distance, so that of many conversations each has its turn, until
+    they are READ_BYTES. The changes stand first in the statement because PostgreSQL takes
+    the types of the columns from there.
     """
-    row = message_columns("m")
+    row, size = message_columns("m"), f"({_TEXT_BYTES[connection.vendor]} + {_ROW_BYTES})"
     wanted = ", ".join(
         ["(CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint))"] * len(after)
     )
     users = ", ".join(["%s"] * len(user_ids)) or "NULL"
     sql = f"""
-        WITH wanted (conversation_id, after, upto) AS (VALUES {wanted})
-        SELECT {_CHANGE}, m.conversation_id, 0, 0, 0, {row}
-        FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
-        WHERE m.seq > w.after AND m.seq <= w.upto AND m.changed_seq = m.seq
-        UNION ALL
-        SELECT {_CHANGE}, m.conversation_id, 0, 0, 0, {row}
-        FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
-        WHERE m.changed_seq > m.seq AND m.changed_seq > w.after AND m.changed_seq <= w.upto
+        WITH wanted (conversation_id, after, upto) AS (VALUES {wanted}),
+        changed AS (
+            SELECT m.changed_seq - w.after AS distance, {size} AS size, {row}
+            FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
+            WHERE m.seq > w.after AND m.seq <= w.upto AND m.changed_seq = m.seq
+            UNION ALL
+            SELECT m.changed_seq - w.after, {size}, {row}
+            FROM wanted w JOIN conversations_message m ON m.conversation_id = w.conversation_id
+            WHERE m.changed_seq > m.seq AND m.changed_seq > w.after AND m.changed_seq <= w.upto
+        ),
+        counted AS (
+            SELECT changed.*, SUM(size) OVER (
+                ORDER BY distance, conversation_id ROWS UNBOUNDED PRECEDING
+            ) AS total
+            FROM changed
+        )
+        SELECT {_CHANGE}, m.conversation_id, m.distance, m.total, 0, {row}
+        FROM counted m WHERE m.total - m.size < {READ_BYTES}
         UNION ALL
         SELECT {_HEAD}, c.id, c.last_seq, 0, 0, {_NO_MESSAGE}
         FROM wanted w JOIN conversations_conversation c ON c.id = w.conversation_id

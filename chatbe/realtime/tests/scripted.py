@@ -6,14 +6,17 @@ thread or a slow line would let happen there.
 """
 
 import asyncio
+import json
 from contextlib import contextmanager
 
 import pytest
 
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.frames import message_changed, message_created
+from chatbe.realtime.resume import resume
 from chatbe.realtime.room import Event
 from chatbe.realtime.sources import (
+    READ_BYTES,
     Announcement,
     Change,
     LogRange,
@@ -21,7 +24,7 @@ from chatbe.realtime.sources import (
     Sources,
     UserStates,
 )
-from chatbe.realtime.tests.sockets import Recorder
+from chatbe.realtime.tests.sockets import Recorder, State
 
 CONVERSATION = 77
 
@@ -122,25 +125,31 @@ class ScriptedDatabase:
         )
 
     def ranges(self, requests, user_ids, limit):
-        return self._read(
-            "ranges",
-            lambda: [
-                self._range(self.logs[request.conversation_id], request.after, user_ids, limit)
+        def look():
+            room = [READ_BYTES]
+            return [
+                self._range(
+                    self.logs[request.conversation_id], request.after, user_ids, limit, room
+                )
                 for request in requests
                 if request.conversation_id in self.logs
-            ],
-        )
+            ]
 
-    def _range(self, log, after, user_ids, limit):
+        return self._read("ranges", look)
+
+    def _range(self, log, after, user_ids, limit, room):
+        """What there is still `room` for, in bytes: then a range ends earlier."""
         to = max(after, min(after + limit, log.head))
-        return LogRange(
-            log.id,
-            after,
-            to,
-            log.head,
-            [Change(seq, at, body) for at, (seq, body) in log.rows.items() if after < at <= to],
-            {u: Membership(log.id, u, start) for u, start in log.members.items() if u in user_ids},
-        )
+        changes: list[Change] = []
+        for at, (seq, body) in log.rows.items():
+            if after < at <= to:
+                if room[0] <= 0:
+                    to = changes[-1].changed_seq if changes else after
+                    break
+                changes.append(Change(seq, at, body))
+                room[0] -= len(body)
+        members = {u: Membership(log.id, u, v) for u, v in log.members.items() if u in user_ids}
+        return LogRange(log.id, after, to, log.head, changes, members)
 
     def states(self, user_ids, session_ids):
         return self._read(
@@ -180,6 +189,18 @@ def socket(hub, user_id, feed_seq=0):
     )
     hub.add(connection, feed_seq)
     return connection
+
+
+async def live(hub, user_id, cursors=None, feed_seq=0):
+    connection = socket(hub, user_id, feed_seq)
+    await resume(hub, connection, cursors or {})
+    hub.flush()
+    assert connection.state is State.LIVE
+    return connection
+
+
+def was_sent(connection, text):
+    return text in json.dumps(connection.writer.frames)
 
 
 async def settled(hub):

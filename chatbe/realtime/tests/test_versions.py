@@ -2,7 +2,6 @@
 on what has happened since."""
 
 import asyncio
-import json
 
 import pytest
 
@@ -11,7 +10,7 @@ from chatbe.realtime.memberships import UNKNOWN, Members
 from chatbe.realtime.resume import resume
 from chatbe.realtime.sources import Membership
 from chatbe.realtime.sweep import Sweep
-from chatbe.realtime.tests.scripted import CONVERSATION, database, settled, socket
+from chatbe.realtime.tests.scripted import CONVERSATION, database, live, settled, socket, was_sent
 from chatbe.realtime.tests.sockets import State, make_hub
 
 __all__ = ["database"]
@@ -19,20 +18,8 @@ __all__ = ["database"]
 ALICE, BOB = 1, 2
 
 
-async def live(hub, user_id, cursors=None, feed_seq=0):
-    connection = socket(hub, user_id, feed_seq)
-    await resume(hub, connection, cursors or {})
-    hub.flush()
-    assert connection.state is State.LIVE
-    return connection
-
-
 def kinds(connection):
     return [frame["type"] for frame in connection.writer.frames]
-
-
-def was_sent(connection, text):
-    return text in json.dumps(connection.writer.frames)
 
 
 async def hears(hub, connection, log):
