@@ -8,7 +8,7 @@ BELONGINGS = (
         "profile",
         (
             *("id", "username", "email", "pending_email", "display_name", "about", "time_zone"),
-            *("about_for", "last_seen_for", "searchable", "read_receipts"),
+            *("about_for", "last_seen_for", "groups_for", "searchable", "read_receipts"),
             *("is_active", "is_staff", "date_joined", "last_login"),
         ),
         lambda user_id: User.objects.filter(id=user_id),

@@ -65,6 +65,7 @@ class UpdateProfileSerializer(StrictSerializer):
     time_zone = serializers.CharField(max_length=64, required=False)
     about_for = serializers.ChoiceField(Audience.choices, required=False)
     last_seen_for = serializers.ChoiceField(Audience.choices, required=False)
+    groups_for = serializers.ChoiceField(Audience.choices, required=False)
     searchable = serializers.BooleanField(required=False)
     read_receipts = serializers.BooleanField(required=False)
     email = serializers.CharField(max_length=EMAIL_MAX, required=False)
@@ -94,6 +95,7 @@ class OwnUserSerializer(serializers.Serializer[Any]):
     pending_email = serializers.CharField(help_text="the address a change waits for")
     about_for = serializers.CharField()
     last_seen_for = serializers.CharField()
+    groups_for = serializers.CharField()
     searchable = serializers.BooleanField()
     read_receipts = serializers.BooleanField()
 

@@ -29,8 +29,8 @@ from contacts.services import add_contact
 from conversations.append import append_messages
 from conversations.drafts import Appended
 from conversations.services.direct import open_direct
-from conversations.services.members import create_group
 from conversations.services.sending import draft_message
+from groups.services.groups import found_group
 
 APPENDED_AT_ONCE = 200
 
@@ -67,7 +67,7 @@ def _conversation(members: list[User]) -> tuple[int, User]:
         return open_direct(user_id=first.id, other_id=others[0].id)[0], first
     ids = [user.id for user in members]
     lock_users(ids)
-    return create_group(owner_id=first.id, name="Everybody", member_ids=ids).id, first
+    return found_group(owner_id=first.id, name="Everybody", member_ids=ids).conversation_id, first
 
 
 def _append(made: list[tuple[int, User]]) -> list[int]:

@@ -87,6 +87,10 @@ env = Environment(
     USER_SEARCHES_PER_USER=(str, "600/hour"),
     # --- groups
     GROUP_MEMBERS_MAX=(int, 1_024),
+    GROUPS_PER_USER=(str, "30/hour"),
+    GROUP_ADDS_PER_USER=(str, "2000/hour"),
+    GROUP_ADDS_PER_PAIR=(str, "5/hour"),
+    GROUP_ADDS_PER_ADDED=(str, "20/hour"),
     INVITATION_ATTEMPTS_PER_USER=(str, "100/hour"),
     # --- chatbot
     CHATBOT_USERNAME=(str, "assistant"),
@@ -417,6 +421,10 @@ USER_SEARCHES_PER_USER = env("USER_SEARCHES_PER_USER")
 # --- groups -----------------------------------------------------------------------
 
 GROUP_MEMBERS_MAX = env("GROUP_MEMBERS_MAX")
+GROUPS_PER_USER = env("GROUPS_PER_USER")
+GROUP_ADDS_PER_USER = env("GROUP_ADDS_PER_USER")
+GROUP_ADDS_PER_PAIR = env("GROUP_ADDS_PER_PAIR")
+GROUP_ADDS_PER_ADDED = env("GROUP_ADDS_PER_ADDED")
 INVITATION_ATTEMPTS_PER_USER = env("INVITATION_ATTEMPTS_PER_USER")
 
 # --- chatbot ------------------------------------------------------------------------

@@ -83,6 +83,24 @@ def who_may_talk_with(user_id: int, other_ids: Collection[int]) -> set[int]:
     return set(others.values_list("id", flat=True))
 
 
+def who_may_be_added(user_id: int, other_ids: Collection[int]) -> set[int]:
+    """Those of the others whom the user may make members of a group without asking.
+
+    Bots, and people who are here and let the user do so by their `groups_for`; nobody
+    across a block, whichever of the two made it.
+    """
+    contact = Q(Exists(Contact.objects.filter(owner_id=user_id, user=OuterRef("id"))))
+    willing = Q(groups_for=Audience.EVERYONE) | (Q(groups_for=Audience.CONTACTS) & contact)
+    others = User.objects.filter(
+        Q(is_bot=True) | willing,
+        ~Q(is_apart_from(user_id, OuterRef("id"))),
+        Exists(User.objects.filter(id=user_id, is_active=True)),
+        id__in=other_ids,
+        is_active=True,
+    )
+    return set(others.values_list("id", flat=True))
+
+
 def has_blocked(blocker_id: int, blocked_id: int) -> bool:
     return Block.objects.filter(blocker_id=blocker_id, blocked_id=blocked_id).exists()
 

@@ -1,6 +1,5 @@
 """Reads about groups. Every one of them passes `access_group` or holds its rule itself."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +10,7 @@ from accounts.summaries import UserSummary
 from accounts.tokens import hash_of
 from chatbe.core.errors import Conflict, Forbidden, NotFound
 from chatbe.core.text import normal_code
-from contacts.selectors import summaries_for, users_here_for, who_may_talk_with
+from contacts.selectors import apart, summaries_for, users_here_for
 from conversations.models import Conversation, Membership, Message
 from groups.models import Group, Invitation, JoinRequest
 from groups.permissions import WHEN_CLOSED, Permission, Role, permissions_of
@@ -130,15 +129,6 @@ def access_members(
     )
 
 
-def strangers_to(user_id: int, others: Iterable[int]) -> set[int]:
-    """Those of the others who are neither contacts of the user nor bots.
-
-    Nobody can tell why: who is deleted, shut out or blocks the user is no contact either.
-    """
-    asked = set(others)
-    return asked - who_may_talk_with(user_id, asked)
-
-
 def was_removed(conversation_id: int, user_id: int) -> bool:
     """Whether somebody else ended this user's last membership.
 
@@ -195,15 +185,18 @@ def find_invitation(token: str) -> Invitation:
     return invitation
 
 
-def require_open(invitation: Invitation) -> None:
-    """NotFound for an invitation that lets nobody in any more, whatever the reason.
+def require_open(invitation: Invitation, user_id: int) -> None:
+    """NotFound for an invitation that does not let this user in, whatever the reason.
 
     It lets people in as long as whoever made it might: if they have left, were removed, or
-    may not invite any more, their invitations are worth nothing. Nor is one to a closed group.
+    may not invite any more, their invitations are worth nothing. Nor is one to a closed group,
+    nor any across a block: to somebody who is blocked, the maker is not there.
     """
     expired = invitation.expires_at is not None and invitation.expires_at <= timezone.now()
     used_up = invitation.max_uses is not None and invitation.uses >= invitation.max_uses
     if expired or used_up or invitation.revoked_at is not None or not _may_still_invite(invitation):
+        raise NotFound
+    if apart([user_id], [invitation.created_by_id]):
         raise NotFound
 
 

@@ -29,7 +29,7 @@ def update_profile(
     """Change some of a user's own fields; the user as they are now.
 
     `changes` may name display_name, about, time_zone, about_for, last_seen_for,
-    searchable and read_receipts. A new `email` needs the password, and with
+    groups_for, searchable and read_receipts. A new `email` needs the password, and with
     EMAIL_CONFIRMATION waits for its confirmation. InvalidInput, Conflict, RateLimited.
     """
     _clean(changes)

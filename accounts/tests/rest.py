@@ -56,6 +56,7 @@ def own_user(user: User, **fields: Any) -> dict[str, Any]:
         "pending_email": "",
         "about_for": "everyone",
         "last_seen_for": "contacts",
+        "groups_for": "contacts",
         "searchable": True,
         "read_receipts": True,
     } | fields

@@ -29,6 +29,7 @@ def test_what_is_changed_is_shown_and_the_rest_stays(alice, phone, django_assert
         "time_zone": "Europe/Lisbon",
         "about_for": "contacts",
         "last_seen_for": "nobody",
+        "groups_for": "nobody",
         "searchable": False,
         "read_receipts": False,
     }

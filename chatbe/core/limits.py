@@ -109,8 +109,8 @@ def _identifiers(key: tuple[str, ...]) -> tuple[str, str]:
     return key[0], hashlib.sha256(rest).hexdigest()[:32]
 
 
-def hit(rule: str, *key: str) -> None:
-    """Count one event under `key`; the first word says what is counted.
+def hit(rule: str, *key: str, cost: int = 1) -> None:
+    """Count one event, or `cost` of them, under `key`; the first word says what is counted.
 
     Raises RateLimited, without counting, when the rule's allowance is used up. An empty
     rule, or "0", allows everything.
@@ -120,7 +120,7 @@ def hit(rule: str, *key: str) -> None:
     identifiers = _identifiers(key)
 
     def question(limiter: MovingWindowRateLimiter, item: RateLimitItem) -> float | None:
-        if limiter.hit(item, *identifiers):
+        if limiter.hit(item, *identifiers, cost=cost):
             return None
         return _wait(limiter, item, identifiers)
 

@@ -20,8 +20,10 @@ from contacts.services import add_contact
 from conversations.append import append_messages
 from conversations.drafts import Appended
 from conversations.models import Conversation, Membership, Message
-from conversations.services.members import add_members, create_group, lock_group
+from conversations.services.members import add_members, lock_group
 from conversations.services.sending import draft_message
+from groups.models import History
+from groups.services.groups import found_group
 
 NAMES = ("alice", "bob", "carol")
 # The name under which the crowd's password is kept; nobody may be called that.
@@ -106,7 +108,8 @@ def make_group(people: Sequence[User]) -> int:
     )
     known = owned.order_by("conversation_id").first()
     if known is None:
-        return create_group(owner_id=owner.id, name=GROUP, member_ids=ids).id
+        made = found_group(owner_id=owner.id, name=GROUP, member_ids=ids, history=History.ALL)
+        return made.conversation_id
     group = lock_group(known.conversation_id, ids)
     add_members(group, actor_id=owner.id, user_ids=ids, share_history=True)
     return group.id

@@ -33,11 +33,11 @@ def make_bots(models: list[str]) -> None:
 def make_group(members: list[str]) -> str:
     """A group of these users, owned by the first: its id."""
     from accounts.feed import lock_users
-    from conversations.services.members import create_group
+    from groups.services.groups import found_group
 
     ids = [int(member) for member in members]
     lock_users(ids)
-    return str(create_group(owner_id=ids[0], name="group", member_ids=ids[1:]).id)
+    return str(found_group(owner_id=ids[0], name="group", member_ids=ids[1:]).conversation_id)
 
 
 def join(group: str, actor: str, user: str) -> None:

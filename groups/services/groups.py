@@ -18,8 +18,9 @@ from conversations.services.sending import check_client_id
 from groups.models import DESCRIPTION_MAX, Group, History, InvitePolicy, JoinRequest
 from groups.permissions import Permission, Role
 from groups.selectors import Access, access_group
+from groups.services.consent import count_added, count_group, require_consent
 from groups.services.locks import lock_and_access
-from groups.services.members import refuse_full, refuse_strangers
+from groups.services.members import refuse_full
 
 SLOW_SECONDS_MAX = 3_600
 
@@ -36,35 +37,53 @@ def create_group(
     invite_policy: str = InvitePolicy.ADMINS,
     client_id: str = "",
 ) -> tuple[Access, bool]:
-    """Make a group that the user owns, of contacts of theirs.
+    """Make a group that the user owns, of people who let them.
 
     False if it was there: the same `client_id` again is the same group. InvalidInput names
-    who is no contact; Conflict above the limit of members.
+    who may not be added; Conflict above the limit of members; RateLimited.
     """
     name, description = _clean_name(name), _clean_description(description)
     if client_id:
         check_client_id(client_id)
     others = set(member_ids) - {user_id}
     refuse_full(1 + len(others))
+    known = Group.objects.filter(creator_id=user_id, client_id=client_id).exclude(client_id="")
+    if not known.exists():
+        # Counted before anything is locked: a thousand of them take their time.
+        require_consent(user_id, others)
+        count_group(user_id)
+        count_added(user_id, others)
     # Contacts change under these locks too, and nobody of them can be deleted meanwhile.
     if not lock_users({user_id, *others})[user_id].is_active:
         raise SessionEnded
-    known = Group.objects.filter(creator_id=user_id, client_id=client_id).exclude(client_id="")
     made = known.values_list("conversation_id", flat=True).first()
     if made is not None:
         access = access_group(user_id=user_id, conversation_id=made, permission=Permission.READ)
         return access, False
-    refuse_strangers(user_id, others)
-    conversation = members.create_group(owner_id=user_id, name=name, member_ids=sorted(others))
-    group = Group.objects.create(
-        conversation=conversation,
+    require_consent(user_id, others)
+    group = found_group(
+        owner_id=user_id,
+        name=name,
+        member_ids=sorted(others),
         description=description,
         invite_policy=invite_policy,
-        creator_id=user_id,
         client_id=client_id,
-        created_at=timezone.now(),
     )
     return Access(group, Role.OWNER), True
+
+
+def found_group(
+    *, owner_id: int, name: str, member_ids: Collection[int] = (), **governed: str
+) -> Group:
+    """A group with everything that belongs to one: nothing else makes any.
+
+    Asks nobody: for `create_group`, and for whoever fills an installation. In the caller's
+    transaction, which has locked the users. `governed` are fields of Group.
+    """
+    conversation = members.create_group(owner_id=owner_id, name=name, member_ids=member_ids)
+    return Group.objects.create(
+        conversation=conversation, creator_id=owner_id, created_at=timezone.now(), **governed
+    )
 
 
 class Settings(TypedDict, total=False):

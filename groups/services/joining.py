@@ -48,7 +48,7 @@ def preview_invitation(*, user_id: int, token: str) -> Preview:
     """What the invitation of this token leads to. NotFound, RateLimited."""
     _count_attempt(user_id)
     invitation = find_invitation(token)
-    require_open(invitation)
+    require_open(invitation, user_id)
     return preview_of(invitation)
 
 
@@ -82,7 +82,7 @@ def _join(user_id: int, invitation: Invitation) -> Arrival:
     waiting = JoinRequest.objects.filter(group_id=conversation.id, user_id=user_id)
     if invitation.needs_approval and waiting.exists():
         return Arrival(conversation.id)
-    require_open(invitation)
+    require_open(invitation, user_id)
     if was_removed(conversation.id, user_id):
         raise Forbidden("You were removed from this group. Only its members can add you again.")
     refuse_full(conversation.member_count + 1)

@@ -14,7 +14,8 @@ from conversations.models import Conversation
 from conversations.services import members
 from groups.models import Group, History, JoinRequest
 from groups.permissions import Permission, Role, is_above
-from groups.selectors import current_members, role_in, strangers_to
+from groups.selectors import access_group, current_members, role_in
+from groups.services.consent import count_added, require_consent
 from groups.services.locks import lock_and_access
 
 
@@ -24,28 +25,28 @@ def refuse_full(member_count: int) -> None:
         raise Conflict(f"A group has at most {settings.GROUP_MEMBERS_MAX} members.")
 
 
-def refuse_strangers(user_id: int, others: Collection[int]) -> None:
-    """InvalidInput that names those who are no contacts of the user, whatever the reason."""
-    strangers = strangers_to(user_id, others)
-    if strangers:
-        named = ", ".join(map(str, sorted(strangers)))
-        raise InvalidInput(fields={"member_ids": f"are not your contacts: {named}"})
-
-
 @transaction.atomic
 def add_members(*, user_id: int, conversation_id: int, member_ids: Collection[int]) -> list[int]:
-    """Add contacts of the user; the ids of those who were not in the group yet.
+    """Add people who let the user do so; the ids of those who were not in the group yet.
 
-    Also whoever has left or was removed before. InvalidInput, NotFound, Forbidden, Conflict.
+    Also whoever has left or was removed before. InvalidInput, NotFound, Forbidden, Conflict,
+    RateLimited.
     """
     wanted = set(member_ids)
+    # Counted before anything is locked: a thousand of them take their time.
+    before = access_group(
+        user_id=user_id, conversation_id=conversation_id, permission=Permission.ADD
+    )
+    new = wanted - _already_in(before.conversation, wanted)
+    require_consent(user_id, new)
+    count_added(user_id, new)
     access = lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.ADD,
         also={user_id, *wanted},
     )
-    refuse_strangers(user_id, wanted - _already_in(access.conversation, wanted))
+    require_consent(user_id, wanted - _already_in(access.conversation, wanted))
     return admit(access.group, actor_id=user_id, user_ids=wanted)
 
 
@@ -108,6 +109,9 @@ def set_role(*, user_id: int, conversation_id: int, member_id: int, role: str) -
         also=[member_id],
     )
     present = role_in(conversation_id, member_id)
+    if wanted == Role.ADMIN and not users_here_for(user_id, [member_id]).exists():
+        # Who has blocked them is no help to them, and is asked for nothing.
+        raise NotFound
     if present == Role.OWNER:
         raise Conflict("Pass the ownership on instead.")
     if present != wanted:

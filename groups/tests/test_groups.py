@@ -76,7 +76,9 @@ def test_only_contacts_come_along_and_nobody_can_tell_why_somebody_is_none(peopl
     for other in (stranger.id, gone.id, cat.id, 4_711):
         answer = phone.post(GROUPS, {"name": "Mill", "member_ids": [*ids(ben), str(other)]})
         assert answer.status_code == 400
-        assert answer.json()["fields"] == {"member_ids": f"are not your contacts: {other}"}
+        assert answer.json()["fields"] == {
+            "member_ids": f"cannot be added by you, but by an invitation: {other}"
+        }
     assert not Conversation.objects.exists()
 
 

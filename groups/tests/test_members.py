@@ -58,7 +58,9 @@ def test_one_who_is_no_contact_keeps_all_out(circle):
     for other in (make_user(), gone, blocker):
         answer = add(phone, circle, circle.friend, other)
         assert answer.status_code == 400
-        assert answer.json()["fields"] == {"member_ids": f"are not your contacts: {other.id}"}
+        assert answer.json()["fields"] == {
+            "member_ids": f"cannot be added by you, but by an invitation: {other.id}"
+        }
     assert head(circle.id) == before
 
 

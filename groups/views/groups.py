@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from accounts.authentication import session_of
 from chatbe.api.fields import path_id, read_body
 from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, Forbidden, NotFound
+from chatbe.core.errors import Conflict, Forbidden, NotFound, RateLimited
 from groups import serializers as shapes
 from groups.permissions import Permission
 from groups.selectors import access_group
@@ -23,10 +23,10 @@ class GroupsView(APIView):
     @operation(
         request=shapes.CreateGroupSerializer,
         answers={200: shapes.GroupDetailsSerializer, 201: shapes.GroupDetailsSerializer},
-        refusals=[NotFound, Conflict],
+        refusals=[NotFound, Conflict, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Make a group of one's contacts, which one owns; 200 if that was done before."""
+        """Make a group of people who let one, which one owns; 200 if that was done before."""
         access, made = create_group(
             user_id=session_of(request).user_id,
             **read_body(shapes.CreateGroupSerializer, request),

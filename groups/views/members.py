@@ -9,7 +9,7 @@ from accounts.authentication import session_of
 from chatbe.api.fields import path_id, read_body
 from chatbe.api.pagination import PAGE_PARAMETERS, read_page
 from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, Forbidden, NotFound
+from chatbe.core.errors import Conflict, Forbidden, NotFound, RateLimited
 from groups import serializers as shapes
 from groups.selectors import access_members
 from groups.services.members import add_members, remove_member, set_role
@@ -40,10 +40,10 @@ class MembersView(APIView):
     @operation(
         request=shapes.AddMembersSerializer,
         answers={200: shapes.AddedMembersSerializer},
-        refusals=[NotFound, Forbidden, Conflict],
+        refusals=[NotFound, Forbidden, Conflict, RateLimited],
     )
     def post(self, request: Request, conversation_id: str) -> Response:
-        """Add contacts of one's own, all of them or none; who is in it already stays."""
+        """Add people who let one, all of them or none; who is in it already stays."""
         added = add_members(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),

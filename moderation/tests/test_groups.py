@@ -6,8 +6,8 @@ from django.db import transaction
 from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership
-from conversations.services.members import create_group
 from conversations.tests.people import CONVERSATIONS, make_friends, post
+from groups.services.groups import found_group
 from moderation.models import AuditEntry
 from moderation.tests.people import (
     WHY,
@@ -30,7 +30,9 @@ class Club:
         self.olga, self.adam, self.mia = make_user("olga"), make_user("adam"), make_user("mia")
         with transaction.atomic():
             members = [self.adam.id, self.mia.id]
-            self.group = create_group(owner_id=self.olga.id, name="Club", member_ids=members)
+            self.group = found_group(
+                owner_id=self.olga.id, name="Club", member_ids=members
+            ).conversation
         self.of(self.adam).update(role="admin")
 
     def of(self, user):

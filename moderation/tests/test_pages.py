@@ -13,8 +13,8 @@ from django.urls import reverse
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership, Message
-from conversations.services.members import create_group
 from conversations.tests.people import make_friends, post
+from groups.services.groups import found_group
 from moderation.admin.deeds import DeedAdmin
 from moderation.models import AuditEntry, Report
 from moderation.moderators import MODERATORS, RIGHTS
@@ -47,7 +47,7 @@ class Scene:
         place = {"conversation_id": str(friends.conversation_id), "seq": 1}
         friends.tablet.post("/api/v1/reports", {**place, "reason": "hate", "comment": ATTACK})
         with transaction.atomic():
-            group = create_group(owner_id=owner.id, name=ATTACK, member_ids=[member.id])
+            group = found_group(owner_id=owner.id, name=ATTACK, member_ids=[member.id]).conversation
         self.friends = friends
         self.rows = {
             User: make_user(),
