@@ -114,6 +114,7 @@ env = Environment(
     CHATBOT_WORKER_IN_SERVER=(bool, False),
     # --- moderation
     REPORTS_PER_USER=(str, "20/hour"),
+    EVIDENCE_DAYS=(int, 90),
     BREAK_GLASS_SECONDS=(int, 1_800),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
@@ -319,6 +320,8 @@ else:
                 "init_command": (
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;"
                     " PRAGMA wal_autocheckpoint=4000;"
+                    # What is deleted is overwritten, where that writes no other page.
+                    " PRAGMA secure_delete=FAST;"
                 ),
             },
             # A file, because threads with an in-memory database lock each other's tables.
@@ -452,6 +455,7 @@ CHATBOT_WORKER_IN_SERVER = env("CHATBOT_WORKER_IN_SERVER")
 # --- moderation -------------------------------------------------------------------
 
 REPORTS_PER_USER = env("REPORTS_PER_USER")
+EVIDENCE_DAYS = env("EVIDENCE_DAYS")
 BREAK_GLASS_SECONDS = env("BREAK_GLASS_SECONDS")
 
 # --- sockets and messages -----------------------------------------------------------

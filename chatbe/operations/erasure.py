@@ -9,14 +9,18 @@ from collections.abc import Iterator
 from accounts.models import User
 from accounts.services import erase_account, set_user_active
 from chatbe.operations.joined import BELONGINGS
+from chatbot.services.erasing import empty_answers_to
 from conversations.selectors.own import count_own_texts
 from conversations.services.emptying import empty_texts_of
+from moderation.models import Report
+from moderation.services.evidence import forget_texts_of
 
 
 def what_is_kept(user_id: int) -> dict[str, int]:
     """How many rows of each sort there are about a user."""
     kept = {belonging.name: belonging.rows(user_id).count() for belonging in BELONGINGS}
-    return kept | {"texts": count_own_texts(user_id)}
+    about = Report.objects.filter(user_id=user_id, status=Report.Status.OPEN)
+    return kept | {"texts": count_own_texts(user_id), "open_reports_about": about.count()}
 
 
 def erase_user(user_id: int, *, empty_messages: bool) -> Iterator[int]:
@@ -25,8 +29,15 @@ def erase_user(user_id: int, *, empty_messages: bool) -> Iterator[int]:
         # From here on they write nothing that would have to be emptied after all.
         set_user_active(user_id=user_id, is_active=False)
     if empty_messages:
-        yield from empty_texts_of(user_id)
+        yield from _empty_everything(user_id)
     erase_account(user_id=user_id)
     if empty_messages:
-        # What was on its way into a group when they were shut out.
-        yield from empty_texts_of(user_id)
+        # What was on its way into a group, or asked of a bot, when they were shut out.
+        yield from _empty_everything(user_id)
+
+
+def _empty_everything(user_id: int) -> Iterator[int]:
+    """Their words, wherever they are: in messages, in answers to them, in evidence."""
+    yield from empty_texts_of(user_id)
+    yield from empty_answers_to(user_id)
+    yield from forget_texts_of(user_id)

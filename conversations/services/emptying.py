@@ -34,7 +34,7 @@ def empty_texts_before(kind: str, moment: datetime) -> Iterator[int]:
     for due in _texts_before(kind, moment):
         places = due.order_by("conversation_id", "seq").values_list("conversation_id", "seq")
         for conversation_id, group in groupby(places, lambda place: place[0]):
-            yield from _empty(conversation_id, [seq for _, seq in group])
+            yield from empty_places(conversation_id, [seq for _, seq in group])
 
 
 def _texts_before(kind: str, moment: datetime) -> Iterator[QuerySet[Message]]:
@@ -48,7 +48,7 @@ def empty_texts_of(user_id: int) -> Iterator[int]:
     """Empty all texts of a user; yields each batch's number."""
     for conversation_id in conversations_of(user_id):
         seqs = texts_of(user_id, conversation_id).values_list("seq", flat=True)
-        yield from _empty(conversation_id, list(seqs))
+        yield from empty_places(conversation_id, list(seqs))
 
 
 def _windows(end: int) -> Iterator[tuple[int, int]]:
@@ -68,7 +68,8 @@ def _windows(end: int) -> Iterator[tuple[int, int]]:
         start = last[0]
 
 
-def _empty(conversation_id: int, seqs: list[int]) -> Iterator[int]:
+def empty_places(conversation_id: int, seqs: list[int]) -> Iterator[int]:
+    """Empty the messages at these places; yields each batch's number."""
     for place in range(0, len(seqs), BATCH):
         yield _empty_batch(conversation_id, seqs[place : place + BATCH])
 

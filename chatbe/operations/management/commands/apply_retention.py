@@ -8,8 +8,14 @@ from django.conf import settings
 from django.utils import timezone
 
 from chatbe.core.commands import OperatorCommand
+from chatbe.core.sqlite.forgetting import leaving_nothing
 from conversations.models import Conversation
 from conversations.services.emptying import count_texts_before, empty_texts_before
+from moderation.services.evidence import (
+    expired_evidence,
+    forget_expired,
+    forget_texts_before,
+)
 
 
 class Command(OperatorCommand):
@@ -18,7 +24,7 @@ class Command(OperatorCommand):
     For a timer, once a day. Broken off and run again, it passes over what is empty.
     """
 
-    help = "Empty messages that are older than RETENTION_DIRECT_DAYS and RETENTION_GROUP_DAYS."
+    help = "Empty messages and copies in reports that are older than they may become."
     example = "apply_retention --group-days 365 --dry-run"
     is_long = True
 
@@ -33,6 +39,10 @@ class Command(OperatorCommand):
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with leaving_nothing():
+            self._apply(options)
+
+    def _apply(self, options: dict[str, Any]) -> None:
         for kind in Conversation.Kind:
             days = options[f"{kind}_days"]
             if days < 0:
@@ -47,3 +57,11 @@ class Command(OperatorCommand):
             else:
                 emptied = self.follow(empty_texts_before(kind, before), f"{kind}, emptied")
                 self.stdout.write(f"{kind}: emptied {emptied} messages.")
+                copies = self.follow(forget_texts_before(kind, before), f"{kind}, copies")
+                self.stdout.write(f"{kind}: emptied {copies} copies in closed reports.")
+        if options["dry_run"]:
+            found = expired_evidence().count()
+            self.stdout.write(f"Would empty the evidence of {found} reports.")
+        else:
+            emptied = self.follow(forget_expired(), "evidence, emptied")
+            self.stdout.write(f"Emptied the evidence of {emptied} reports.")
