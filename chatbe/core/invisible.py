@@ -27,7 +27,8 @@ _OUTER = re.compile(rf"^[\s{_IGNORED}{_BLANK}]+|[\s\u3164\uffa0\u115f\u1160{_BLA
 # In one line of a name. Fillers of Hangul stand before or after the letters they fill in for.
 _REMOVED = re.compile(
     "[\u00ad\u034f\u061c\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]"
+    "\u3164\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e01f0-\U000e0fff]"
 )
 # A flag of a part of a country: a black flag, letters of tags, and the tag that ends it.
 _TAGS = re.compile(
@@ -83,7 +84,7 @@ def _may_precede_joiner(character: str) -> bool:
 def piles_marks(text: str) -> bool:
     """Whether marks stand on a character as no writing needs them: too many, or one twice."""
     here: list[str] = []
-    for character in text:
+    for character in unicodedata.normalize("NFD", text):
         here = [*here, character] if unicodedata.category(character) in _MARKS else []
         if len(here) > _MARKS_MAX or here[-2:] == [character, character]:
             return True

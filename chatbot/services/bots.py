@@ -5,8 +5,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from accounts.names import username_key
+from accounts.names import DISPLAY_NAME_MAX, username_key
 from chatbe.core.errors import ChatError, Conflict
+from chatbe.core.text import clean_line
 from chatbot.models import Bot
 
 log = structlog.get_logger(__name__)
@@ -17,6 +18,8 @@ _ADDRESS = "bot@bots.invalid"
 
 def make_bot(*, username: str, display_name: str = "") -> Bot:
     """Make a bot with a user of its own. InvalidInput, Conflict for a taken name."""
+    if display_name:
+        display_name = clean_line(display_name, "display_name", max_length=DISPLAY_NAME_MAX)
     try:
         with transaction.atomic():
             user = User.objects.create_user(
