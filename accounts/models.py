@@ -286,3 +286,19 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for user {self.user_id}"
+
+
+class StatusFollowUp(models.Model):
+    """That somebody came or went, and what follows from it for others may not be done yet.
+
+    Made in the transaction that changes the user's row, gone when everybody was told.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["changed_at"], name="accounts_follow_up_age")]
+
+    def __str__(self) -> str:
+        return f"of user {self.user_id}"

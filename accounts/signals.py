@@ -1,30 +1,38 @@
 """What accounts tells higher apps when somebody comes or goes: deleted, shut out, let in again.
 
-What follows from it in a higher app happens in the same transaction. That takes the locks
-of other users too, and all users are locked together in the order of their ids: so it is
-asked first whom that will be.
+The user's row says so at once, in a transaction that locks the user alone. What follows for
+others comes after it, in batches (services/status_follow_up.py): somebody may have 10,000
+contacts, and no transaction locks so many people.
 """
 
 from django.dispatch import Signal
 
-# Sent twice inside the transaction, before and after the locks are taken. A receiver
-# returns the ids of the users whose feeds it will move; it changes nothing.
+# Asked before the batches: who hears of it. A receiver returns ids of users and changes nothing.
 #
 #   sender   the model User
-#   user_id  int, the user who is about to come or go
+#   user_id  int, the user who came or went
 user_coming_or_going = Signal()
 
-# Sent inside the transaction, once the user's row says so. The user's sessions, the user
-# and everybody named above are locked; a receiver moves the feeds of those users, and may
-# take locks of conversations in the order of their ids. What it raises undoes it all.
+# Sent for each batch, inside a transaction of its own, which has locked the user and these
+# others and moves the others' feeds. A receiver makes what the user shares with them follow the
+# user's row as it is now; doing that again changes nothing. It may lock conversations, in one
+# statement in the order of their ids, then memberships.
 #
 #   sender     the model User
-#   user_id    int, the user who was shut out or let in again
-#   is_active  bool, which of the two
-user_active_changed = Signal()
+#   user       User, as the row is now
+#   other_ids  frozenset[int], some of the users whom the receivers of the first signal named
+user_status_changed = Signal()
 
-# Sent in the same way when the user's row is empty; a receiver also deletes its rows.
+# Sent inside the transaction that empties the user's row, which has locked their sessions and
+# the user. A receiver deletes what concerns nobody else and takes none of the locks above.
 #
 #   sender   the model User
 #   user_id  int, the user who is deleted
 user_deleted = Signal()
+
+# Sent after the last batch for somebody who was deleted, outside a transaction. A receiver takes
+# the user out of what they were in, in transactions of its own, each of which may be the second.
+#
+#   sender   the model User
+#   user_id  int, the user who was deleted
+user_leaving = Signal()

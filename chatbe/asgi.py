@@ -23,6 +23,7 @@ from chatbe.core import failpoints, ids
 from chatbe.core.database import in_database_thread
 from chatbe.core.deadlines import limit_statements
 from chatbe.gateway import routing
+from chatbe.operations.follow_ups import start_looking
 from chatbe.operations.health import DATABASE_SECONDS, DatabaseWatch, HealthFirst
 from chatbe.operations.http import ThreadedHandler
 from chatbe.operations.metrics import keep_fresh
@@ -80,6 +81,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             if belongs_in_server():
                 start_worker()
             refreshing = asyncio.create_task(keep_fresh())
+            looking = start_looking()
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()
@@ -87,6 +89,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             refreshing.cancel()
+            looking.cancel()
             # Its last messages still have to be written. It waits for threads, not here.
             await asyncio.to_thread(stop_worker)
             await runtime().stop()

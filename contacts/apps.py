@@ -5,12 +5,12 @@ class ContactsConfig(AppConfig):
     name = "contacts"
 
     def ready(self) -> None:
-        from accounts.signals import user_active_changed, user_coming_or_going, user_deleted
+        from accounts.signals import user_coming_or_going, user_leaving, user_status_changed
         from chatbe.realtime.sources import register_block_source
-        from contacts.receivers import forget_user, tell_who_knows, who_knows
+        from contacts.receivers import forget_pairs, forget_user, who_knows
         from contacts.selectors import DatabaseBlockSource
 
         register_block_source(DatabaseBlockSource())
         user_coming_or_going.connect(who_knows, dispatch_uid="contacts.who_knows")
-        user_active_changed.connect(tell_who_knows, dispatch_uid="contacts.tell_who_knows")
-        user_deleted.connect(forget_user, dispatch_uid="contacts.forget_user")
+        user_status_changed.connect(forget_pairs, dispatch_uid="contacts.forget_pairs")
+        user_leaving.connect(forget_user, dispatch_uid="contacts.forget_user")

@@ -1,10 +1,11 @@
 """What becomes of contacts, requests and blocks when somebody comes or goes."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from accounts.feed import bump_feeds
+from accounts.models import User
 from contacts.models import Block, Contact, ContactRequest
 
 
@@ -23,19 +24,29 @@ def who_knows(*, user_id: int, **_: Any) -> set[int]:
     return {*contacts, *blockers, *asking, *asked}
 
 
-def tell_who_knows(*, user_id: int, **_: Any) -> None:
-    """Receiver of `accounts.signals.user_active_changed`: lists leave out who is shut out."""
-    bump_feeds(who_knows(user_id=user_id))
+def forget_pairs(*, user: User, other_ids: frozenset[int], **_: Any) -> None:
+    """Receiver of `accounts.signals.user_status_changed`: who is deleted leaves others' lists.
+
+    Who is shut out stays in them, and is not shown. What the two may do in their conversation
+    is not told pair by pair: `conversations` hears of it itself.
+    """
+    if not user.deleted:
+        return
+    for rows, one, other in _rows_of(user.id):
+        rows.filter(Q(**{f"{one}__in": other_ids}) | Q(**{f"{other}__in": other_ids})).delete()
 
 
 def forget_user(*, user_id: int, **_: Any) -> None:
-    """Receiver of `accounts.signals.user_deleted`: the user leaves all lists.
+    """Receiver of `accounts.signals.user_leaving`: the rest, which nobody else is told of."""
+    for rows, _one, _other in _rows_of(user_id):
+        rows.delete()
 
-    What the two may do in their conversation is not told pair by pair: `conversations`
-    hears of the deletion itself and closes them all at once.
-    """
-    others = who_knows(user_id=user_id)
-    Contact.objects.filter(Q(owner_id=user_id) | Q(user_id=user_id)).delete()
-    Block.objects.filter(Q(blocker_id=user_id) | Q(blocked_id=user_id)).delete()
-    ContactRequest.objects.filter(Q(sender_id=user_id) | Q(receiver_id=user_id)).delete()
-    bump_feeds(others)
+
+def _rows_of(user_id: int) -> Iterator[tuple[QuerySet[Any], str, str]]:
+    """Everything between a user and somebody, with the names of the two columns."""
+    for model, one, other in (
+        (Contact, "owner", "user"),
+        (Block, "blocker", "blocked"),
+        (ContactRequest, "sender", "receiver"),
+    ):
+        yield model.objects.filter(Q(**{one: user_id}) | Q(**{other: user_id})), one, other

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Exists, Q, QuerySet, When
 from django.utils import timezone
 
 from accounts.summaries import UserSummary
@@ -146,30 +146,20 @@ def reviewers_of(conversation_id: int) -> set[int]:
     return set(rows.values_list("user_id", flat=True))
 
 
-def heirs_of(user_id: int) -> dict[int, int | None]:
-    """Who gets each of the groups that the user owns, by conversation; None: nobody can.
+def heir_of(user_id: int, conversation_id: int) -> int | None:
+    """Who gets the group if the user goes; None: they do not own it, it is closed, or nobody can.
 
     The admin who has been there longest, else the member who has. Nobody who is shut out,
     and no bot: a group needs somebody who acts.
     """
-    others = (
-        Membership.objects.filter(
-            conversation_id=OuterRef("conversation_id"),
-            left_seq=None,
-            user__is_active=True,
-            user__is_bot=False,
-        )
-        .exclude(user_id=user_id)
-        .order_by(Case(When(role=Role.ADMIN, then=0), default=1), "joined_seq", "id")
+    owned = current_members(conversation_id).filter(
+        user_id=user_id, role=Role.OWNER, conversation__closed_at=None
     )
-    owned = Membership.objects.filter(
-        user_id=user_id,
-        left_seq=None,
-        role=Role.OWNER,
-        conversation__group__isnull=False,
-        conversation__closed_at=None,
-    ).annotate(heir=Subquery(others.values("user_id")[:1]))
-    return dict(owned.values_list("conversation_id", "heir"))
+    others = current_members(conversation_id).exclude(user_id=user_id)
+    heirs = others.filter(Exists(owned), user__is_active=True, user__is_bot=False).order_by(
+        Case(When(role=Role.ADMIN, then=0), default=1), "joined_seq", "id"
+    )
+    return heirs.values_list("user_id", flat=True).first()
 
 
 # --- invitations --------------------------------------------------------------------

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import EndReason, MailCode, Notice, Session, Ticket, User
-from accounts.services.locks import again_if_overtaken, lock_account_and_others
+from accounts.services.locks import again_if_overtaken, lock_account
 from accounts.services.login import prove_password, wrong_password
 from accounts.services.sessions import end_locked
+from accounts.services.status_follow_up import follow_up_after_commit
 from accounts.signals import user_deleted
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ def erase_account(*, user_id: int) -> None:
 @again_if_overtaken
 @transaction.atomic
 def _delete(user_id: int, *, proved: str | None) -> None:
-    user, sessions = lock_account_and_others(user_id)
+    user, sessions = lock_account(user_id)
     if user.deleted:
         return
     if proved is not None and user.password != proved:
@@ -39,6 +40,7 @@ def _delete(user_id: int, *, proved: str | None) -> None:
     _empty(user)
     end_locked(sessions, EndReason.DELETED)
     user_deleted.send(sender=User, user_id=user_id)
+    follow_up_after_commit(user_id)
     log.info("user_deleted", user_id=str(user_id))
 
 

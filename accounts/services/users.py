@@ -10,11 +10,11 @@ from accounts.hashers import ensure_room_to_hash
 from accounts.models import EndReason, User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.emails import mail_confirmation
-from accounts.services.locks import again_if_overtaken, lock_account_and_others
+from accounts.services.locks import again_if_overtaken, lock_account
 from accounts.services.passwords import check_password_policy
 from accounts.services.sessions import end_locked
 from accounts.services.staff import end_admin_logins
-from accounts.signals import user_active_changed
+from accounts.services.status_follow_up import follow_up_after_commit
 from chatbe.api.addresses import address_key
 from chatbe.core import limits
 from chatbe.core.errors import Conflict, NotFound
@@ -78,7 +78,7 @@ def set_user_active(*, user_id: int, is_active: bool) -> bool:
 
     False if that was so already.
     """
-    user, sessions = lock_account_and_others(user_id)
+    user, sessions = lock_account(user_id)
     if user.deleted:
         raise NotFound
     if user.is_active == is_active:
@@ -88,6 +88,6 @@ def set_user_active(*, user_id: int, is_active: bool) -> bool:
     User.objects.filter(id=user_id).update(is_active=is_active)
     end_admin_logins(user_id=user_id)
     bump_feeds([user_id])
-    user_active_changed.send(sender=User, user_id=user_id, is_active=is_active)
+    follow_up_after_commit(user_id)
     log.info("user_active_changed", user_id=str(user_id), is_active=is_active)
     return True

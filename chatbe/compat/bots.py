@@ -1,7 +1,5 @@
 """The chatbot, which old clients know under one name only: the bot that was made first."""
 
-from django.db import transaction
-
 from accounts.models import User
 from chatbe.compat.selectors import find_direct
 from chatbe.core.errors import NotFound
@@ -10,6 +8,8 @@ from contacts.selectors import list_contacts
 from contacts.services import add_contact
 from conversations.models import Membership
 from conversations.services.direct import open_direct
+from groups.permissions import Permission
+from groups.selectors import access_group
 from groups.services.members import add_members
 
 
@@ -31,11 +31,12 @@ def bring_bot(*, user_id: int, group_id: int) -> None:
     members = Membership.objects.filter(conversation_id=group_id, left_seq=None)
     if members.filter(user__is_bot=True, user__is_active=True).exists():
         return
+    access_group(user_id=user_id, conversation_id=group_id, permission=Permission.ADD)
     bot = _first_bot(user_id)
-    with transaction.atomic():
-        if not list_contacts(user_id).filter(user=bot).exists():
-            add_contact(user=User.objects.get(id=user_id), username=bot.username)
-        add_members(user_id=user_id, conversation_id=group_id, member_ids=[bot.id])
+    # In transactions of their own: each locks a conversation, and their ids have no order.
+    if not list_contacts(user_id).filter(user=bot).exists():
+        add_contact(user=User.objects.get(id=user_id), username=bot.username)
+    add_members(user_id=user_id, conversation_id=group_id, member_ids=[bot.id])
 
 
 def _first_bot(viewer_id: int) -> User:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.feed import bump_feeds, lock_users
+from accounts.models import User
 from chatbe.core.errors import InvalidInput, NotFound
 from contacts.selectors import may_talk, who_may_talk_with
 from conversations.models import Conversation, Membership
@@ -57,14 +58,20 @@ def follow_pair(*, user_ids: tuple[int, int], may_talk: bool, **_: Any) -> None:
         .first()
     )
     if found is not None:
+        _lock_memberships([found.id])
         _set_may_send([found.id], may_send=may_talk)
 
 
 def _set_may_send(conversation_ids: Iterable[int], *, may_send: bool) -> None:
-    members = Membership.objects.filter(conversation_id__in=conversation_ids)
-    # In the order in which receipts lock them.
+    """Of conversations whose memberships the caller has locked."""
+    members = Membership.objects.filter(conversation_id__in=list(conversation_ids))
+    members.exclude(may_send=may_send).update(may_send=may_send)
+
+
+def _lock_memberships(conversation_ids: Iterable[int]) -> None:
+    """By their ids, as receipts lock them, which take no lock of a conversation."""
+    members = Membership.objects.filter(conversation_id__in=list(conversation_ids))
     list(members.select_for_update(no_key=True).order_by("id").values_list("id"))
-    members.update(may_send=may_send)
 
 
 def direct_peers(*, user_id: int, **_: Any) -> set[int]:
@@ -73,37 +80,30 @@ def direct_peers(*, user_id: int, **_: Any) -> set[int]:
     return {id for pair in pairs for id in pair if id is not None} - {user_id}
 
 
-def close_directs(*, user_id: int, **_: Any) -> None:
-    """Receiver of `accounts.signals.user_deleted`: nobody writes to the user any more.
+def follow_user(*, user: User, other_ids: frozenset[int], **_: Any) -> None:
+    """Receiver of `accounts.signals.user_status_changed`: nobody writes to who is gone.
 
-    What was written stays readable. Takes the locks of all the user's conversations, groups
-    too: whoever takes the user out of those comes later and must not lock out of order.
+    What was written stays readable. Back again, the user and those they may still talk with
+    write as before.
     """
-    mine = Membership.objects.filter(user_id=user_id).values("conversation_id")
-    locked = Conversation.objects.filter(id__in=mine).order_by("id").select_for_update(no_key=True)
-    list(locked.values_list("id"))
-    _set_may_send(_directs_of(user_id).values_list("id", flat=True), may_send=False)
-    bump_feeds(direct_peers(user_id=user_id))
+    directs = _lock_directs(user.id, other_ids)
+    friends = who_may_talk_with(user.id, list(directs.values())) if user.is_active else set()
+    _set_may_send([id for id, other in directs.items() if other in friends], may_send=True)
+    _set_may_send([id for id, other in directs.items() if other not in friends], may_send=False)
 
 
-def follow_user(*, user_id: int, is_active: bool, **_: Any) -> None:
-    """Receiver of `accounts.signals.user_active_changed`: nobody writes to who is shut out.
-
-    Back again, the user and those they may still talk with write as before.
-    """
-    directs = _lock_directs(user_id)
-    if is_active:
-        peers = who_may_talk_with(user_id, [peer for peer in directs.values() if peer is not None])
-        directs = {id: peer for id, peer in directs.items() if peer in peers}
-    _set_may_send(directs, may_send=is_active)
-    bump_feeds(direct_peers(user_id=user_id))
-
-
-def _lock_directs(user_id: int) -> dict[int, int | None]:
-    """The user's direct conversations, locked, each with the id of the other person."""
-    locked = _directs_of(user_id).order_by("id").select_for_update(no_key=True)
-    pairs = locked.values_list("id", "low_user_id", "high_user_id")
-    return {id: high if low == user_id else low for id, low, high in pairs}
+def _lock_directs(user_id: int, other_ids: frozenset[int]) -> dict[int, int]:
+    """The user's direct conversations with these, locked, each with the id of the other person."""
+    with_them = Q(low_user_id=user_id, high_user_id__in=other_ids) | Q(
+        low_user_id__in=other_ids, high_user_id=user_id
+    )
+    locked = Conversation.objects.filter(with_them).order_by("id").select_for_update(no_key=True)
+    found = {
+        id: high if low == user_id else low
+        for id, low, high in locked.values_list("id", "low_user_id", "high_user_id")
+    }
+    _lock_memberships(found)
+    return {id: other for id, other in found.items() if other is not None}
 
 
 def _directs_of(user_id: int) -> QuerySet[Conversation]:

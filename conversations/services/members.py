@@ -26,6 +26,15 @@ def lock_group(conversation_id: int, user_ids: Collection[int] = ()) -> Conversa
     return conversation
 
 
+def lock_memberships(conversation: Conversation, user_ids: Collection[int]) -> None:
+    """Lock what several members have in a group, before any of it changes.
+
+    After `lock_group`: by their ids, as receipts lock them, which take no lock of a conversation.
+    """
+    rows = Membership.objects.filter(conversation=conversation, user_id__in=user_ids)
+    list(rows.order_by("id").select_for_update(no_key=True).values_list("id"))
+
+
 def create_group(*, owner_id: int, name: str, member_ids: Collection[int] = ()) -> Conversation:
     """A group of these people, with its owner among them; its log begins by saying so.
 

@@ -21,13 +21,30 @@ SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    v_slow boolean;
 BEGIN
     -- 1. Lock the conversations, always in the same order.
-    PERFORM 1
-    FROM conversations_conversation c
-    WHERE c.id = ANY (p_conversations)
-    ORDER BY c.id
-    FOR NO KEY UPDATE;
+    SELECT bool_or(l.slow_seconds > 0) INTO v_slow
+    FROM (
+        SELECT c.slow_seconds
+        FROM conversations_conversation c
+        WHERE c.id = ANY (p_conversations)
+        ORDER BY c.id
+        FOR NO KEY UPDATE
+    ) l;
+
+    -- In slow mode a send changes its sender's membership. Those are locked by their ids as
+    -- well, as receipts do, which take no lock of a conversation.
+    IF v_slow THEN
+        PERFORM 1
+        FROM conversations_membership s
+        WHERE (s.conversation_id, s.user_id) IN (
+            SELECT * FROM unnest(p_conversations, p_senders)
+        )
+        ORDER BY s.id
+        FOR NO KEY UPDATE;
+    END IF;
 
     -- 2. A new statement sees what was committed before the locks were ours: a member
     -- who was removed meanwhile must not post.

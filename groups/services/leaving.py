@@ -2,14 +2,13 @@
 
 from django.db import transaction
 
-from accounts.models import User
-from accounts.services.locks import Overtaken
+from accounts.services.locks import Overtaken, again_if_overtaken
 from chatbe.core.errors import Conflict
 from conversations.models import Membership
 from conversations.services import members
 from groups.models import JoinRequest
 from groups.permissions import Permission, Role
-from groups.selectors import heirs_of
+from groups.selectors import current_members, heir_of
 from groups.services.groups import close_locked
 from groups.services.locks import lock_and_access
 
@@ -35,34 +34,37 @@ def leave_group(*, user_id: int, conversation_id: int) -> None:
 
 
 def leave_all(user_id: int) -> None:
-    """Leave every group, inside the transaction that deletes the account.
+    """Leave every group, one after the other, for somebody whose account is deleted.
 
-    What the user owns goes to its heir or, without one, is closed. Overtaken if somebody
-    became an heir while the locks were taken.
+    What the user owns goes to its heir or, without one, is closed.
     """
-    ids = Membership.objects.filter(
+    mine = Membership.objects.filter(
         user_id=user_id, left_seq=None, conversation__group__isnull=False
-    ).order_by("conversation_id")
-    conversations = [members.lock_group(id) for id in ids.values_list("conversation_id", flat=True)]
-    heirs = heirs_of(user_id)
-    _require_locked({heir for heir in heirs.values() if heir is not None})
-    for conversation in conversations:
-        if conversation.id in heirs:
-            heir = heirs[conversation.id]
-            if heir is None:
-                close_locked(conversation, actor_id=user_id)
-            else:
-                members.set_role(conversation, actor_id=user_id, user_id=heir, role=Role.OWNER)
-        members.remove_member(conversation, actor_id=user_id, user_id=user_id, action="member.left")
+    )
+    for conversation_id in mine.order_by("conversation_id").values_list(
+        "conversation_id", flat=True
+    ):
+        _leave_behind(user_id, conversation_id)
     JoinRequest.objects.filter(user_id=user_id).delete()
 
 
-def _require_locked(user_ids: set[int]) -> None:
-    """Heirs were locked before the groups were, unless they became it in between.
-
-    Such a one is locked without waiting: to wait for a user here would break the order.
-    """
-    rows = User.objects.filter(id__in=user_ids).order_by("id")
-    free = rows.select_for_update(no_key=True, skip_locked=True).values_list("id", flat=True)
-    if set(free) != user_ids:
+@again_if_overtaken
+@transaction.atomic
+def _leave_behind(user_id: int, conversation_id: int) -> None:
+    heir = heir_of(user_id, conversation_id)
+    conversation = members.lock_group(
+        conversation_id, {user_id} if heir is None else {user_id, heir}
+    )
+    mine = current_members(conversation_id).filter(user_id=user_id)
+    role = mine.values_list("role", flat=True).first()
+    if role is None:
+        return
+    if heir_of(user_id, conversation_id) != heir:
+        # Only who was locked before the group can inherit it.
         raise Overtaken
+    if heir is not None:
+        members.lock_memberships(conversation, {user_id, heir})
+        members.set_role(conversation, actor_id=user_id, user_id=heir, role=Role.OWNER)
+    elif role == Role.OWNER:
+        close_locked(conversation, actor_id=user_id)
+    members.remove_member(conversation, actor_id=user_id, user_id=user_id, action="member.left")

@@ -135,5 +135,6 @@ def transfer_group(*, user_id: int, conversation_id: int, member_id: int) -> Non
     role_in(conversation_id, member_id)
     if not users_here_for(user_id, [member_id]).filter(is_bot=False).exists():
         raise NotFound
+    members.lock_memberships(access.conversation, [user_id, member_id])
     members.set_role(access.conversation, actor_id=user_id, user_id=member_id, role=Role.OWNER)
     members.set_role(access.conversation, actor_id=user_id, user_id=user_id, role=Role.ADMIN)

@@ -10,7 +10,11 @@ from conversations.models import Conversation, Membership
 from groups.models import JoinRequest
 from groups.tests.people import befriend, invite, join, make_circle, members_of, told
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_quick_passwords")]
+pytestmark = [
+    # What follows for others comes after the commit.
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("_quick_passwords"),
+]
 
 
 def feed(user):

@@ -68,6 +68,7 @@ def change_role(
         raise Conflict("The owner has just changed. Look again.")
     if was == Role.OWNER:
         raise Conflict("They own the group. Make somebody else its owner instead.")
+    members.lock_memberships(group, concerned)
     members.set_role(group, actor_id=actor.id, user_id=user_id, role=role)
     if role == Role.OWNER and owner_id is not None:
         members.set_role(group, actor_id=actor.id, user_id=owner_id, role=Role.ADMIN)
