@@ -33,7 +33,8 @@ class LockRecorder:
     """
 
     faults: list[str] = field(default_factory=list)
-    statements: int = 0
+    # How many rows one transaction held at most.
+    most_held: int = 0
 
     def __post_init__(self) -> None:
         self._transaction: int | None = None
@@ -48,15 +49,16 @@ class LockRecorder:
         return result
 
     def _look(self, sql: str) -> None:
-        self.statements += 1
         [[current]] = _ask("SELECT pg_current_xact_id_if_assigned()::text::bigint")
         if current is None:
             return
-        if self._transaction is None or not self._same_transaction(current):
+        # The top transaction keeps its number while savepoints come and go.
+        if current != self._transaction:
             self._transaction, self._held, self._highest = current, set(), -1
         found = {tuple(row) for row in _ask(_HELD, {"since": self._transaction})}
         new = (found & self._existing) - self._held
         self._held |= new
+        self.most_held = max(self.most_held, len(self._held))
         ranks = {rank for rank, _ in new}
         if not ranks:
             return
@@ -67,10 +69,6 @@ class LockRecorder:
         several = [rank for rank in ranks if sum(r == rank for r, _ in new) > 1]
         if several and "ORDER BY" not in sql and "conversations_append" not in sql:
             self.faults.append(f"several rows in no order: {sql[:160]}")
-
-    def _same_transaction(self, current: int) -> bool:
-        """The top transaction keeps its number while savepoints come and go."""
-        return current == self._transaction
 
 
 def _ask(sql, parameters=None):
