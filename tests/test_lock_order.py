@@ -91,7 +91,9 @@ def test_no_moderator_breaks_it(moderator):
         ),
         lambda: users.unban_user(actor=moderator, user_id=circle.member.id, reason="why"),
         lambda: users.reset_sessions(actor=moderator, user_id=circle.admin.id, reason="why"),
-        lambda: moderated_groups.change_role(**place, user_id=circle.admin.id, role="owner"),
+        lambda: moderated_groups.change_role(
+            **place, user_id=circle.admin.id, role=Membership.Role.OWNER
+        ),
         lambda: moderated_groups.remove_member(**place, user_id=circle.member.id),
         lambda: users.change_staff(
             actor=moderator, user_id=circle.admin.id, is_staff=True, groups=[]
