@@ -64,6 +64,13 @@ class Appended:
 Outcome = Appended | ChatError
 
 
+def outcome_name(outcome: Outcome) -> str:
+    """The word for it in the metrics."""
+    if isinstance(outcome, Appended):
+        return "stored" if outcome.fresh else "known"
+    return outcome.code
+
+
 def fresh_body(draft: Draft, *, seq: int, number: int, created_at: str) -> MessageBody:
     """A draft that was stored, as readers see it."""
     return MessageBody(

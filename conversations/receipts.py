@@ -17,6 +17,7 @@ from itertools import islice
 import structlog
 from django.conf import settings
 
+from chatbe.core import background, deadlines
 from chatbe.core.database import in_database_thread
 from chatbe.core.error_log import describe
 from chatbe.core.errors import ChatError, NotFound, Unavailable, as_chat_error
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 BATCH_MAX = 2_000
 QUEUE_MAX = 50_000
 _RETRY_SECONDS = 0.1
+# A connection may take so long to be had, whatever is left.
+_LEAST_SECONDS = 1.0
 
 Outcome = Moved | ChatError
 Done = Callable[[Outcome], None]
@@ -50,7 +53,7 @@ class ReceiptBuffer:
     def __init__(self, home: Runtime) -> None:
         self._loop = home.loop
         self._waiting: dict[Pair, Pending] = {}
-        self._writing: asyncio.Task[None] | None = None
+        self._worker = background.Worker("receipts", self._write_next, lambda: self._waiting)
         self._written_at = float("-inf")
         self._stopping = asyncio.Event()
         home.drains.append(self.stop)
@@ -63,23 +66,24 @@ class ReceiptBuffer:
         pending.read_to = max(pending.read_to, move.read_to)
         pending.delivered_to = max(pending.delivered_to, move.delivered_to)
         pending.done.append(done)
-        if self._writing is None:
-            self._writing = self._loop.create_task(self._write_all())
+        self._worker.wake()
 
     async def stop(self) -> None:
         """Write what waits, without waiting for more."""
         self._stopping.set()
-        if self._writing is not None:
-            await self._writing
+        await self._worker.finish()
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            if len(self._waiting) < BATCH_MAX:
-                await self._pause(self._written_at + settings.RECEIPT_SECONDS - self._loop.time())
-            self._written_at = self._loop.time()
-            batch = {pair: self._waiting.pop(pair) for pair in [*islice(self._waiting, BATCH_MAX)]}
+    async def _write_next(self) -> None:
+        if len(self._waiting) < BATCH_MAX:
+            await self._pause(self._written_at + settings.RECEIPT_SECONDS - self._loop.time())
+        self._written_at = self._loop.time()
+        batch = {pair: self._waiting.pop(pair) for pair in [*islice(self._waiting, BATCH_MAX)]}
+        try:
             await self._write(batch)
-        self._writing = None
+        finally:
+            # Whoever has not been answered by now would wait for ever.
+            for pending in batch.values():
+                _answer(pending, Unavailable(retry_after=1.0))
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -92,9 +96,7 @@ class ReceiptBuffer:
         moves = [Move(*pair, p.read_to, p.delivered_to) for pair, p in batch.items()]
         moved = await self._move(moves)
         for pair, pending in batch.items():
-            outcome = moved if isinstance(moved, ChatError) else moved.get(pair, NotFound())
-            for done in pending.done:
-                _tell(done, outcome)
+            _answer(pending, moved if isinstance(moved, ChatError) else moved.get(pair, NotFound()))
         if not isinstance(moved, ChatError):
             try:
                 await in_database_thread(_announce, list(moved.values()))
@@ -107,7 +109,8 @@ class ReceiptBuffer:
         deadline = self._loop.time() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
         while True:
             try:
-                return await in_database_thread(move_pointers, moves)
+                left = max(_LEAST_SECONDS, deadline - self._loop.time())
+                return await in_database_thread(_move_within, left, moves)
             except Exception as error:
                 answer = as_chat_error(error)
                 if not isinstance(answer, Unavailable):
@@ -117,6 +120,18 @@ class ReceiptBuffer:
             if self._stopping.is_set() or self._loop.time() > deadline:
                 return Unavailable(retry_after=1.0)
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _move_within(seconds: float, moves: list[Move]) -> dict[Pair, Moved]:
+    with deadlines.deadline(seconds):
+        return move_pointers(moves)
+
+
+def _answer(pending: Pending, outcome: Outcome) -> None:
+    """Tell everybody who waits, once."""
+    waiting, pending.done = pending.done, []
+    for done in waiting:
+        _tell(done, outcome)
 
 
 def _announce(moved: list[Moved]) -> None:

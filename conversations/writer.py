@@ -16,7 +16,6 @@ lane is empty.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -26,11 +25,11 @@ from itertools import islice
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
-from psycopg_pool import PoolTimeout
+from django.db import connection
 
-from chatbe.core import failpoints, metrics
+from chatbe.core import background, failpoints, metrics
 from chatbe.core.buckets import limit
+from chatbe.core.database_errors import is_passing
 from chatbe.core.error_log import describe
 from chatbe.core.errors import Unavailable
 from chatbe.realtime.frames import message_created
@@ -38,7 +37,7 @@ from chatbe.realtime.room import Event
 from chatbe.realtime.runtime import Runtime, runtime
 from chatbe.realtime.topics import log_shard
 from conversations.committing import Outcomes, commit, commit_unlocked
-from conversations.drafts import Appended, Draft, Outcome
+from conversations.drafts import Appended, Draft, Outcome, outcome_name
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +143,7 @@ class Lane:
         if self.idle.is_set():
             self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
-            self._runtime.loop.call_soon(self._start_batch)
+            self._runtime.loop.call_soon(background.guard("writer", self._start_batch))
 
     @property
     def queued(self) -> int:
@@ -152,12 +151,15 @@ class Lane:
 
     async def connect(self) -> None:
         # A database that has just gone away again is the first batch's affair.
-        with contextlib.suppress(OperationalError, InterfaceError, PoolTimeout):
+        try:
             # Looked up in the thread that runs this: each has its own connection.
             await self._runtime.loop.run_in_executor(
                 self._thread,
                 lambda: connection.ensure_connection(),  # noqa: PLW0108
             )
+        except Exception as error:
+            if not is_passing(error):
+                raise
 
     async def stop(self) -> None:
         await self.idle.wait()
@@ -174,35 +176,55 @@ class Lane:
         self._running = {place: self._queue.pop(place) for place in places.values()}
         drafts = [pending.draft for pending in self._running.values()]
         work = commit if self._put_aside is None else commit_unlocked
-        committing = self._runtime.loop.run_in_executor(self._thread, work, drafts)
-        committing.add_done_callback(self._finish_batch)
+        try:
+            committing = self._runtime.loop.run_in_executor(self._thread, work, drafts)
+            committing.add_done_callback(background.guard("writer", self._take_outcomes))
+        except Exception as error:
+            # No thread to be had, perhaps.
+            background.report("writer", error)
+            self._runtime.loop.call_soon(background.guard("writer", self._finish_batch), None)
 
-    def _finish_batch(self, committing: asyncio.Future[Outcomes | None]) -> None:
+    def _take_outcomes(self, committing: asyncio.Future[Outcomes | None]) -> None:
+        try:
+            found = committing.result()
+            if found is not None and len(found) != len(self._running):
+                raise ValueError("not one outcome for each draft")
+        except (Exception, asyncio.CancelledError) as error:
+            # Nobody knows how far it came: as with a connection that was lost in COMMIT.
+            background.report("writer", error)
+            found = None
+        self._finish_batch(found)
+
+    def _finish_batch(self, found: Outcomes | None) -> None:
         batch, self._running = list(self._running.values()), {}
-        found = committing.result()
         if found is None:
             # Nothing is known of this batch, so nothing behind it may overtake it.
             batch += self._queue.values()
             self._queue = {}
             found = [Unavailable(retry_after=1.0)] * len(batch)
-        self._hand_over([p for p, outcome in zip(batch, found, strict=True) if outcome is None])
-        batch = [p for p, outcome in zip(batch, found, strict=True) if outcome is not None]
-        outcomes = [outcome for outcome in found if outcome is not None]
-        if self._queue:
-            # The database works on the next batch while this one is answered.
-            self._start_batch()
         try:
-            self._answer(batch, outcomes)
+            self._settle(batch, found)
         except Exception as error:
             # Nothing that happens to an answer may stop the lane: it is committed.
             log.error("answering_failed", **describe(error))
+            for pending in batch:
+                _tell_all(pending, Unavailable(retry_after=1.0))
         if self._running:
             return
         if self._queue:
             self._start_batch()
         else:
             self.idle.set()
-            self._emptied()
+            background.call("writer", self._emptied)
+
+    def _settle(self, batch: Sequence[Pending], found: Outcomes) -> None:
+        pairs = list(zip(batch, found, strict=True))
+        self._hand_over([pending for pending, outcome in pairs if outcome is None])
+        if self._queue:
+            # The database works on the next batch while this one is answered.
+            self._start_batch()
+        answered = [(pending, outcome) for pending, outcome in pairs if outcome is not None]
+        self._answer([pending for pending, _ in answered], [outcome for _, outcome in answered])
 
     def _hand_over(self, locked: list[Pending]) -> None:
         """Give what was not tried away, and what is queued behind it."""
@@ -217,8 +239,7 @@ class Lane:
     def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
         failpoints.reach("writer.committed")
         for pending, outcome in zip(batch, outcomes, strict=True):
-            for done in pending.done:
-                _tell(done, outcome)
+            _tell_all(pending, outcome)
         if failpoints.armed("writer.acknowledged"):
             # Acks leave together with events; to die between them they must go first.
             self._runtime.hub.flush()
@@ -242,22 +263,19 @@ class Lane:
 def _measure(batch: Sequence[Pending], outcomes: Sequence[Outcome], now: float) -> None:
     metrics.BATCH_MESSAGES.observe(len(batch))
     metrics.ACK_SECONDS.observe_all([now - pending.since for pending in batch])
-    for name, number in Counter(map(_name_of, outcomes)).items():
+    for name, number in Counter(map(outcome_name, outcomes)).items():
         metrics.MESSAGES.labels(name).inc(number)
 
 
-def _name_of(outcome: Outcome) -> str:
-    if isinstance(outcome, Appended):
-        return "stored" if outcome.fresh else "known"
-    return outcome.code
-
-
-def _tell(done: Done, outcome: Outcome) -> None:
-    try:
-        done(outcome)
-    except Exception as error:
-        # One caller's trouble must not cost the others of the batch their answer.
-        log.error("answer_failed", **describe(error))
+def _tell_all(pending: Pending, outcome: Outcome) -> None:
+    """Answer everybody who waits for a draft, once."""
+    waiting, pending.done = pending.done, []
+    for done in waiting:
+        try:
+            done(outcome)
+        except Exception as error:
+            # One caller's trouble must not cost the others of the batch their answer.
+            log.error("answer_failed", **describe(error))
 
 
 def _second(done: Done) -> Done:

@@ -144,9 +144,14 @@ class Worker:
         self._has_work = has_work
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not come to its end yet."""
+        return self._task is not None and not self._task.done()
+
     def wake(self) -> None:
         """There is something to do. On the event loop."""
-        if self._task is None or self._task.done():
+        if not self.is_running:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._run(), name=self._watched.name)
 

@@ -84,6 +84,7 @@ class SocketLeases:
         self._held: dict[int, set[Lease]] = defaultdict(set)
         self._queue: deque[Said] = deque()
         self._queued = asyncio.Event()
+        self._renew_at = asyncio.get_running_loop().time() + RENEW_SECONDS
         if sharing.redis is not None:
             self._speak = sharing.redis.register_script(_SPEAK)
 
@@ -116,25 +117,21 @@ class SocketLeases:
             if self._sharing.redis is not None:
                 self._say("drop", lease)
 
-    async def run(self) -> None:
-        """Speak with Redis until cancelled; returns at once where there is none."""
-        if self._sharing.redis is None:
-            return
+    async def step(self) -> None:
+        """Wait for something to say to Redis, and say it. Only where there is one."""
         loop = asyncio.get_running_loop()
-        renew_at = loop.time() + RENEW_SECONDS
-        while True:
-            try:
-                async with asyncio.timeout_at(renew_at):
-                    await self._queued.wait()
-            except TimeoutError:
-                renew_at = loop.time() + RENEW_SECONDS
-                for lease in [lease for held in self._held.values() for lease in held]:
-                    self._say("renew", lease)
-            self._queued.clear()
-            await self._send_queued()
+        try:
+            async with asyncio.timeout_at(self._renew_at):
+                await self._queued.wait()
+        except TimeoutError:
+            self._renew_at = loop.time() + RENEW_SECONDS
+            for lease in [lease for held in self._held.values() for lease in held]:
+                self._say("renew", lease)
+        await self._send_queued()
+        self._queued.clear()
 
     async def stop(self) -> None:
-        """Give back what the last sockets held; after `run` has ended."""
+        """Give back what the last sockets held; after the last step."""
         await self._send_queued()
 
     async def _send_queued(self) -> None:
@@ -143,12 +140,16 @@ class SocketLeases:
             await self._send([self._queue.popleft() for _ in range(count)])
 
     async def _send(self, words: Sequence[Said]) -> None:
-        # Nobody waits for a dead Redis: what is not renewed or dropped runs out there.
-        answers = await self._ask(words) if self._sharing.is_up else None
-        for place, (_, _, answer) in enumerate(words):
-            if answer is not None and not answer.done():
-                # Without an answer this one gets in, and the next are counted strictly.
-                answer.set_result(answers is None or answers[place] == 1)
+        answers = None
+        try:
+            # Nobody waits for a dead Redis: what is not renewed or dropped runs out there.
+            if self._sharing.is_up:
+                answers = await self._ask(words)
+        finally:
+            for place, (_, _, answer) in enumerate(words):
+                if answer is not None and not answer.done():
+                    # Without an answer this one gets in, and the next are counted strictly.
+                    answer.set_result(answers is None or answers[place] == 1)
 
     async def _ask(self, words: Sequence[Said]) -> list[int] | None:
         try:

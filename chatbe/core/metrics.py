@@ -166,6 +166,9 @@ BUS_UP = Gauge(
     "1 while hints travel between the processes (always with one alone), else 0.",
     multiprocess_mode="livemin",
 )
+BUS_REFUSED = Counter(
+    "chat_bus_refused_total", "Messages on the bus that were none of ours, or none at all."
+)
 BUS_BEAT_AGE = Gauge(
     "chat_bus_beat_age_seconds",
     "How long ago the process heard its own beat through Redis.",

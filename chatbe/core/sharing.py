@@ -90,14 +90,13 @@ class Sharing:
         """Whether limits are counted together; also where there is nobody else."""
         return self.processes == 1
 
-    async def run(self) -> None:
-        """Report until cancelled; returns at once where there is nobody to report to."""
-        while self.redis is not None:
-            await self._report_due()
-            await asyncio.sleep(REPORT_SECONDS)
+    async def step(self) -> None:
+        """Report once, and wait until the next time. Only where there is somebody to report to."""
+        await self._report_due()
+        await asyncio.sleep(REPORT_SECONDS)
 
     async def stop(self) -> None:
-        """Tell what was taken last, so that a restart resets nothing; after `run` has ended."""
+        """Tell what was taken last, so that a restart resets nothing; after the last step."""
         if self.redis is not None:
             await self._report_due()
             with contextlib.suppress(Exception):

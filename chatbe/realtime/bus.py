@@ -18,13 +18,20 @@ from typing import Any, Protocol
 
 import structlog
 from channels.layers import InMemoryChannelLayer, get_channel_layer
+from redis.exceptions import RedisError
+
+from chatbe.core import background, metrics
+from chatbe.core.error_log import LogThrottle
 
 BEAT_SECONDS = 1.0
 DOWN_AFTER_SECONDS = 3.5
 LAYER_TIMEOUT_SECONDS = 5.0
 JOIN_SECONDS = 1.0
 STOP_SECONDS = 1.0
+# A bus that is down for so long is opened anew, again and again.
+REOPEN_SECONDS = 15.0
 QUEUE_MAX = 10_000
+MESSAGES_PER_TURN = 32
 BEATS_TOPIC = "beats"
 # So many of its own beats a process hears, and no other between them, before it is alone.
 ALONE_AFTER_BEATS = 4
@@ -114,7 +121,11 @@ class LayerBus:
         self._all_sent = asyncio.Event()
         self._all_sent.set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._opened = asyncio.Event()
         self._channel = ""
+        self._received = 0
+        self._refused_log, self._unreachable_log = LogThrottle(), LogThrottle()
+        self._reopen_at = asyncio.get_running_loop().time() + REOPEN_SECONDS
         self._last_beat = asyncio.get_running_loop().time()
         # Own beats since the last one of another process.
         self._beats_alone = 0
@@ -129,10 +140,12 @@ class LayerBus:
         return asyncio.get_running_loop().time() - self._last_beat
 
     def start(self, receive: Receiver, came_back: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
+        self._take, self._came_back = receive, came_back
+        self._receiving = background.run_loop("bus_receive", self._receive)
         self._tasks = [
-            loop.create_task(self._listen(receive, came_back)),
-            loop.create_task(self._publish_queued()),
+            background.run_loop("bus_publish", self._publish_queued),
+            background.run_loop("bus_beat", self._beat),
+            background.run_loop("bus_join", self._keep_joined),
         ]
 
     def publish(self, topic: str, message: dict[str, Any]) -> None:
@@ -159,60 +172,70 @@ class LayerBus:
     async def stop(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_sent.wait(), STOP_SECONDS)
-        # A layer that is cancelled cleans up in Redis, which may stand still: then once more.
-        for _ in range(2):
-            for task in self._tasks:
-                task.cancel()
-            with contextlib.suppress(TimeoutError):
-                ended = asyncio.gather(*self._tasks, return_exceptions=True)
-                await asyncio.wait_for(asyncio.shield(ended), STOP_SECONDS)
-                return
+        await background.cancel([self._receiving, *self._tasks])
+
+    # --- what goes on in the background, a step at a time -----------------------------------
 
     async def _publish_queued(self) -> None:
-        while True:
-            await self._queued.wait()
-            self._queued.clear()
-            while self._queue:
-                topic, message = self._queue.popleft()
-                try:
-                    async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                        await self._layer.group_send(topic, message)
-                except Exception as error:
-                    log.debug("publish_failed", error=type(error).__name__)
-            self._all_sent.set()
-
-    async def _listen(self, receive: Receiver, came_back: Callable[[], None]) -> None:
-        """Open this process's channel, then receive, beat and join until cancelled."""
-        while not self._channel:
+        await self._queued.wait()
+        while self._queue:
+            topic, message = self._queue.popleft()
             try:
                 async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                    self._channel = await self._layer.new_channel()
+                    await self._layer.group_send(topic, message)
             except Exception as error:
+                log.debug("publish_failed", error=type(error).__name__)
+        self._queued.clear()
+        self._all_sent.set()
+
+    async def _receive(self) -> None:
+        if not self._opened.is_set():
+            await self._open()
+        try:
+            message = await self._layer.receive(self._channel)
+        except (RedisError, OSError) as error:
+            log.warning("receive_failed", error=type(error).__name__)
+            await asyncio.sleep(BEAT_SECONDS)
+            return
+        except Exception as error:
+            # What is in Redis is untrusted input: a message we cannot read is no message.
+            self._refuse(error)
+            message = None
+        self._received += 1
+        if self._received % MESSAGES_PER_TURN == 0:
+            # What is there already comes without waiting: others want to go on as well.
+            await asyncio.sleep(0)
+        if message is not None:
+            self._hear(message)
+
+    async def _open(self) -> None:
+        """Get this process's channel. Raises nothing; whoever needs it waits for `_opened`."""
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
+                self._channel = await self._layer.new_channel()
+        except Exception as error:
+            if self._unreachable_log.take() is not None:
                 log.warning("bus_unreachable", error=type(error).__name__)
-                await asyncio.sleep(BEAT_SECONDS)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._receive(receive, came_back))
-            group.create_task(self._beat())
-            group.create_task(self._keep_joined())
+            await asyncio.sleep(BEAT_SECONDS)
+        else:
+            self._opened.set()
 
-    async def _receive(self, receive: Receiver, came_back: Callable[[], None]) -> None:
-        while True:
-            try:
-                message = await self._layer.receive(self._channel)
-            except Exception as error:
-                log.warning("receive_failed", error=type(error).__name__)
-                await asyncio.sleep(BEAT_SECONDS)
-                continue
+    def _hear(self, message: Any) -> None:
+        try:
             if message.get("type") == "beat":
-                self._hear_beat(message.get("of"), came_back)
-                continue
-            try:
-                receive(message)
-            except Exception as error:
-                # What is in Redis is untrusted input: a message we cannot read is no message.
-                log.warning("bus_message_refused", error=type(error).__name__)
+                self._hear_beat(message.get("of"))
+            else:
+                self._take(message)
+        except Exception as error:
+            self._refuse(error)
 
-    def _hear_beat(self, channel: Any, came_back: Callable[[], None]) -> None:
+    def _refuse(self, error: Exception) -> None:
+        metrics.BUS_REFUSED.inc()
+        suppressed = self._refused_log.take()
+        if suppressed is not None:
+            log.warning("bus_message_refused", error=type(error).__name__, suppressed=suppressed)
+
+    def _hear_beat(self, channel: Any) -> None:
         if channel != self._channel:
             self._beats_alone = 0
             return
@@ -223,42 +246,60 @@ class LayerBus:
             self.up = True
             self._beats_alone = 0
             log.info("bus_up")
-            came_back()
+            background.call("bus_came_back", self._came_back)
         self._beats_alone += 1
 
     async def _beat(self) -> None:
-        loop = asyncio.get_running_loop()
-        # Not before it can be heard.
-        await self.settled()
-        while True:
-            try:
-                async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                    beat = {"type": "beat", "of": self._channel}
-                    await self._layer.group_send(BEATS_TOPIC, beat)
-            except Exception as error:
-                log.debug("beat_failed", error=type(error).__name__)
-            await asyncio.sleep(BEAT_SECONDS)
-            if self.up and loop.time() - self._last_beat > DOWN_AFTER_SECONDS:
-                self.up = False
-                # What it cannot hear may be there.
-                self._beats_alone = 0
-                log.warning("bus_down")
+        if not self._opened.is_set() or not self.up:
+            # Not before it can be heard.
+            await self._opened.wait()
+            await self.settled()
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
+                beat = {"type": "beat", "of": self._channel}
+                await self._layer.group_send(BEATS_TOPIC, beat)
+        except Exception as error:
+            log.debug("beat_failed", error=type(error).__name__)
+        await asyncio.sleep(BEAT_SECONDS)
+        if self.up and self.beat_age > DOWN_AFTER_SECONDS:
+            self.up = False
+            # What it cannot hear may be there.
+            self._beats_alone = 0
+            self._reopen_at = self._last_beat + REOPEN_SECONDS
+            log.warning("bus_down")
+        elif not self.up and asyncio.get_running_loop().time() > self._reopen_at:
+            self._reopen_at = asyncio.get_running_loop().time() + REOPEN_SECONDS
+            await self._reopen()
+
+    async def _reopen(self) -> None:
+        """Begin anew: the layer's own listening may have ended, or Redis have forgotten us."""
+        self._opened.clear()
+        self._joined.clear()
+        self._settled.clear()
+        self._changed.set()
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
+                await self._layer.flush()
+        except Exception as error:
+            log.debug("reopen_failed", error=type(error).__name__)
+        self._receiving.cancel()
+        self._receiving = background.run_loop("bus_receive", self._receive)
 
     async def _keep_joined(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
-                    for topic in self._wanted.keys() - self._joined:
-                        await self._layer.group_add(topic, self._channel)
-                        self._joined.add(topic)
-                    for topic in self._joined - self._wanted.keys():
-                        self._joined.discard(topic)
-                        await self._layer.group_discard(topic, self._channel)
-            except Exception as error:
-                log.debug("join_failed", error=type(error).__name__)
-                await asyncio.sleep(BEAT_SECONDS)
-                continue
-            if self._wanted.keys() == self._joined:
-                self._settled.set()
-                await self._changed.wait()
-                self._changed.clear()
+        await self._opened.wait()
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
+                for topic in self._wanted.keys() - self._joined:
+                    await self._layer.group_add(topic, self._channel)
+                    self._joined.add(topic)
+                for topic in self._joined - self._wanted.keys():
+                    self._joined.discard(topic)
+                    await self._layer.group_discard(topic, self._channel)
+        except Exception as error:
+            log.debug("join_failed", error=type(error).__name__)
+            await asyncio.sleep(BEAT_SECONDS)
+            return
+        if self._wanted.keys() == self._joined:
+            self._settled.set()
+            await self._changed.wait()
+            self._changed.clear()

@@ -8,11 +8,12 @@ for what each would learn.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Generic, ParamSpec, TypeVar
 
 from django.conf import settings
 
+from chatbe.core import background
 from chatbe.core.database import in_database_thread
 from chatbe.core.database_errors import is_passing
 from chatbe.core.errors import Unavailable
@@ -69,34 +70,31 @@ class Gathered(Generic[K, T]):
         self._read = read
         self._most = most
         self._waiting: deque[tuple[K, int, asyncio.Future[T]]] = deque()
-        self._reading: asyncio.Task[None] | None = None
+        self._worker = background.Worker("gathered_read", self._read_next, lambda: self._waiting)
 
     async def of(self, key: K, weight: int = 1) -> T:
         """What there is for this key. Raises what `read` raises, and Unavailable."""
         found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, weight, found))
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_all())
+        self._worker.wake()
         return await found
 
-    async def _read_all(self) -> None:
-        while self._waiting:
-            waiting = self._take()
-            keys = list(dict.fromkeys(key for key, _ in waiting))
-            try:
-                answers = await self._entrance.read(self._read, keys)
-            except Exception as error:
-                for _, found in waiting:
-                    if not found.done():
-                        found.set_exception(error)
-            else:
-                for place, (key, found) in enumerate(waiting):
-                    if not found.done():
-                        found.set_result(answers[key])
-                    if place % TURN == TURN - 1:
-                        # Those who are in are served between those who come.
-                        await asyncio.sleep(0)
-        self._reading = None
+    async def _read_next(self) -> None:
+        waiting = self._take()
+        keys = list(dict.fromkeys(key for key, _ in waiting))
+        try:
+            answers = await self._entrance.read(self._read, keys)
+            for place, (key, found) in enumerate(waiting):
+                if not found.done():
+                    found.set_result(answers[key])
+                if place % TURN == TURN - 1:
+                    # Those who are in are served between those who come.
+                    await asyncio.sleep(0)
+        except Exception as error:
+            # Also where the answer lacks a key: nobody waits for ever.
+            _fail(waiting, error)
+        finally:
+            _fail(waiting, Unavailable(retry_after=RETRY_SECONDS))
 
     def _take(self) -> list[tuple[K, asyncio.Future[T]]]:
         taken = []
@@ -106,3 +104,10 @@ class Gathered(Generic[K, T]):
             weighed += weight
             taken.append((key, found))
         return taken
+
+
+def _fail(waiting: Iterable[tuple[K, asyncio.Future[T]]], error: Exception) -> None:
+    """Tell those who still wait."""
+    for _, found in waiting:
+        if not found.done():
+            found.set_exception(error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.database import in_database_thread
 from chatbe.realtime.catch_up import CatchUp, in_time
 from chatbe.realtime.frames import encode_frame, visible_range
@@ -47,7 +47,7 @@ class Holes:
         """Fill this room soon, unless what is missing comes first."""
         if room not in self._expected:
             if not self._expected:
-                self._loop.call_later(HOLE_SECONDS, self._fill_expected)
+                self._loop.call_later(HOLE_SECONDS, background.guard("holes", self._fill_expected))
             self._expected.add(room)
 
     def forget(self, room: Room) -> None:
@@ -55,8 +55,9 @@ class Holes:
         self._expected.discard(room)
 
     def _fill_expected(self) -> None:
-        holes = [room for room in self._expected if room.pending]
-        self._expected.clear()
+        # Whatever happens to these, the next are expected anew.
+        expected, self._expected = self._expected, set()
+        holes = [room for room in expected if room.pending]
         if holes:
             metrics.HOLES_FILLED.inc(len(holes))
             self._hub.spawn(self.fill(holes))

@@ -14,20 +14,20 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 import structlog
-from django.conf import settings
 
-from chatbe.core.errors import ChatError, GoingAway, SessionEnded
+from chatbe.core import background
+from chatbe.core.errors import ChatError, GoingAway, SessionEnded, Unavailable, as_chat_error
 from chatbe.realtime.arrivals import Arrivals
 from chatbe.realtime.bus import Bus
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.entrance import Entrance
-from chatbe.realtime.frames import encode_frame, join_frames, split_batches
+from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.hints import UserHint
 from chatbe.realtime.holes import Holes
 from chatbe.realtime.looks import Looks
 from chatbe.realtime.memberships import UNKNOWN
+from chatbe.realtime.outboxes import Outboxes
 from chatbe.realtime.room import Event, Room
-from chatbe.realtime.slow import stall
 from chatbe.realtime.sources import Membership
 from chatbe.realtime.topics import log_topic, user_topic
 
@@ -37,10 +37,11 @@ log = structlog.get_logger(__name__)
 RefreshUser = Callable[["Hub", int], Coroutine[Any, Any, None]]
 
 
-class Hub:
+class Hub(Outboxes):
     """Routes committed changes to local sockets, each socket's in log order."""
 
     def __init__(self, bus: Bus, refresh_user: RefreshUser) -> None:
+        super().__init__()
         self.bus = bus
         self._refresh_user = refresh_user
         self.rooms: dict[int, Room] = {}
@@ -66,14 +67,11 @@ class Hub:
         self.entrance = Entrance()
         self.looks = Looks(self.entrance)
         self.holes = Holes(self)
-        self._dirty: list[Connection] = []
         # Users whose memberships are being read, and whether they changed again meanwhile.
         self._refreshing: dict[int, bool] = {}
         # Users for whom that failed: the sweep has it done again.
         self.unsettled: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop = asyncio.get_running_loop()
-        self._stall_bytes: int = settings.SOCKET_STALL_BYTES
 
     # --- sockets coming and going -----------------------------------------------------
 
@@ -106,8 +104,7 @@ class Hub:
                 self.blocks.pop(connection.user_id, None)
                 self._blocks_as_of.pop(connection.user_id, None)
                 self.unsettled.discard(connection.user_id)
-        for ended in self.ending:
-            ended(connection)
+        background.call_each("socket_ended", self.ending, connection)
 
     def connections(self) -> list[Connection]:
         """All greeted sockets."""
@@ -136,8 +133,7 @@ class Hub:
         room.let_go(connection)
         connection.rooms.discard(room)
         connection.touched.discard(room)
-        for left in self.leaving:
-            left(connection, room)
+        background.call_each("socket_left", self.leaving, connection, room)
         others = self.users.get(connection.user_id, ())
         if not any(other in room.live or other in room.holding for other in others):
             room.members.forget(connection.user_id)
@@ -165,10 +161,14 @@ class Hub:
             room = rooms.get(event.conversation_id)
             if room is None:
                 continue
-            if room.accept(event):
-                self.holes.expect(room)
-            if room.is_stale:
-                self.holes.reread(room)
+            try:
+                if room.accept(event):
+                    self.holes.expect(room)
+                if room.is_stale:
+                    self.holes.reread(room)
+            except Exception as error:
+                # The others are delivered; what this one did not tell the sweep finds.
+                background.report("deliver", error)
 
     def users_changed(self, feed_seqs: Mapping[int, int]) -> None:
         """Tell local users that something which concerns only them changed."""
@@ -187,8 +187,7 @@ class Hub:
         for connection in self.users[user_id]:
             self.tell_feed(connection)
         self.refresh_memberships(user_id)
-        for moved in self.feed_moving:
-            moved(user_id)
+        background.call_each("feed_moved", self.feed_moving, user_id)
 
     def tell_feed(self, connection: Connection) -> None:
         """Tell one socket where the feed stands, unless that is what it was told last."""
@@ -211,46 +210,6 @@ class Hub:
             for connection in list(self.users.get(user_id, ())):
                 if connection.disconnects < number:
                     connection.fail(GoingAway("You were disconnected. Connect again."))
-
-    # --- writing -------------------------------------------------------------------------
-
-    def mark_dirty(self, connection: Connection) -> None:
-        """A socket has something to be written when this round of the loop ends."""
-        if not self._dirty:
-            self._loop.call_soon(self.flush)
-        self._dirty.append(connection)
-
-    def flush(self) -> None:
-        """Write what is queued. A frame that several sockets get is built once."""
-        dirty, self._dirty = self._dirty, []
-        built: dict[tuple[bytes, ...], bytes] = {}
-        for connection in dirty:
-            outbox = connection.outbox
-            if len(outbox) == 1:
-                self._write(connection, outbox[0])
-            elif outbox:
-                key = tuple(outbox)
-                payload = built.get(key)
-                if payload is None and sum(map(len, outbox)) < 65536:
-                    payload = built[key] = join_frames(outbox)
-                if payload is not None:
-                    self._write(connection, payload)
-                else:
-                    for batch in split_batches(outbox):
-                        self._write(connection, join_frames(batch))
-            outbox.clear()
-
-    def flush_one(self, connection: Connection) -> None:
-        """Write what is queued for one socket now."""
-        if connection.outbox:
-            for batch in split_batches(connection.outbox):
-                connection.writer.write(join_frames(batch))
-            connection.outbox.clear()
-
-    def _write(self, connection: Connection, payload: bytes) -> None:
-        buffered = connection.writer.write(payload)
-        if buffered > self._stall_bytes and connection.state is State.LIVE:
-            stall(connection)
 
     # --- memberships ---------------------------------------------------------------------
 
@@ -307,7 +266,7 @@ class Hub:
 
     def spawn(self, repair: Coroutine[Any, Any, None]) -> None:
         """Run a repair in the background; what it cannot do now the next sweep will."""
-        task = self._loop.create_task(_logged(repair))
+        task = background.spawn("repair", _logged(repair))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -316,4 +275,6 @@ async def _logged(repair: Coroutine[Any, Any, None]) -> None:
     try:
         await repair
     except Exception as error:
+        if not isinstance(as_chat_error(error), Unavailable):
+            raise
         log.warning("repair_failed", error=type(error).__name__)

@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,6 +40,8 @@ from chatbe.realtime.sweep import Sweep
 from chatbe.realtime.topics import SESSIONS_TOPIC, log_topic, log_topics, user_topic
 
 STOP_SECONDS = 3
+# What is later than this says more of a clock, or of whoever wrote it, than of us.
+LATE_MAX_SECONDS = 3600.0
 
 P = TypeVar("P")
 
@@ -58,7 +60,7 @@ class Runtime:
         self.sweep = Sweep(self.hub)
         self.sharing = Sharing(settings.REDIS_URL, self.origin)
         self.leases = SocketLeases(self.sharing, self.origin)
-        self.drains: list[Callable[[], Awaitable[None]]] = []
+        self.drains: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._listeners: list[Listener] = []
         self._parts: dict[Callable[[Runtime], Any], Any] = {}
         self._encode = msgspec.msgpack.Encoder().encode
@@ -68,10 +70,12 @@ class Runtime:
         self._decode_ids = msgspec.msgpack.Decoder(list[int]).decode
         self.bus.join(SESSIONS_TOPIC)
         self.bus.start(self._receive, self.sweep.ask)
-        self._tasks = [
-            self.loop.create_task(work)
-            for work in (self.sweep.run(), self.sharing.run(), self.leases.run())
-        ]
+        self._tasks = [background.run_loop("sweep", self.sweep.step)]
+        if self.sharing.redis is not None:
+            self._tasks += [
+                background.run_loop("limits", self.sharing.step),
+                background.run_loop("socket_leases", self.leases.step),
+            ]
         background.watch_event_loop(self.loop)
 
     def part(self, kind: Callable[[Runtime], P]) -> P:
@@ -98,8 +102,7 @@ class Runtime:
             self.bus.join(topic)
 
     def _heard(self, conversation_ids: Collection[int]) -> None:
-        for listener in self._listeners:
-            listener(conversation_ids)
+        background.call_each("listener", self._listeners, conversation_ids)
 
     # --- announcing ----------------------------------------------------------------------
 
@@ -190,8 +193,7 @@ class Runtime:
             self._heard(ids)
             if self.hub.knows_any(ids):
                 self.hub.deliver(self._decode_events(content))
-                late = time.time() - float(message["at"])
-                metrics.DELIVERY_SECONDS.observe(max(0.0, late))
+                _measure(time.time() - float(message["at"]))
         elif kind == "hints":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
                 show_hints(self.hub, decode_hints(content))
@@ -208,12 +210,18 @@ class Runtime:
     async def stop(self) -> None:
         """Finish what was accepted, send the last hints, and end."""
         for drain in self.drains:
-            await drain()
-        for task in self._tasks:
-            task.cancel()
+            # One that fails keeps no other from finishing.
+            await asyncio.wait([background.spawn("drain", drain())])
+        await background.cancel(self._tasks)
         await self.bus.stop()
         await self.leases.stop()
         await self.sharing.stop()
+
+
+def _measure(late: float) -> None:
+    # Also what is no number at all must not spoil the sum.
+    if late < LATE_MAX_SECONDS:
+        metrics.DELIVERY_SECONDS.observe(max(0.0, late))
 
 
 _current: Runtime | None = None

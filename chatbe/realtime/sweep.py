@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 import structlog
 from django.conf import settings
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.database import in_database_thread
+from chatbe.core.database_errors import is_passing
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.hub import Hub
 from chatbe.realtime.looks import Standings, standings_of
@@ -45,22 +46,23 @@ class Sweep:
         """Look now: hints were lost."""
         self._asked.set()
 
-    async def run(self) -> None:
-        """Sweep until cancelled. A database that does not answer is asked again next time."""
-        while True:
-            pause = settings.SWEEP_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+    async def step(self) -> None:
+        """Wait until it is time, and sweep. A database that does not answer is asked next time."""
+        pause = settings.SWEEP_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+        try:
+            async with asyncio.timeout(pause):
+                await self._asked.wait()
+        except TimeoutError:
+            pass
+        self._asked.clear()
+        background.call("stalled_sockets", check_stalled, self._hub)
+        for look in (self._look_at_users, self._look_at_heads, self._look_at_memberships):
             try:
-                async with asyncio.timeout(pause):
-                    await self._asked.wait()
-            except TimeoutError:
-                pass
-            self._asked.clear()
-            check_stalled(self._hub)
-            for look in (self._look_at_users, self._look_at_heads, self._look_at_memberships):
-                try:
-                    await look()
-                except Exception as error:
-                    log.warning("sweep_failed", look=look.__name__, error=type(error).__name__)
+                await look()
+            except Exception as error:
+                if not is_passing(error):
+                    background.report("sweep", error)
+                log.warning("sweep_failed", look=look.__name__, error=type(error).__name__)
 
     async def _look_at_users(self) -> None:
         hub = self._hub

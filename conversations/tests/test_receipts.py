@@ -134,8 +134,8 @@ async def test_a_thousand_marks_in_a_second_cost_one_statement(monkeypatch, sett
 
 async def settled(buffer, found):
     """The statements, once the news of the last move was told as well."""
-    while buffer._writing is not None:
-        await buffer._writing
+    while buffer._worker.is_running:
+        await buffer._worker.finish()
     return found
 
 

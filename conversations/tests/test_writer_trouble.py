@@ -1,0 +1,191 @@
+"""Whatever a commit raises, everybody is answered, nothing unknown is called failed, and lanes go on."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import InternalError, OperationalError
+from psycopg import errors
+
+from chatbe.core.errors import Internal, Unavailable
+from conversations import committing, writer
+from conversations.drafts import Draft
+from conversations.receipts import Move, ReceiptBuffer
+from conversations.writer import Lane
+
+PATIENCE_SECONDS = 20
+
+
+def make_home() -> Any:
+    """As much of a runtime as a lane needs."""
+    return SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
+
+
+def draft(name):
+    return Draft(1, 1, name, "text", None, b"")
+
+
+async def answers_of(lane, *names):
+    outcomes: dict[str, Any] = {}
+    for name in names:
+        lane.submit(draft(name), lambda outcome, name=name: outcomes.setdefault(name, outcome))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await lane.idle.wait()
+    assert list(outcomes) == list(names)
+    return list(outcomes.values())
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [ValueError(), KeyError(), MemoryError(), asyncio.CancelledError(), "short", "long"],
+    ids=repr,
+)
+async def test_a_lane_answers_and_goes_on_whatever_its_commit_raises(monkeypatch, raised):
+    batches: list[int] = []
+
+    def commit(drafts):
+        batches.append(len(drafts))
+        if len(batches) > 1:
+            return [Internal()] * len(drafts)
+        if raised == "short":
+            return [Internal()] * (len(drafts) - 1)
+        if raised == "long":
+            return [Internal()] * (len(drafts) + 1)
+        raise raised
+
+    monkeypatch.setattr(writer, "commit", commit)
+    lane = Lane(make_home(), "test")
+    first = await answers_of(lane, "a", "b", "c")
+    assert [type(outcome) for outcome in first] == [Unavailable] * 3
+    assert all(outcome.retry_after for outcome in first)
+    second = await answers_of(lane, "d")
+    assert [type(outcome) for outcome in second] == [Internal]
+    assert batches == [3, 1]
+
+
+async def test_what_is_queued_behind_an_unknown_batch_is_answered_with_it(monkeypatch):
+    lane = Lane(make_home(), "test")
+    outcomes: list[Any] = []
+
+    def commit(drafts):
+        lane._runtime.loop.call_soon_threadsafe(submitted.set)
+        asyncio.run_coroutine_threadsafe(queued.wait(), lane._runtime.loop).result(PATIENCE_SECONDS)
+        raise ValueError
+
+    submitted, queued = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(writer, "commit", commit)
+    lane.submit(draft("a"), outcomes.append)
+    await submitted.wait()
+    lane.submit(draft("b"), outcomes.append)
+    queued.set()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await lane.idle.wait()
+    assert [type(outcome) for outcome in outcomes] == [Unavailable, Unavailable]
+
+
+@pytest.mark.parametrize("part", ["_answer", "_hand_over", "_emptied"])
+async def test_a_lane_goes_on_whatever_happens_after_the_commit(monkeypatch, part):
+    def bad(*_):
+        raise RuntimeError
+
+    lane = Lane(make_home(), "test", emptied=lambda: None)
+    monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
+    with monkeypatch.context() as patch:
+        patch.setattr(lane, part, bad)
+        await answers_of(lane, "a", "b")
+    assert [type(outcome) for outcome in await answers_of(lane, "c")] == [Internal]
+
+
+async def test_a_lane_without_a_thread_answers_and_goes_on(monkeypatch):
+    lane = Lane(make_home(), "test")
+    monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
+    loop = lane._runtime.loop
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "run_in_executor", lambda *_: (_ for _ in ()).throw(RuntimeError()))
+        assert [type(o) for o in await answers_of(lane, "a", "b")] == [Unavailable, Unavailable]
+    assert [type(outcome) for outcome in await answers_of(lane, "c")] == [Internal]
+
+
+# --- what the database refuses ---------------------------------------------------------------
+
+
+def refused(kind, cause):
+    error = kind("trouble")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.fixture
+def appends(monkeypatch, settings):
+    """What `append_messages` does, call by call: raises what is in here, the last for ever."""
+    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 0.05
+    raised: list[Exception] = []
+
+    def append(_drafts):
+        raise raised.pop(0) if len(raised) > 1 else raised[0]
+
+    monkeypatch.setattr(committing, "append_messages", append)
+    monkeypatch.setattr(committing, "_drop_bad_connection", lambda _error: None)
+    return raised
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused(InternalError, errors.ReadOnlySqlTransaction()),
+        refused(OperationalError, errors.QueryCanceled()),
+        refused(OperationalError, errors.DiskFull()),
+        refused(OperationalError, errors.OutOfMemory()),
+        refused(InternalError, errors.CannotConnectNow()),
+        errors.ProtocolViolation(),
+    ],
+    ids=lambda error: type(error.__cause__ or error).__name__,
+)
+@pytest.mark.parametrize("first", [False, True])
+def test_trouble_that_passes_leaves_the_outcome_open(appends, error, first):
+    # Also when it is what a row that was refused meets on its second try.
+    appends += [ValueError(), error] if first else [error]
+    assert committing.commit([draft("a")]) is None
+    assert committing.commit([draft("a"), draft("b")]) is None
+
+
+def test_what_the_database_refuses_for_good_has_failed(appends):
+    appends.append(refused(InternalError, errors.InternalError_()))
+    [outcome] = committing.commit([draft("a")])
+    assert isinstance(outcome, Internal)
+
+
+@pytest.mark.parametrize(("absent", "certain"), [(True, True), (False, False)])
+def test_what_fails_outside_of_the_database_has_failed_only_if_it_is_not_there(
+    appends, monkeypatch, absent, certain
+):
+    monkeypatch.setattr(committing, "_is_absent", lambda _draft: absent)
+    appends.append(ValueError())
+    outcomes = committing.commit([draft("a")])
+    assert (outcomes is not None) is certain
+
+
+# --- receipts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("raised", [ValueError(), asyncio.CancelledError()], ids=repr)
+async def test_receipts_are_answered_and_go_on_whatever_their_writing_raises(monkeypatch, raised):
+    buffer = ReceiptBuffer(make_home())
+    outcomes: list[Any] = []
+
+    async def bad(_moves):
+        raise raised
+
+    async def good(_moves):
+        return {}
+
+    for move in (bad, good):
+        monkeypatch.setattr(buffer, "_move", move)
+        for conversation_id in (1, 2):
+            buffer.submit(Move(conversation_id, 1, 1, 1), outcomes.append)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await buffer._worker.finish()
+    await buffer.stop()
+    assert len(outcomes) == 4
+    assert [outcome.retry for outcome in outcomes] == [True, True, False, False]
