@@ -20,7 +20,7 @@ from django.core.validators import validate_email
 from chatbe.core.errors import InvalidInput
 from chatbe.core.hosts import normal_domain, shown_domain
 from chatbe.core.invisible import IGNORED
-from chatbe.core.text import clean_line, normal_line, without_directions
+from chatbe.core.text import clean_line, normal_line, plain_digits, without_directions
 
 USERNAME_MIN = 3
 USERNAME_MAX = 32
@@ -59,7 +59,7 @@ def clean_username(value: str) -> str:
     clean_line(value, "username", max_length=USERNAME_MAX)
     # What draws nothing is left out of other names. Here it is refused: nobody is to wonder
     # what their name is.
-    name = _plain_digits(without_directions(value).strip())
+    name = plain_digits(without_directions(value).strip())
     problem = _problem_of(name)
     if problem:
         raise InvalidInput(fields={"username": problem})
@@ -118,19 +118,11 @@ def _script(character: str) -> str:
     return _SHARED.get(character) or str(script_of(character))
 
 
-def _plain_digits(text: str) -> str:
-    if text.isascii():
-        return text
-    return "".join(
-        str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text
-    )
-
-
 @lru_cache(maxsize=1024)
 def username_key(name: str) -> str:
     """What is unique about a username; defined for any text, so that any can be looked up."""
     if not name.isascii():
-        name = IGNORED.sub("", _plain_digits(unicodedata.normalize("NFKC", name)))
+        name = IGNORED.sub("", plain_digits(unicodedata.normalize("NFKC", name)))
     return _fold(_skeleton(name.strip().casefold()))
 
 

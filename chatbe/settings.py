@@ -166,7 +166,7 @@ env = Environment(
 PRODUCTION = env("PRODUCTION")
 DEBUG = env("DEBUG")
 # A relative one is the same wherever a command is started from.
-DATA_DIR = BASE_DIR / Path(env("DATA_DIR")).expanduser()
+DATA_DIR = BASE_DIR / Path(env("DATA_DIR") or "var").expanduser()
 data_dir.prepare(DATA_DIR, database=None if env("DATABASE_URL") else DATA_DIR / "chat.sqlite3")
 
 # Without PRODUCTION missing secrets are made once and kept beside the data. With it

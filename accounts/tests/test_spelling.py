@@ -34,6 +34,7 @@ ADDRESSES = [
     ("anna@münchen.example", ["anna@MÜNCHEN.example", "anna@mu\u0308nchen.example"]),
     ("anna@例え.テスト", ["anna@xn--r8jz45g.xn--zckzah", "anna＠例え。テスト", "anna@例え｡テスト"]),
     ("anna@straße.example", ["anna@xn--strae-oqa.example", "ANNA@straße.example"]),
+    ("anna@xn--qei.example", ["anna@❤.example", "anna@XN--QEI.Example"]),
     ("anna@[192.0.2.1]", ["ANNA@[192.0.2.1]"]),
     ("anna@[2001:db8::1]", ["anna@[2001:DB8:0:0::1]", "anna@[IPv6:2001:db8::1]"]),
 ]
@@ -91,6 +92,7 @@ PASTED = [
     CODE.replace("-", "\u2212"),
     "".join(chr(ord(c) + 0xFEE0) for c in CODE),
     f"{CODE[:3]}\u00a0{CODE[3:]}\u2028",
+    CODE.translate({ord("0") + n: chr(0x06F0 + n) for n in range(10)}),
 ]
 
 

@@ -9,11 +9,15 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+# What is written here, whatever else may lie beside it.
+_FILES = ("*.sqlite3*", "secret_key", "signing_key", "content_hash_key", "server.lock", "demo*")
+_FOLDERS = frozenset({"static", "lost+found"})
+_PROJECT = Path(__file__).resolve().parents[2]
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 _OTHERS = 0o077
 
@@ -37,10 +41,12 @@ def prepare(folder: Path, *, database: Path | None) -> None:
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         (folder / "static").mkdir(exist_ok=True, mode=FOLDER_MODE)
-        _close(folder, FOLDER_MODE)
-        for entry in os.scandir(folder):
-            if entry.is_file(follow_symlinks=False):
-                _close(Path(entry.path), FILE_MODE)
+        if _is_ours(folder):
+            _close(folder, FOLDER_MODE)
+        for pattern in _FILES:
+            for path in folder.glob(pattern):
+                if path.is_file() and not path.is_symlink():
+                    _close(path, FILE_MODE)
     if database is not None:
         # SQLite keeps two more files beside it.
         with explained(folder):
@@ -96,8 +102,25 @@ def _require_writable(path: Path) -> None:
         raise OSError(errno.EROFS if read_only else errno.EACCES, "not writable", str(path))
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether the folder is for this installation alone.
+
+    Somebody may name one that others need as well (/tmp, that of the project): its
+    permissions are not for us to change.
+    """
+    place = folder.resolve()
+    if _PROJECT in place.parents:
+        return True
+    if place == _PROJECT or place in _PROJECT.parents:
+        return False
+    others = (entry.name for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False))
+    return not place.stat().st_mode & stat.S_ISVTX and set(others) <= _FOLDERS
+
+
 def _close(path: Path, mode: int) -> None:
     """Take others' permissions away, of what is ours to change."""
-    found = path.stat()
-    if stat.S_IMODE(found.st_mode) & _OTHERS and found.st_uid == os.geteuid():
-        path.chmod(stat.S_IMODE(found.st_mode) & mode)
+    # SQLite's second files come and go.
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        if stat.S_IMODE(found.st_mode) & _OTHERS and found.st_uid == os.geteuid():
+            path.chmod(stat.S_IMODE(found.st_mode) & mode)

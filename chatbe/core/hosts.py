@@ -4,6 +4,7 @@ Sources: Unicode Technical Standard 46 with RFC 5891 (internationalised names), 
 (section 3.2.2: addresses in brackets), RFC 6454 (section 6.2: origins in ASCII).
 """
 
+import unicodedata
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -19,12 +20,19 @@ _NO_ORIGINS = frozenset({"", "file", "data", "blob", "about", "javascript", "ws"
 def normal_domain(name: str) -> str:
     """A domain name in ASCII and small letters, without the root's dot.
 
-    What has no such form (an underscore, a label too long) keeps its own.
+    What the rules of today refuse (a heart, an underscore) is spelled by the older ones.
     """
+    name = name.translate(_DOTS).rstrip(".")
     try:
-        return idna.encode(name.translate(_DOTS).rstrip("."), uts46=True).decode().lower()
+        return idna.encode(name, uts46=True).decode().lower()
     except idna.IDNAError:
-        return name.casefold().rstrip(".")
+        labels = unicodedata.normalize("NFKC", name).casefold().split(".")
+        return ".".join(label if label.isascii() else _punycode(label) for label in labels)
+
+
+def _punycode(label: str) -> str:
+    # Half a character has no spelling.
+    return "xn--" + label.encode("punycode", "replace").decode()
 
 
 def shown_domain(name: str) -> str:

@@ -87,10 +87,19 @@ def normal_password(value: str) -> str:
     return unicodedata.normalize("NFC", spaced)
 
 
+def plain_digits(value: str) -> str:
+    """A text with the digits of all scripts as 0 to 9."""
+    if value.isascii():
+        return value
+    return "".join(
+        str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in value
+    )
+
+
 def normal_code(value: str) -> str:
     """A code or token as it was made, however it was pasted.
 
     Broken over lines, in full width, with a hyphen that some program made longer.
     """
-    code = value if value.isascii() else unicodedata.normalize("NFKC", _DASHES.sub("-", value))
+    code = plain_digits(unicodedata.normalize("NFKC", _DASHES.sub("-", value)))
     return "".join(IGNORED.sub("", code).split())

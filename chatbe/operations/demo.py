@@ -40,7 +40,7 @@ def passwords_in(path: Path) -> dict[str, str]:
     """The demo people's passwords by name, made when first asked for."""
     known: dict[str, str] = {}
     if path.exists():
-        known = dict(line.split() for line in path.read_text().splitlines())
+        known = dict(line.split() for line in path.read_text(encoding="utf-8").splitlines())
     missing = [name for name in (*NAMES, CROWD) if name not in known]
     if missing:
         known |= {name: f"{name.strip('*')}-{secrets.token_hex(4)}" for name in missing}

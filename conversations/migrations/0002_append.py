@@ -15,7 +15,7 @@ def install(apps: Any, schema_editor: Any) -> None:
     # beside the old one, and no index has to be touched.
     schema_editor.execute("ALTER TABLE conversations_conversation SET (fillfactor = 50)")
     schema_editor.execute("ALTER TABLE conversations_membership SET (fillfactor = 80)")
-    schema_editor.execute(APPEND.read_text(), params=None)
+    schema_editor.execute(APPEND.read_text(encoding="utf-8"), params=None)
 
 
 def remove(apps: Any, schema_editor: Any) -> None:

@@ -10,7 +10,7 @@ APPEND = Path(__file__).resolve().parent.parent / "sql" / "append.sql"
 
 def install(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(APPEND.read_text(), params=None)
+        schema_editor.execute(APPEND.read_text(encoding="utf-8"), params=None)
 
 
 def count_members(apps: Any, schema_editor: Any) -> None:

@@ -111,6 +111,24 @@ def test_a_code_is_good_once(clock):
     assert second.get("/admin/accounts/user/").status_code == 302
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        lambda code: f" {code[:3]} {code[3:]} ",
+        lambda code: f"{code[:3]}-{code[3:]}",
+        lambda code: f"{code[:3]}\u00a0\u200b{code[3:]}\r\n",
+        lambda code: "".join(chr(ord(digit) + 0xFEE0) for digit in code),
+        lambda code: "".join(chr(ord(digit) - ord("0") + 0x06F0) for digit in code),
+    ],
+    ids=["spaces", "a hyphen", "pasted", "full width", "Persian digits"],
+)
+def test_a_code_is_the_same_however_it_is_typed(clock, typed):
+    user = superuser()
+    set_up(user, clock)
+    client, _ = log_in(user)
+    assert type_code(client, typed(code_of(user))).status_code == 302
+
+
 def test_a_code_on_paper_is_good_once(clock):
     user = superuser()
     _, codes = set_up(user, clock)

@@ -57,6 +57,33 @@ def test_what_others_could_read_is_closed_to_them(tmp_path):
     assert mode_of(folder / "static") == 0o700
 
 
+@pytest.mark.parametrize("how", ["sticky", "with others' folders", "above the project"])
+def test_a_folder_that_others_need_keeps_its_permissions(tmp_path, monkeypatch, how):
+    folder = tmp_path / "shared"
+    (folder / "project").mkdir(parents=True)
+    folder.chmod(0o755)
+    if how == "sticky":
+        (folder / "project").rmdir()
+        folder.chmod(0o1777)
+    if how == "above the project":
+        monkeypatch.setattr(data_dir, "_PROJECT", folder / "project")
+    for name in ("manage.py", "chat.sqlite3", "secret_key"):
+        (folder / name).touch()
+        (folder / name).chmod(0o755)
+    before = mode_of(folder)
+    data_dir.prepare(folder, database=folder / "chat.sqlite3")
+    assert mode_of(folder) == before
+    assert mode_of(folder / "manage.py") == 0o755
+    assert mode_of(folder / "chat.sqlite3") == mode_of(folder / "secret_key") == 0o600
+
+
+def test_an_empty_name_is_no_folder():
+    code, said = run(
+        "shell", "-c", "from django.conf import settings; print(settings.DATA_DIR)", DATA_DIR=" "
+    )
+    assert (code, said.splitlines()[-1]) == (0, str(PROJECT / "var"))
+
+
 def test_all_that_a_server_writes_is_for_its_own_account(tmp_path):
     folder = tmp_path / "data"
     code, said = run("migrate", "--verbosity", "0", DATA_DIR=str(folder))
@@ -250,6 +277,22 @@ def test_a_server_that_cannot_listen_says_why_and_does_not_start(tmp_path, taken
     ):
         code, said = run("serve", "--host", host, "--port", port, DATA_DIR=str(tmp_path))
         assert (code, reason in said, "Traceback" in said) == (1, True, False), said
+
+
+def test_serve_says_that_others_can_reach_it(tmp_path):
+    run("migrate", "--verbosity", "0", DATA_DIR=str(tmp_path))
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--host", "0.0.0.0", "--port", "0"],  # noqa: S104
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        said = process.stderr.readline()
+        process.terminate()
+    assert said.startswith("Warning: 0.0.0.0 can be reached by other machines")
 
 
 def test_a_port_that_is_taken_is_said():

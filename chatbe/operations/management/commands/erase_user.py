@@ -65,7 +65,7 @@ class Command(OperatorCommand):
     def _begun(self, name: str, path: Path) -> dict[str, Any]:
         """The report of an erasure that was broken off, or a new one."""
         if path.exists():
-            report: dict[str, Any] = json.loads(path.read_text())
+            report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if name not in (report["user"], report["user_id"]):
                 self.refuse(f"{path} is about {report['user']}.")
             return report
