@@ -44,6 +44,7 @@ env = Environment(
     DATABASE_THREADS=(int, 8),
     DATABASE_LOCK_TIMEOUT_SECONDS=(float, 5.0),
     DATABASE_STATEMENT_TIMEOUT_SECONDS=(float, 20.0),
+    SQLITE_MEMORY_BYTES=(int, 64 * 1024 * 1024),
     ALLOW_UNSAFE_DATABASE=(bool, False),
     REDIS_URL=(str, ""),
     # --- the message log and the hub
@@ -58,6 +59,7 @@ env = Environment(
     SYNC_SECONDS=(float, 60.0),
     SYNC_CURSORS_MAX=(int, 10_000),
     REPLAY_MAX=(int, 500),
+    PAGE_BYTES=(int, 512 * 1024),
     RETENTION_DIRECT_DAYS=(int, 0),
     RETENTION_GROUP_DAYS=(int, 0),
     # --- accounts
@@ -156,6 +158,7 @@ env = Environment(
     COMPAT_TICKET_SECONDS=(int, 120),
     COMPAT_PING_SECONDS=(float, 15.0),
     COMPAT_SHOW_EMAILS=(bool, False),
+    COMPAT_LIST_BYTES=(int, 2 * 1024 * 1024),
     # --- metrics
     METRICS_TOKEN=(str, ""),
     METRICS_ADDRESSES=(list, []),
@@ -315,10 +318,13 @@ else:
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
+                # Each thread has a connection with a cache of its own: what they hold together is
+                # bounded for the whole process, and each uses its pages again beyond it.
                 # Pages that many messages touch go back into the file once for all of them:
                 # every 16 MB of log instead of every 4.
                 "init_command": (
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;"
+                    f" PRAGMA soft_heap_limit={env('SQLITE_MEMORY_BYTES')};"
                     " PRAGMA wal_autocheckpoint=4000;"
                     # What is deleted is overwritten, where that writes no other page.
                     " PRAGMA secure_delete=FAST;"
@@ -331,6 +337,7 @@ else:
 DATABASE_POOL_SIZE = env("DATABASE_POOL_SIZE")
 DATABASE_THREADS = env("DATABASE_THREADS")
 DATABASE_STATEMENT_TIMEOUT_SECONDS = env("DATABASE_STATEMENT_TIMEOUT_SECONDS")
+SQLITE_MEMORY_BYTES = env("SQLITE_MEMORY_BYTES")
 ALLOW_UNSAFE_DATABASE = env("ALLOW_UNSAFE_DATABASE")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -374,6 +381,7 @@ MEMBERSHIP_SWEEP_SECONDS = env("MEMBERSHIP_SWEEP_SECONDS")
 SYNC_SECONDS = env("SYNC_SECONDS")
 SYNC_CURSORS_MAX = env("SYNC_CURSORS_MAX")
 REPLAY_MAX = env("REPLAY_MAX")
+PAGE_BYTES = env("PAGE_BYTES")
 RETENTION_DIRECT_DAYS = env("RETENTION_DIRECT_DAYS")
 RETENTION_GROUP_DAYS = env("RETENTION_GROUP_DAYS")
 
@@ -536,6 +544,7 @@ COMPAT_ENABLED = env("COMPAT_ENABLED")
 COMPAT_TICKET_SECONDS = env("COMPAT_TICKET_SECONDS")
 COMPAT_PING_SECONDS = env("COMPAT_PING_SECONDS")
 COMPAT_SHOW_EMAILS = env("COMPAT_SHOW_EMAILS")
+COMPAT_LIST_BYTES = env("COMPAT_LIST_BYTES")
 
 # --- browsers -----------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.models import User
@@ -10,9 +11,9 @@ from accounts.names import LOGIN_MAX, username_key
 from chatbe.core.errors import NotFound
 from contacts.selectors import list_contacts, users_named_for
 from conversations.models import Conversation, Message
-from conversations.selectors.lists import newest_of_each
+from conversations.selectors.lists import newest_of_each, newest_within
 
-# How many texts of each conversation a list has.
+# How many texts of each conversation a list has, if all of them have COMPAT_LIST_BYTES at most.
 NEWEST = 1_000
 
 
@@ -68,12 +69,14 @@ def find_direct(user_id: int, other_id: int) -> int | None:
 
 def newest_private_messages(user_id: int) -> list[OldMessage]:
     """The texts of all the user's direct conversations."""
-    return _read(_newest_texts(user_id).filter(conversation__kind=Conversation.Kind.DIRECT))
+    texts = _newest_texts(user_id).filter(conversation__kind=Conversation.Kind.DIRECT)
+    return _read(newest_within(texts, settings.COMPAT_LIST_BYTES))
 
 
 def newest_messages_of(user_id: int, conversation_id: int) -> list[OldMessage]:
     """The texts of one conversation of the user's."""
-    return _read(_newest_texts(user_id).filter(conversation_id=conversation_id))
+    texts = _newest_texts(user_id).filter(conversation_id=conversation_id)
+    return _read(newest_within(texts, settings.COMPAT_LIST_BYTES))
 
 
 def _newest_texts(user_id: int) -> QuerySet[Message]:

@@ -23,6 +23,7 @@ from chatbe.core import metrics
 from chatbe.core.errors import ChatError, InvalidInput, MethodNotAllowed, TooLarge
 from chatbe.operations.doorway import Doorway
 from chatbe.operations.http_budget import Budgets
+from chatbe.operations.http_head import announced_length, head_size, head_without_upgrade
 from chatbe.realtime.runtime import runtime
 
 # More header lines than any browser or proxy sends; each costs more than its bytes.
@@ -51,12 +52,15 @@ class ChatHttpProtocol(HttpToolsProtocol):
     # An upgrade to something we do not speak: the request is read again without it.
     _without_upgrade = b""
     _head_bytes = _body_bytes = _answers = 0
+    # Of several requests that came at once, the one the application is at.
+    _running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
         super().connection_lost(exc)
         self._came()
         self._taken()
@@ -115,7 +119,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
         self._head_bytes = self._body_bytes = 0
         self._expect_head()
         super().on_message_begin()
-        extensions: Any = {DROP_EXTENSION: self.transport.abort}
+        extensions: Any = {DROP_EXTENSION: self.abort}
         self.scope["extensions"] = extensions
 
     def on_url(self, url: bytes) -> None:
@@ -130,17 +134,21 @@ class ChatHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._came()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > settings.HTTP_HEAD_BYTES or len(self.headers) > HEADERS_MAX:
+        if (
+            head_size(self.url, self.headers) > settings.HTTP_HEAD_BYTES
+            or len(self.headers) > HEADERS_MAX
+        ):
             self._refuse(TooLarge(HEAD_TOO_LONG), 431)
         elif self.parser.should_upgrade() and not self._should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._refuse(MethodNotAllowed())
             else:
-                self._without_upgrade = self._head_without_upgrade()
+                self._without_upgrade = head_without_upgrade(
+                    self.parser.get_method(), self.url, self.headers
+                )
         elif len(self.pipeline) >= PIPELINED_MAX:
             self._drop("pipelined")
-        elif self._announced() > settings.HTTP_BODY_BYTES:
+        elif announced_length(self.headers) > settings.HTTP_BODY_BYTES:
             self._refuse(TooLarge())
         else:
             super().on_headers_complete()
@@ -153,7 +161,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
         if self._body_bytes > settings.HTTP_BODY_BYTES:
             self._refuse(TooLarge())
             return
-        runtime().part(Budgets).bodies.take(self, len(body), self.transport.abort)
+        runtime().part(Budgets).bodies.take(self, len(body), self.abort)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -166,31 +174,15 @@ class ChatHttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._taken()
         super().handle_websocket_upgrade()
-        # It refers back to this protocol, which nobody else does from here on: without this
+        # They refer back to this protocol, which nobody else does from here on: without this
         # each handshake would be there until the next full collection.
-        self.parser = None  # type: ignore[assignment]
-
-    def _announced(self) -> int:
-        """The length the client says its body has; what is no number is refused by the parser."""
-        return max(
-            (int(v) for n, v in self.headers if n == b"content-length" and v.isdigit()), default=0
-        )
-
-    def _head_without_upgrade(self) -> bytes:
-        """The head again, for a client that offers to speak something else and need not."""
-        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
-        for name, value in self.headers:
-            kept = value
-            if name == b"connection":
-                tokens = [token.strip() for token in value.split(b",")]
-                kept = b", ".join(
-                    t for t in tokens if t.lower() not in (b"upgrade", b"http2-settings")
-                )
-            if name not in (b"upgrade", b"http2-settings") and kept:
-                lines.append(b"%b: %b" % (name, kept))
-        return b"\r\n".join([*lines, b"", b""])
+        self.parser = self.scope = None  # type: ignore[assignment]
 
     # --- answering -------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
@@ -247,12 +239,10 @@ class ChatHttpProtocol(HttpToolsProtocol):
         mine = self._is_asked and not self.pipeline and not self.cycle.response_started
         if self._is_answering() and not mine:
             # An answer to an earlier request is under way: this one would stand in for it.
-            self.transport.abort()
+            self.abort()
             return
-        if self.cycle is not None:
-            # Whatever the application makes of the request, nobody reads it.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        # Whatever the application makes of the request, nobody reads it.
+        self._leave()
         body = msgspec.json.encode(error.body())
         self.transport.write(
             b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
@@ -267,7 +257,18 @@ class ChatHttpProtocol(HttpToolsProtocol):
     def _drop(self, reason: str) -> None:
         self._refused = True
         metrics.HTTP_DROPPED.labels(reason).inc()
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection with whatever the client has not taken."""
+        self._leave()
         self.transport.abort()
+
+    def _leave(self) -> None:
+        """Tell the application that nobody is there: a write to what is closed would raise."""
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     # --- deadlines -------------------------------------------------------------------------
 
@@ -276,7 +277,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(
                 settings.HELLO_SECONDS, self._drop, "head_timeout"
             )
-            runtime().part(Budgets).connections.take(self, 1, self.transport.abort)
+            runtime().part(Budgets).connections.take(self, 1, self.abort)
 
     def _late(self) -> None:
         self._deadline = None

@@ -28,6 +28,9 @@ log = structlog.get_logger("chatbe.requests")
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROLS_BUT_LINES = re.compile(_CONTROLS.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 _OF_SEVERAL_LINES = frozenset({"exception", "places"})
+# How many letters of a value, and of a traceback, a line has at most.
+VALUE_MAX = 300
+TRACEBACK_MAX = 10_000
 _QUIET_PATHS = ("/healthz", "/readyz", "/metrics")
 
 
@@ -88,7 +91,7 @@ def configure_logging() -> None:
 
 
 def escape_controls(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """What people send neither makes lines of its own nor commands a terminal.
+    """What people send neither makes lines of its own nor commands a terminal, nor fills a disk.
 
     Tracebacks keep their lines.
     """
@@ -101,6 +104,9 @@ def escape_controls(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _escaped(text: str, *, lines: bool = False) -> str:
+    longest = TRACEBACK_MAX if lines else VALUE_MAX
+    if len(text) > longest:
+        text = text[:longest] + "…"
     found = _CONTROLS_BUT_LINES if lines else _CONTROLS
     return found.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
+from django.conf import settings
 
 from accounts.summaries import UserSummary
 from chatbe.core.errors import NotFound
 from conversations.models import Conversation
-from conversations.selectors.lists import list_conversations, newest_of_each
+from conversations.selectors.lists import list_conversations, newest_of_each, newest_within
 from conversations.selectors.log import Page
 from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow
 
@@ -33,7 +34,10 @@ class FriendEntry:
 
 
 def list_messages_by_friend(*, user_id: int, before: int | None, limit: int) -> list[FriendEntry]:
-    """The newest messages with each friend, by last activity. A constant number of queries."""
+    """The newest messages with each friend, by last activity. A constant number of queries.
+
+    Beyond PAGE_BYTES the oldest messages are left out.
+    """
     entries = [
         (entry, entry.body.peer)
         for entry in list_conversations(
@@ -66,7 +70,8 @@ def access_friend_page(*, user_id: int, friend_id: int, read: Callable[[int], Pa
 
 
 def _newest(user_id: int, conversation_ids: Collection[int]) -> dict[int, list[MessageBody]]:
-    rows = newest_of_each(user_id, NEWEST).filter(conversation_id__in=conversation_ids)
+    wanted = newest_of_each(user_id, NEWEST).filter(conversation_id__in=conversation_ids)
+    rows = newest_within(wanted, settings.PAGE_BYTES)
     messages: dict[int, list[MessageBody]] = {}
     for columns in rows.order_by("conversation_id", "seq").values_list(*MESSAGE_COLUMNS):
         row = MessageRow(*columns)

@@ -1,12 +1,24 @@
 """A user's conversations as lists show them. The number of queries does not depend on
 how many conversations or members there are."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
+from django.conf import settings
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    F,
+    Func,
+    OuterRef,
+    QuerySet,
+    RowRange,
+    Subquery,
+    Sum,
+    Window,
+)
 from django.db.models.functions import Coalesce, Greatest
 
 from chatbe.core.errors import NotFound
@@ -97,6 +109,17 @@ def list_conversations(
     if before is not None:
         memberships = memberships.filter(activity__lt=before)  # type: ignore[misc]
     return _entries(user_id, memberships[:limit])
+
+
+def within_bytes(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """The first of these whose last messages have PAGE_BYTES; at least one."""
+    left = settings.PAGE_BYTES
+    for entry in entries:
+        if left <= 0:
+            return
+        last = entry.body.last_message
+        left -= len(last.text.encode()) if last is not None else 0
+        yield entry
 
 
 def conversations_by_id(*, user_id: int, conversation_ids: Collection[int]) -> list[Entry]:
@@ -216,6 +239,24 @@ def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:
         ),
         **which,
     )
+
+
+class TextBytes(Func):
+    """How many bytes of UTF-8 a text has; neither database needs to read a long one for it."""
+
+    function = "octet_length"
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(
+            compiler, connection, template="length(CAST(%(expressions)s AS BLOB))", **context
+        )
+
+
+def newest_within(messages: QuerySet[Message], size: int) -> QuerySet[Message]:
+    """The newest of these messages whose texts have about so many bytes together."""
+    total = Window(Sum(TextBytes("text")), order_by=F("id").desc(), frame=RowRange(None, 0))
+    return messages.annotate(bytes_so_far=total).filter(bytes_so_far__lte=size)
 
 
 def _own_unread() -> Coalesce:

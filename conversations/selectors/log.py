@@ -2,12 +2,17 @@
 both are of one snapshot: somebody removed a moment ago gets nothing newer.
 
 A foreign conversation and an absent one look the same: NotFound.
+
+However many rows a reader asks for, their texts have PAGE_BYTES at most, or are one: the
+rows that are nearest to where the reading began. A page may then be shorter than its limit,
+and a range ends earlier.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from chatbe.core.errors import NotFound
@@ -25,6 +30,11 @@ _ACCESS = """
 
 _PAGE_FILTER = "m.conversation_id = %(conversation)s AND m.seq >= (SELECT visible_from FROM access)"
 _ROW = message_columns("m")
+# Neither needs to read a long text itself to know how long it is.
+_BYTES = {
+    "postgresql": "octet_length(page.text)",
+    "sqlite": "length(CAST(page.text AS BLOB))",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ def access_page_before(*, user_id: int, conversation_id: int, before: int, limit
         f"SELECT {_ROW} FROM conversations_message m WHERE {_PAGE_FILTER}"  # noqa: S608
         " AND m.seq < %(place)s ORDER BY m.seq DESC LIMIT %(limit)s",
         {"user": user_id, "conversation": conversation_id, "place": before, "limit": limit},
+        nearest="page.seq DESC",
     )
 
 
@@ -60,6 +71,7 @@ def access_page_after(*, user_id: int, conversation_id: int, after: int, limit: 
         f"SELECT {_ROW} FROM conversations_message m WHERE {_PAGE_FILTER}"  # noqa: S608
         " AND m.seq > %(place)s ORDER BY m.seq LIMIT %(limit)s",
         {"user": user_id, "conversation": conversation_id, "place": after, "limit": limit},
+        nearest="page.seq",
     )
 
 
@@ -77,6 +89,7 @@ def access_page_around(*, user_id: int, conversation_id: int, around: int, limit
             "older": limit // 2 + 1,
             "newer": limit - limit // 2 - 1,
         },
+        nearest="abs(page.seq - %(place)s), page.seq",
     )
 
 
@@ -91,36 +104,49 @@ def access_message(*, user_id: int, conversation_id: int, seq: int) -> MessageBo
 
 
 def access_changes(*, user_id: int, conversation_id: int, after: int, limit: int) -> Changes:
-    """What changed in the `limit` positions after a cursor. Raises NotFound."""
+    """What changed in the `limit` positions after a cursor, or in fewer. Raises NotFound."""
     bounds = "m.conversation_id = %(conversation)s AND m.seq >= (SELECT visible_from FROM access)"
     upto = min(after + limit, 2**63 - 1)
-    rows, head = _read(
+    rows, head, found = _read(
         f"SELECT {_ROW} FROM conversations_message m WHERE {bounds}"  # noqa: S608
         " AND m.seq > %(after)s AND m.seq <= %(upto)s AND m.changed_seq = m.seq"
         f" UNION ALL SELECT {_ROW} FROM conversations_message m WHERE {bounds}"
         " AND m.changed_seq > m.seq AND m.changed_seq > %(after)s AND m.changed_seq <= %(upto)s",
         {"user": user_id, "conversation": conversation_id, "after": after, "upto": upto},
+        nearest="page.changed_seq",
     )
     messages = sorted((row.body() for row in rows), key=lambda message: message.changed_seq)
+    if len(messages) < found:
+        upto = messages[-1].changed_seq
     return Changes(after=after, to=max(after, min(upto, head)), head=head, messages=messages)
 
 
-def _page(rows_sql: str, parameters: dict[str, Any]) -> Page:
-    rows, head = _read(rows_sql, parameters)
+def _page(rows_sql: str, parameters: dict[str, Any], *, nearest: str) -> Page:
+    rows, head, _ = _read(rows_sql, parameters, nearest=nearest)
     messages = sorted((row.body() for row in rows), key=lambda message: message.seq)
     return Page(messages=messages, head=head)
 
 
-def _read(rows_sql: str, parameters: dict[str, Any]) -> tuple[list[MessageRow], int]:
-    """Rows of `rows_sql`, which may use the CTE `access`, and the head; or NotFound."""
+def _read(
+    rows_sql: str, parameters: dict[str, Any], *, nearest: str
+) -> tuple[list[MessageRow], int, int]:
+    """Rows of `rows_sql`, which may use the CTE `access`, the head, and how many rows there were.
+
+    Beyond PAGE_BYTES the last ones in the order of `nearest` are left out. NotFound.
+    """
     columns = ", ".join(f"page.{column}" for column in MESSAGE_COLUMNS)
+    size = _BYTES[connection.vendor]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"{_ACCESS}, page AS ({rows_sql})"  # noqa: S608
-            f" SELECT access.head, {columns} FROM access LEFT JOIN page ON 1 = 1",
-            parameters,
+            f"{_ACCESS}, whole AS ({rows_sql}), page AS (SELECT page.*,"  # noqa: S608
+            f" sum({size}) OVER (ORDER BY {nearest} ROWS UNBOUNDED PRECEDING) - {size} AS before,"
+            " count(*) OVER () AS found FROM whole page)"
+            f" SELECT access.head, page.found, {columns} FROM access"
+            " LEFT JOIN page ON page.before < %(bytes)s",
+            {**parameters, "bytes": settings.PAGE_BYTES},
         )
-        found: Sequence[tuple[Any, ...]] = cursor.fetchall()
-    if not found:
+        rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
+    if not rows:
         raise NotFound
-    return [MessageRow(*row[1:]) for row in found if row[1] is not None], found[0][0]
+    messages = [MessageRow(*row[2:]) for row in rows if row[2] is not None]
+    return messages, rows[0][0], rows[0][1] or 0

@@ -17,7 +17,12 @@ from chatbe.api.schema import operation
 from chatbe.core.errors import NotFound
 from conversations import serializers as shapes
 from conversations.pointers import Move, Moved
-from conversations.selectors.lists import Entry, access_conversation, list_conversations
+from conversations.selectors.lists import (
+    Entry,
+    access_conversation,
+    list_conversations,
+    within_bytes,
+)
 from conversations.selectors.receipts import access_receipts
 from conversations.services.direct import open_direct
 from conversations.services.receipts import queue_move
@@ -116,8 +121,8 @@ class ConversationViewSet(ViewSet):
 
 
 def _page_of(entries: list[Entry], limit: int) -> dict[str, Any]:
-    shown = entries[:limit]
+    shown = list(within_bytes(entries[:limit]))
     return {
         "results": [msgspec.to_builtins(entry.body) for entry in shown],
-        "next": str(shown[-1].activity) if len(entries) > limit else None,
+        "next": str(shown[-1].activity) if len(entries) > len(shown) else None,
     }
