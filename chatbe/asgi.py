@@ -26,6 +26,7 @@ from chatbe.gateway import routing
 from chatbe.operations.follow_ups import start_looking
 from chatbe.operations.health import DATABASE_SECONDS, DatabaseWatch, HealthFirst
 from chatbe.operations.http import ThreadedHandler
+from chatbe.operations.memory import give_back_memory
 from chatbe.operations.metrics import keep_fresh
 from chatbe.operations.startup import setting_problems
 from chatbe.realtime.runtime import runtime, start_here
@@ -46,6 +47,8 @@ COLLECT_AFTER = (5_000, 4, 60)
 DATABASE_RETRY_SECONDS = 0.5
 # What the server's own statement_timeout has ended has to come here, too.
 ANSWER_SECONDS = 5.0
+
+give_back_memory()
 
 _sockets: Any = [*routing.websocket_routes]
 if settings.COMPAT_ENABLED:

@@ -195,6 +195,44 @@ async def test_a_body_that_is_too_large_is_refused(strict, head, body):
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "too_large"
 
 
+@pytest.mark.parametrize(
+    "wrapping",
+    [b"5;" + b"x" * 1_000, b"2\r\n{}\r\n0\r\nX: " + b"x" * 1_000],
+    ids=["what is said of a piece", "what follows the last"],
+)
+async def test_what_wraps_a_body_has_an_end(strict, wrapping):
+    async with Line(strict) as line:
+        await line.ask("POST", LOGIN, "Transfer-Encoding: chunked\r\n")
+        with contextlib.suppress(ConnectionError):
+            await line.send(wrapping)
+            for _ in range(50):
+                await asyncio.sleep(0.01)
+                await line.send(b"x" * 1_000)
+        assert await line.status() in {413, 0}
+
+
+async def test_a_body_may_come_byte_by_byte(strict):
+    async with Line(strict) as line:
+        await line.ask(
+            "POST",
+            LOGIN,
+            "Transfer-Encoding: chunked\r\nContent-Type: application/json\r\nConnection: close\r\n",
+        )
+        for byte in json.dumps({"login": "x" * 5_000, "password": "x"}).encode():
+            await line.send(b"1\r\n%c\r\n" % byte)
+        await line.send(b"0\r\n\r\n")
+        assert await line.status() == 400
+
+
+async def test_sockets_that_say_nothing_give_way_to_others(strict):
+    async with contextlib.AsyncExitStack() as stack:
+        lines = [await stack.enter_async_context(Line(strict)) for _ in range(CONNECTIONS + 10)]
+        for line in lines:
+            await line.send(HANDSHAKE)
+        await healthy(strict)
+        assert b"hello_timeout" not in await lines[0].all(HELLO_SECONDS + MARGIN_SECONDS)
+
+
 async def test_a_body_that_does_not_come_is_given_up(strict):
     async with Line(strict) as silent, Line(strict) as slow:
         await silent.ask("POST", LOGIN, "Content-Length: 100\r\n")

@@ -111,6 +111,7 @@ class OldConsumer(AsyncConsumer):
             beginning = asyncio.create_task(self._begin())
             if direct is not None:
                 direct.read_with(self._take, CUT_OFF * self._frame_bytes)
+                direct.allow_frames_of(CUT_OFF * self._frame_bytes)
             while (event := await receive())["type"] == "websocket.receive":
                 waiting = self._take(event.get("text"))
                 if waiting is not None:

@@ -6,25 +6,41 @@ nothing (CONTENT_SECURITY_POLICY) shows it all the same.
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
 from chatbe.gateway.asyncapi import ADDRESS, Json, asyncapi_document
 
+# A host may be any that ALLOWED_HOSTS lets through: only the last few are kept.
+_HOSTS = 16
+
 
 @require_safe
-def asyncapi(request: HttpRequest) -> JsonResponse:
+def asyncapi(request: HttpRequest) -> HttpResponse:
     """The document of the socket, naming the host it was asked from."""
-    return JsonResponse(_document(request), json_dumps_params={"ensure_ascii": False})
+    body = _document(request.get_host(), request.is_secure())
+    return HttpResponse(body, content_type="application/json")
 
 
 @require_safe
 def socket_docs(request: HttpRequest) -> HttpResponse:
     """The same to read: every command, event, shape, error and close code."""
-    document = _document(request)
+    return HttpResponse(_page(request.get_host(), request.is_secure()))
+
+
+@lru_cache(maxsize=_HOSTS)
+def _document(host: str, secure: bool) -> bytes:  # noqa: FBT001 - Django's own word for it
+    return msgspec.json.encode(asyncapi_document(host=host, secure=secure))
+
+
+@lru_cache(maxsize=_HOSTS)
+def _page(host: str, secure: bool) -> str:  # noqa: FBT001
+    document = asyncapi_document(host=host, secure=secure)
     schemas = document["components"]["schemas"]
     frames = list(_frames(document))
     shown = {frame["schema"] for frame in frames}
@@ -42,11 +58,7 @@ def socket_docs(request: HttpRequest) -> HttpResponse:
         "errors": document["x-errors"],
         "close_codes": document["x-close-codes"],
     }
-    return render(request, "socket_docs.html", context)
-
-
-def _document(request: HttpRequest) -> Json:
-    return asyncapi_document(host=request.get_host(), secure=request.is_secure())
+    return render_to_string("socket_docs.html", context)
 
 
 def _frames(document: Json) -> Iterator[Json]:

@@ -32,6 +32,8 @@ HEADERS_MAX = 100
 PIPELINED_MAX = 16
 # How long somebody we refused may go on sending, so that the refusal reaches them.
 LINGER_SECONDS = 2.0
+# Bytes on the line for one of a body: a piece of one byte has six.
+WRAPPING = 8
 HEAD_TOO_LONG = "The head of this request is too long."
 # Where the application finds how to drop a connection whose answer nobody takes.
 DROP_EXTENSION = "chatbe.drop"
@@ -51,7 +53,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
     _refused = False
     # An upgrade to something we do not speak: the request is read again without it.
     _without_upgrade = b""
-    _head_bytes = _body_bytes = _answers = 0
+    _head_bytes = _body_bytes = _raw_bytes = _answers = 0
     # Of several requests that came at once, the one the application is at.
     _running: RequestResponseCycle | None = None
 
@@ -87,6 +89,8 @@ class ChatHttpProtocol(HttpToolsProtocol):
             if self._in_head:
                 # A line of a head is told of when it is whole, which may be never.
                 self._head_bytes += len(data)
+            elif self._in_body:
+                self._raw_bytes += len(data)
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
@@ -96,6 +100,10 @@ class ChatHttpProtocol(HttpToolsProtocol):
                 self._refuse(InvalidInput("This is no HTTP request."))
             if self._in_head and self._head_bytes > settings.HTTP_HEAD_BYTES:
                 self._refuse(TooLarge(HEAD_TOO_LONG), 431)
+            # A body may come in pieces as small as a byte; what lies between them has an end, too.
+            wrapping = self._raw_bytes - WRAPPING * self._body_bytes
+            if self._in_body and wrapping > settings.HTTP_HEAD_BYTES:
+                self._refuse(TooLarge())
             if self._in_body and self._deadline is None:
                 self._deadline = self.loop.call_later(settings.HTTP_BODY_SECONDS, self._late)
             return
@@ -116,15 +124,11 @@ class ChatHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._unset_keepalive_if_required()
         self._in_head, self._is_asked = True, False
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._raw_bytes = 0
         self._expect_head()
         super().on_message_begin()
         extensions: Any = {DROP_EXTENSION: self.abort}
         self.scope["extensions"] = extensions
-
-    def on_url(self, url: bytes) -> None:
-        self._head_bytes += len(url)
-        super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # What follows a body in pieces is no header: proxies that mend headers do not see it.

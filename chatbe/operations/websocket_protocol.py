@@ -28,8 +28,10 @@ from chatbe.core.buckets import Bucket, limit
 from chatbe.core.error_log import describe
 from chatbe.core.errors import TooManyCommands
 from chatbe.gateway.writers import DIRECT_EXTENSION
+from chatbe.operations.http_budget import Budgets
 from chatbe.operations.websocket_frames import MASKED, frame_bounds
 from chatbe.realtime.gate import Gate, Letterbox
+from chatbe.realtime.runtime import runtime
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +74,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             extensions[DIRECT_EXTENSION] = self
             # Nothing is read before there is somebody to take it.
             self._pause()
+            runtime().part(Budgets).connections.take(self, 1, self.abort)
 
     async def run_asgi(self) -> None:
         """Serve the socket. uvicorn's own logs an error for every handshake that was refused."""
@@ -90,6 +93,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        runtime().part(Budgets).connections.give_back(self)
         # What takes frames leads back to here, as the scope does: apart they go at once, and
         # all that belonged to the socket with them, instead of with the next full collection.
         self._take = None
@@ -154,8 +158,9 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         self._resume()
 
     def allow_frames_of(self, frame_bytes: int) -> None:
-        """From now on a message may have so many bytes."""
+        """It is known whose this is: from now on a message may have so many bytes."""
         self._longest = frame_bytes
+        runtime().part(Budgets).connections.give_back(self)
 
     def data_received(self, data: bytes) -> None:
         if self._take is None:
