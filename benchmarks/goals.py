@@ -241,6 +241,21 @@ GOALS: tuple[Goal, ...] = (
         "lower",
     ),
     Goal(
+        "private chat over the old interface, beside our own",
+        "legacy",
+        ("v1", "acked"),
+        ("ours", "acked"),
+        0.6,
+    ),
+    Goal(
+        "server CPU per delivered group message over the old interface, beside our own",
+        "legacy",
+        ("v1", "delivery_us"),
+        ("ours", "delivery_us"),
+        3,
+        "lower",
+    ),
+    Goal(
         "private chat, beside ejabberd with archive",
         "peers_pairs",
         ("ours", "acked"),

@@ -15,6 +15,13 @@ class Account:
         self._http = requests.Session()
         self._http.headers["Authorization"] = f"Bearer {access_token}"
 
+    def ticket(self, url: str) -> str:
+        """What opens one socket."""
+        answer = self._http.post(f"{url}/api/v1/auth/ticket", timeout=TIMEOUT_SECONDS)
+        answer.raise_for_status()
+        ticket: str = answer.json()["ticket"]
+        return ticket
+
     def history(self, url: str, conversation_id: str, *, after: int) -> list[dict[str, Any]]:
         """All messages of a conversation above the position `after`, in order."""
         path = f"{url}/api/v1/conversations/{conversation_id}/messages"

@@ -14,6 +14,7 @@ from typing import ClassVar
 import psycopg
 
 from benchmarks.job import Conversation, Seat
+from benchmarks.legacy import username
 from benchmarks.rest import Account
 from benchmarks.webserver import PROJECT, WebServer
 from scripts.server import Server
@@ -225,4 +226,38 @@ class Ours(Target):
         return faults
 
 
-KINDS: Mapping[str, type[Target]] = {kind.name: kind for kind in (Naive, Helped, Ours)}
+class Legacy(Ours):
+    """The same server, used through the interface of the original under /v1/."""
+
+    name = "v1"
+
+    def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
+        super().__init__(postgres, redis, cpus=cpus, scratch=scratch)
+        # From the first socket of a run to its last.
+        self._environment["TICKET_SECONDS"] = "600"
+
+    def seats(self, server: Server) -> list[Seat]:
+        """With a ticket each, which is what opens a socket there, too."""
+        return [
+            Seat(
+                url=f"ws://127.0.0.1:{server.port}/v1/ws"
+                f"?otp={Account(token).ticket(server.url)}&username={username(place)}"
+            )
+            for place, token in enumerate(self._access_tokens)
+        ]
+
+    def stored(self, prefix: str) -> dict[str, int]:
+        """Clients choose no `client_id` there: their texts begin with one."""
+        query = (
+            "SELECT split_part(text, ' ', 1), count(*) FROM conversations_message"
+            " WHERE text LIKE %s GROUP BY 1"
+        )
+        with psycopg.connect(self._database_url) as connection:
+            return dict(connection.execute(query, [prefix + ".%"]).fetchall())
+
+    def history_faults(self, server: Server, stored: Mapping[str, int]) -> int:
+        """Which text is in which place is the same for both interfaces: see `Ours`."""
+        return 0
+
+
+KINDS: Mapping[str, type[Target]] = {kind.name: kind for kind in (Naive, Helped, Ours, Legacy)}

@@ -18,6 +18,7 @@ from benchmarks.workloads import (
     idle,
     inbound,
     latency,
+    legacy,
     lists,
     logins,
     pairs,
@@ -35,7 +36,18 @@ def test_everybody_has_one_partner_and_an_odd_one_is_left_out():
 
 
 def test_members_of_conversations_are_among_the_users():
-    for workload in (pairs, fanout, crowds, arrival, writer, latency, broadcast, inbound, *AT_SIZE):
+    for workload in (
+        pairs,
+        legacy,
+        fanout,
+        crowds,
+        arrival,
+        writer,
+        latency,
+        broadcast,
+        inbound,
+        *AT_SIZE,
+    ):
         users, conversations = workload.layout(workload.DEFAULTS)
         assert {place for members in conversations for place in members} <= set(range(users))
 

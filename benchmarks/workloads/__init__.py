@@ -29,6 +29,7 @@ from benchmarks.workloads import (
     idle,
     inbound,
     latency,
+    legacy,
     lists,
     logins,
     pairs,
@@ -69,6 +70,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "idle": idle,
     "lists": lists,
     "presence": presence,
+    "legacy": legacy,
     "day": day,
 }
 

@@ -30,6 +30,7 @@ from chatbe.compat.frames import (
     refusal_frame,
     type_of,
 )
+from chatbe.compat.friends import Friends
 from chatbe.compat.interpreter import Interpreter
 from chatbe.compat.middleware import error_body
 from chatbe.compat.places import Places
@@ -97,7 +98,14 @@ class OldConsumer(AsyncConsumer):
         inner: Transport = AsgiWriter(send) if direct is None else DirectWriter(direct, send)
         places = Places()
         recipients = Recipients(runtime().hub.feed_seqs, user.id, places)
-        self._writer = OldWriter(inner, Interpreter(user.id, user.username, places, recipients))
+        interpreter = Interpreter(
+            user.id,
+            user.username,
+            places=places,
+            recipients=recipients,
+            friends=Friends(user.id, user.username, inner),
+        )
+        self._writer = OldWriter(inner, interpreter)
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._frame_bytes: int = settings.FRAME_BYTES
         self._unread_bytes: int = settings.SOCKET_UNREAD_BYTES

@@ -1,30 +1,86 @@
 """Which of a user's contacts are online, as old clients are told of it."""
 
+from __future__ import annotations
+
+import asyncio
 from collections.abc import Collection
 
+import structlog
+
 from accounts.models import User
-from chatbe.compat.frames import FANOUT, FRIENDS, Friend, FriendsOnline, OldFrame, OnlineStatus
+from chatbe.compat.frames import (
+    FANOUT,
+    FRIENDS,
+    Friend,
+    FriendsOnline,
+    OldFrame,
+    OnlineStatus,
+    encode_old,
+)
 from chatbe.compat.names import email_for, uuid_text
 from chatbe.core.database import in_database_thread
+from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
+from chatbe.realtime.connection import FrameWriter
 from contacts.selectors import list_contacts
+
+log = structlog.get_logger(__name__)
 
 
 class Friends:
-    """One user's contacts: who they are is read when there is something to tell of them."""
+    """One user's contacts: who they are is read when there is something to tell of them.
 
-    def __init__(self, user_id: int, username: str) -> None:
+    No message waits for that. What happens while it is read is told together, afterwards.
+    """
+
+    def __init__(self, user_id: int, username: str, writer: FrameWriter) -> None:
         self._user_id = user_id
         self._username = username
-        # None until the client was told of all.
+        self._writer = writer
+        # None until there was a snapshot, and until the client was told of it.
         self._online: set[int] | None = None
+        self._told: set[int] | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    async def snapshot(self, online: Collection[int]) -> list[OldFrame]:
-        """All contacts, once; from a later snapshot, who has come and gone since."""
-        if self._online is not None:
-            changed = self._online ^ set(online)
-            return await self._changes({friend_id: friend_id in online for friend_id in changed})
-        users = await in_database_thread(_read, self._user_id, None)
-        self._online = set(online)
+    def hear(self, event: PresenceSnapshot | PresenceChanged) -> None:
+        """Who of the contacts is online: all of them, or that one came or went."""
+        if isinstance(event, PresenceSnapshot):
+            self._online = {int(id) for id in event.online}
+        elif self._online is None:
+            # The snapshot that is on its way knows it already.
+            return
+        elif event.online:
+            self._online.add(int(event.user_id))
+        else:
+            self._online.discard(int(event.user_id))
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._tell())
+
+    def ended(self) -> None:
+        """The socket is gone."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _tell(self) -> None:
+        try:
+            while self._online is not None and self._online != self._told:
+                await self._tell_of(set(self._online))
+        except Exception as error:
+            # The next that is heard tells of this, too.
+            log.warning("friends_unknown", error=type(error).__name__)
+        finally:
+            self._task = None
+
+    async def _tell_of(self, online: set[int]) -> None:
+        if self._told is None:
+            users = await in_database_thread(_read, self._user_id, None)
+            self._writer.write(self._list(users, online))
+        else:
+            users = await in_database_thread(_read, self._user_id, self._told ^ online)
+            for user in users:
+                self._writer.write(self._news(user, online=user.id in online))
+        self._told = online
+
+    def _list(self, users: Collection[User], online: Collection[int]) -> bytes:
         friends = [
             Friend(
                 friend_id=uuid_text(user.id),
@@ -39,31 +95,17 @@ class Friends:
             total_friends=len(friends),
             friends=tuple(friends),
         )
-        return [OldFrame(FRIENDS, msg_friends_online_status=found)]
+        return encode_old(OldFrame(FRIENDS, msg_friends_online_status=found))
 
-    async def change(self, friend_id: int, *, online: bool) -> list[OldFrame]:
-        """That a contact came or went."""
-        return await self._changes({friend_id: online})
-
-    async def _changes(self, online: dict[int, bool]) -> list[OldFrame]:
-        if self._online is None:
-            # The snapshot that is on its way knows it already.
-            return []
-        self._online -= online.keys()
-        self._online |= {friend_id for friend_id, here in online.items() if here}
-        return [
-            OldFrame(
-                FANOUT,
-                msg_online_status_fanout=OnlineStatus(
-                    friend_id=uuid_text(user.id),
-                    friend_username=user.username,
-                    friend_email=email_for(self._user_id, user),
-                    online=online[user.id],
-                    user_to_get_notified=self._username,
-                ),
-            )
-            for user in await in_database_thread(_read, self._user_id, online.keys())
-        ]
+    def _news(self, user: User, *, online: bool) -> bytes:
+        status = OnlineStatus(
+            friend_id=uuid_text(user.id),
+            friend_username=user.username,
+            friend_email=email_for(self._user_id, user),
+            online=online,
+            user_to_get_notified=self._username,
+        )
+        return encode_old(OldFrame(FANOUT, msg_online_status_fanout=status))
 
 
 def _read(user_id: int, friend_ids: Collection[int] | None) -> list[User]:

@@ -8,14 +8,11 @@ the same for all sockets is read and encoded once (texts.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-import structlog
 
 from accounts.names import username_key
-from chatbe.compat.frames import encode_old
 from chatbe.compat.friends import Friends
 from chatbe.compat.places import Place, Places
 from chatbe.compat.recipients import Recipients
@@ -35,18 +32,25 @@ from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.gateway.words import Event, Live, Reset, Resync, UserChanged
 from chatbe.realtime.runtime import runtime
 
-log = structlog.get_logger(__name__)
-
 # By how much the clocks of two processes may differ.
 CLOCKS = timedelta(seconds=60)
 # How long somebody who has left, or has blocked the user, may still be shown by name.
 SENDERS_SECONDS = 60.0
+LOST = "Messages were lost. Connect again."
 
 
 class Interpreter:
     """What one user's socket is told, in the order of our events."""
 
-    def __init__(self, user_id: int, username: str, places: Places, recipients: Recipients) -> None:
+    def __init__(
+        self,
+        user_id: int,
+        username: str,
+        *,
+        places: Places,
+        recipients: Recipients,
+        friends: Friends,
+    ) -> None:
         self._user_id = user_id
         self._recipient = msgspec.json.encode(username)
         self._places = places
@@ -54,7 +58,7 @@ class Interpreter:
         self._senders: dict[int, Sender] = {}
         self._loop = asyncio.get_running_loop()
         self._senders_until = 0.0
-        self._friends = Friends(user_id, username)
+        self._friends = friends
         # Who joins a group that shares its history is replayed it; here that is not news.
         self._since = first_id_at(datetime.now(UTC) - CLOCKS)
 
@@ -64,40 +68,27 @@ class Interpreter:
         Raises TooSlow when the hub has stopped sending, GoingAway when a log was lost: an old
         client has no cursors to go on from.
         """
-        reading = read_payload(payload)
-        if reading.is_told_later or self._unknown(reading):
+        if self._unknown(read_payload(payload)):
             return None
-        frames: list[bytes] = []
-        for item in reading.items:
-            self._take(item, frames)
-        return frames
+        return self._frames(payload)
 
     async def interpret(self, payload: bytes) -> list[bytes]:
         """The same, with whatever look-up it takes."""
-        reading = read_payload(payload)
-        unknown = self._unknown(reading)
+        unknown = self._unknown(read_payload(payload))
         if unknown:
             found = await runtime().part(Senders).find(self._user_id, unknown)
             self._senders.update(found)
-        frames: list[bytes] = []
-        for item in reading.items:
-            if isinstance(item, PresenceSnapshot | PresenceChanged):
-                frames += await self._presence(item)
-            else:
-                self._take(item, frames)
-        return frames
+        return self._frames(payload)
 
-    async def _presence(self, event: PresenceSnapshot | PresenceChanged) -> Iterable[bytes]:
-        try:
-            if isinstance(event, PresenceSnapshot):
-                found = await self._friends.snapshot({int(id) for id in event.online})
-            else:
-                found = await self._friends.change(int(event.user_id), online=event.online)
-        except Exception as error:
-            # No message is to be lost because nobody knows who is online.
-            log.warning("friends_unknown", error=type(error).__name__)
-            return []
-        return map(encode_old, found)
+    def ended(self) -> None:
+        """The socket is gone."""
+        self._friends.ended()
+
+    def _frames(self, payload: bytes) -> list[bytes]:
+        frames: list[bytes] = []
+        for item in read_payload(payload).items:
+            self._take(item, frames)
+        return frames
 
     def _unknown(self, reading: Reading) -> frozenset[int]:
         if not reading.sender_ids:
@@ -140,10 +131,10 @@ class Interpreter:
                 self._places.are_complete = True
             case UserChanged():
                 self._forget_senders()
-            case Resync():
-                raise TooSlow
-            case Reset():
-                raise GoingAway("Messages were lost. Connect again.")
+            case PresenceSnapshot() | PresenceChanged():
+                self._friends.hear(event)
+            case Resync() | Reset():
+                raise TooSlow if isinstance(event, Resync) else GoingAway(LOST)
 
     def _advance(self, conversation_id: str, position: int) -> None:
         place = self._places.get(conversation_id)

@@ -28,7 +28,6 @@ from chatbe.compat.prompts import is_prompt
 from chatbe.compat.senders import Sender
 from chatbe.gateway.conversation_events import MessageCreated, Range
 from chatbe.gateway.events import decode_event
-from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.gateway.words import Event
 from conversations.models import Message
 from conversations.wire import MessageBody
@@ -97,14 +96,10 @@ class Text:
 
 
 class Reading(NamedTuple):
-    """What a payload holds. `sender_ids` are those of the texts in it that may be shown.
-
-    With `is_told_later` something has to be looked up for each socket.
-    """
+    """What a payload holds. `sender_ids` are those of the texts in it that may be shown."""
 
     items: Sequence[Text | Event]
     sender_ids: frozenset[int]
-    is_told_later: bool
 
 
 @lru_cache(maxsize=_PAYLOADS)
@@ -124,5 +119,4 @@ def read_payload(payload: bytes) -> Reading:
     return Reading(
         items,
         frozenset(item.sender_id for item in items if isinstance(item, Text) and item.is_shown),
-        any(isinstance(item, PresenceSnapshot | PresenceChanged) for item in items),
     )

@@ -64,6 +64,7 @@ class OldWriter:
 
     def ended(self) -> None:
         self._end()
+        self._interpreter.ended()
         self._inner.ended()
 
     def _end(self) -> None:

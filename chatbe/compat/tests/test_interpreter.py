@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from chatbe.compat import recipients as recipients_module
+from chatbe.compat.friends import Friends
 from chatbe.compat.interpreter import Interpreter
 from chatbe.compat.places import Places
 from chatbe.compat.recipients import Meanings, Recipients
@@ -20,6 +21,7 @@ from chatbe.realtime.frames import (
     message_created,
     range_frame,
 )
+from chatbe.realtime.tests.sockets import Recorder
 from conversations.wire import ConversationBody, GroupBody, MessageBody, SystemBody, encode
 
 GROUP, OTHER = 7, 8
@@ -34,7 +36,13 @@ class Listener:
         self.feed_seqs = {ME: 5}
         self.places = Places()
         self.recipients = Recipients(self.feed_seqs, ME, self.places)
-        self.interpreter = Interpreter(ME, username, self.places, self.recipients)
+        self.interpreter = Interpreter(
+            ME,
+            username,
+            places=self.places,
+            recipients=self.recipients,
+            friends=Friends(ME, username, Recorder()),
+        )
 
     def hear(self, *payloads):
         """The frames for what needs no look-up."""

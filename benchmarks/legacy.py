@@ -1,0 +1,203 @@
+"""Clients of the old interface that talk: in pairs, and in a group.
+
+Nobody is told there that a message of theirs is stored. So one counts as answered when it has
+arrived: at the partner, or in a group at the one member who is everybody's witness. Every text
+begins with what would be its `client_id`.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from picows import WSFrame, WSMsgType, WSTransport
+
+from benchmarks.frames import Scanner
+from benchmarks.job import Conversation, Job, Outcome, Seat
+from benchmarks.sockets import Socket, open_all
+from benchmarks.talkers import TEXT, measure
+
+_PRIVATE = b'{"type":"private_chat",'
+_GROUP = b'{"type":"group_chat",'
+_LIVE = b'{"type":"friends_online_status",'
+_COMING_OR_GOING = b'{"type":"online_status_fanout",'
+# Seeded users are called so; in a refusal nobody is.
+_SENDER = b'"sender_username":"user'
+
+
+def username(place: int) -> str:
+    """What the user at this place of a layout is called (seed.py)."""
+    return f"user{place}"
+
+
+class LegacySocket(Socket):
+    """Counts what arrives. The one-time code in its seat's url is its hello."""
+
+    def __init__(self, seat: Seat) -> None:
+        super().__init__(seat, Scanner())
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type != WSMsgType.TEXT:
+            super().on_ws_frame(transport, frame)
+            return
+        payload = frame.get_payload_as_bytes()
+        if payload.startswith((_PRIVATE, _GROUP)):
+            at = payload.find(_SENDER)
+            if at < 0:
+                self._fault("refused")
+                return
+            self.delivered += 1
+            self.on_text(payload, at + len(_SENDER))
+        elif payload.startswith(_LIVE):
+            self.live.set_result(None)
+        elif not payload.startswith(_COMING_OR_GOING):
+            self._fault(payload[:40].decode())
+
+    def on_text(self, payload: bytes, sender_at: int) -> None:
+        """A message arrived; its sender's place begins at `sender_at`. For whoever answers."""
+
+
+class LegacyTalker(LegacySocket):
+    """Sends the next message when one has arrived. They arrive in the order of sending."""
+
+    def __init__(self, seat: Seat, command: dict[str, object], name: str, waits: list[float]):
+        super().__init__(seat)
+        self.sent = 0
+        self.pending: deque[float] = deque()
+        self._name = name
+        self._frame = json.dumps(command).replace("{text}", f"{name}.%d {TEXT}").encode()
+        self._waits = waits
+        self._is_sending = False
+
+    def start(self, in_flight: int) -> None:
+        self._is_sending = True
+        for _ in range(in_flight):
+            self.send()
+
+    def stop(self) -> None:
+        self._is_sending = False
+
+    @property
+    def answered(self) -> int:
+        return self.sent - len(self.pending)
+
+    def acked(self) -> list[str]:
+        return [f"{self._name}.{number}" for number in range(1, self.answered + 1)]
+
+    def on_answer(self) -> None:
+        self._waits.append(time.perf_counter() - self.pending.popleft())
+        if self._is_sending:
+            self.send()
+
+    def send(self) -> None:
+        self.sent += 1
+        self.pending.append(time.perf_counter())
+        self.transport.send(WSMsgType.TEXT, self._frame % self.sent)
+
+
+class _Partner(LegacyTalker):
+    other: "_Partner"
+
+    def on_text(self, payload: bytes, sender_at: int) -> None:
+        self.other.on_answer()
+
+
+class _Pair:
+    """Two people. Each gets what the other sends, and nothing of what they send themselves."""
+
+    def __init__(self, job: Job, conversation: Conversation, waits: list[float]) -> None:
+        one, two = (
+            _Partner(
+                job.seats[place],
+                {
+                    "type": "private_chat",
+                    "private_chat": {
+                        "sender_username": username(place),
+                        "recipient_username": username(other),
+                        "message": "{text}",
+                    },
+                },
+                f"{job.prefix}.{place}",
+                waits,
+            )
+            for place, other in (conversation.members, reversed(conversation.members))
+        )
+        one.other, two.other = two, one
+        self.talkers = self.sockets = [one, two]
+
+    @property
+    def pending(self) -> int:
+        return sum(len(talker.pending) for talker in self.talkers)
+
+    def acked(self) -> list[str]:
+        return [name for talker in self.talkers for name in talker.acked()]
+
+    def differences(self) -> list[int]:
+        return [talker.delivered - talker.other.answered for talker in self.talkers]
+
+
+class _Witness(LegacySocket):
+    talkers: dict[bytes, LegacyTalker]
+
+    def on_text(self, payload: bytes, sender_at: int) -> None:
+        self.talkers[payload[sender_at : payload.index(b'"', sender_at)]].on_answer()
+
+
+class _Group:
+    """A group of whom the first write; the next one is their witness."""
+
+    def __init__(self, job: Job, conversation: Conversation, talkers: int, waits: list[float]):
+        self.talkers = [
+            LegacyTalker(
+                job.seats[place],
+                {
+                    "type": "group_chat",
+                    "group_chat": {
+                        "group_name": "Everybody",
+                        "sender_username": username(place),
+                        "message": "{text}",
+                    },
+                },
+                f"{job.prefix}.{place}",
+                waits,
+            )
+            for place in conversation.members[:talkers]
+        ]
+        witness, *others = conversation.members[talkers:]
+        self._witness = _Witness(job.seats[witness])
+        places = conversation.members[:talkers]
+        self._witness.talkers = {
+            b"%d" % place: talker for place, talker in zip(places, self.talkers, strict=True)
+        }
+        listeners = [LegacySocket(job.seats[place]) for place in others]
+        self.sockets: Sequence[LegacySocket] = [*self.talkers, self._witness, *listeners]
+
+    @property
+    def pending(self) -> int:
+        return sum(len(talker.pending) for talker in self.talkers)
+
+    def acked(self) -> list[str]:
+        return [name for talker in self.talkers for name in talker.acked()]
+
+    def differences(self) -> list[int]:
+        """A talker gets all but their own."""
+        sent = sum(talker.answered for talker in self.talkers)
+        own = [talker.answered for talker in self.talkers]
+        own += [0] * (len(self.sockets) - len(own))
+        return [
+            socket.delivered + mine - sent for socket, mine in zip(self.sockets, own, strict=True)
+        ]
+
+
+async def legacy_pairs(job: Job, conversations: Sequence[Conversation]) -> Outcome:
+    waits: list[float] = []
+    talks = [_Pair(job, conversation, waits) for conversation in conversations]
+    await open_all([socket for talk in talks for socket in talk.sockets])
+    return await measure(job, talks, waits)
+
+
+async def legacy_group(job: Job, conversation: Conversation, *, talkers: int) -> Outcome:
+    waits: list[float] = []
+    talk = _Group(job, conversation, talkers, waits)
+    await open_all(talk.sockets)
+    return await measure(job, [talk], waits)
