@@ -28,7 +28,13 @@ _BY_BYTES = {"postgresql": "C", "sqlite": "BINARY"}
 
 def list_contacts(user_id: int) -> QuerySet[Contact]:
     """The user's contacts with their users, without those who are no longer here."""
-    return Contact.objects.filter(owner_id=user_id, user__is_active=True).select_related("user")
+    return list_contacts_of([user_id])
+
+
+def list_contacts_of(user_ids: Collection[int]) -> QuerySet[Contact]:
+    """The same for several users."""
+    mine = Contact.objects.filter(owner_id__in=user_ids, user__is_active=True)
+    return mine.select_related("user")
 
 
 def list_incoming(user_id: int) -> QuerySet[ContactRequest]:

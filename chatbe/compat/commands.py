@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -45,6 +46,8 @@ class Speaker:
     def __init__(self, connection: Connection, recipients: Recipients) -> None:
         self._connection = connection
         self._recipients = recipients
+        # No two sockets begin theirs alike, so numbering is enough for the rest.
+        self._client_ids = map(f"{uuid.uuid4().hex}.{{}}".format, itertools.count(1))
 
     def obey(self, command: OldCommand, refuse: Refuse) -> Awaitable[None] | None:
         """Do what a frame asks for.
@@ -61,7 +64,7 @@ class Speaker:
                 place = None
         if place is None:
             return self._find_and_send(command, refuse)
-        self._send(place, chat.message, uuid.uuid4().hex, refuse)
+        self._send(place, chat.message, next(self._client_ids), refuse)
         return None
 
     async def _find_and_send(self, command: OldCommand, refuse: Refuse) -> None:
@@ -69,16 +72,16 @@ class Speaker:
         match command:
             case PrivateCommand(private_chat=chat):
                 # The text is looked at first: for one that is none no conversation is made.
-                text, client_id = clean_text(chat.message), uuid.uuid4().hex
+                text, client_id = clean_text(chat.message), next(self._client_ids)
                 name = chat.recipient_username
                 found = await in_database_thread(_find_person, user_id, name)
                 place = found.conversation_id
                 self._recipients.found_person(name, place, feed_seq=found.feed_seq)
             case PrivateBotCommand(private_chat=chat):
-                text, client_id = clean_text(chat.message), uuid.uuid4().hex
+                text, client_id = clean_text(chat.message), next(self._client_ids)
                 place = await in_database_thread(direct_with_bot, user_id)
             case GroupCommand(group_chat=chat):
-                text, client_id = clean_text(chat.message), uuid.uuid4().hex
+                text, client_id = clean_text(chat.message), next(self._client_ids)
                 place = await self._find_group(chat.group_name)
             case GroupBotCommand(group_chat_bot=chat):
                 text, client_id = QUESTION + clean_text(chat.message), prompt_client_id()

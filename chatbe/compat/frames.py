@@ -60,12 +60,14 @@ class FriendsOnline(msgspec.Struct, frozen=True):
 
 
 class OldFrame(msgspec.Struct, frozen=True):
+    """All of it. A chat may be put in as JSON, or later."""
+
     type: str
-    private_chat: PrivateChat = PrivateChat()
+    private_chat: PrivateChat | msgspec.Raw = PrivateChat()
     msg_online_status_fanout: OnlineStatus = OnlineStatus()
     msg_friends_online_status: FriendsOnline = FriendsOnline()
-    group_chat: GroupChat = GroupChat()
-    group_chat_bot: GroupChat = GroupChat()
+    group_chat: GroupChat | msgspec.Raw = GroupChat()
+    group_chat_bot: GroupChat | msgspec.Raw = GroupChat()
 
 
 encode_old = msgspec.json.Encoder().encode

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection
 
 import structlog
+from django.db.models import Q
 
 from accounts.models import User
 from chatbe.compat.frames import (
@@ -18,10 +20,14 @@ from chatbe.compat.frames import (
     encode_old,
 )
 from chatbe.compat.names import email_for, uuid_text
-from chatbe.core.database import in_database_thread
 from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.realtime.connection import FrameWriter
-from contacts.selectors import list_contacts
+from chatbe.realtime.entrance import Gathered
+from chatbe.realtime.runtime import Runtime, runtime
+from contacts.selectors import list_contacts_of
+
+# A user, and which of their contacts; None for all.
+Asked = tuple[int, frozenset[int] | None]
 
 log = structlog.get_logger(__name__)
 
@@ -72,13 +78,16 @@ class Friends:
 
     async def _tell_of(self, online: set[int]) -> None:
         if self._told is None:
-            users = await in_database_thread(_read, self._user_id, None)
+            users = await self._contacts(None)
             self._writer.write(self._list(users, online))
         else:
-            users = await in_database_thread(_read, self._user_id, self._told ^ online)
+            users = await self._contacts(frozenset(self._told ^ online))
             for user in users:
                 self._writer.write(self._news(user, online=user.id in online))
         self._told = online
+
+    async def _contacts(self, friend_ids: frozenset[int] | None) -> list[User]:
+        return await runtime().part(_Reads).contacts.of((self._user_id, friend_ids))
 
     def _list(self, users: Collection[User], online: Collection[int]) -> bytes:
         friends = [
@@ -108,9 +117,27 @@ class Friends:
         return encode_old(OldFrame(FANOUT, msg_online_status_fanout=status))
 
 
-def _read(user_id: int, friend_ids: Collection[int] | None) -> list[User]:
-    """The user's contacts, or those of them with these ids; bots neither come nor go."""
-    contacts = list_contacts(user_id).filter(user__is_bot=False).order_by("id")
-    if friend_ids is not None:
-        contacts = contacts.filter(user_id__in=list(friend_ids))
-    return [contact.user for contact in contacts]
+class _Reads:
+    """What all old sockets of a process read of contacts: together, when many come at once."""
+
+    def __init__(self, home: Runtime) -> None:
+        self.contacts = Gathered(home.hub.entrance, _read)
+
+
+def _read(asked: Collection[Asked]) -> dict[Asked, list[User]]:
+    """The users' contacts, or those of them with these ids; bots neither come nor go."""
+    everybody = {user_id for user_id, friend_ids in asked if friend_ids is None}
+    some = {user_id for user_id, _ in asked} - everybody
+    wanted = {id for _, friend_ids in asked if friend_ids is not None for id in friend_ids}
+    contacts = list_contacts_of(everybody | some).filter(
+        Q(owner_id__in=everybody) | Q(user_id__in=wanted), user__is_bot=False
+    )
+    found: dict[int, list[User]] = defaultdict(list)
+    for contact in contacts.order_by("id"):
+        found[contact.owner_id].append(contact.user)
+    return {
+        (user_id, friend_ids): [
+            user for user in found[user_id] if friend_ids is None or user.id in friend_ids
+        ]
+        for user_id, friend_ids in asked
+    }

@@ -28,7 +28,7 @@ from chatbe.compat.prompts import is_prompt
 from chatbe.compat.senders import Sender
 from chatbe.gateway.conversation_events import MessageCreated, Range
 from chatbe.gateway.events import decode_event
-from chatbe.gateway.words import Event
+from chatbe.gateway.words import Batch, Event
 from conversations.models import Message
 from conversations.wire import MessageBody
 
@@ -37,8 +37,31 @@ _CUT = b"\x00"
 # A payload goes to all sockets of a conversation one after the other.
 _PAYLOADS = 16
 
+_TEXT = Message.Kind.TEXT.value
+
+# Nearly all frames are one of these: they need not be looked at for their type first.
+_CREATED, _BATCH = b'{"type":"message.created",', b'{"type":"batch",'
+_decode_created = msgspec.json.Decoder(MessageCreated).decode
+_encode_chat = msgspec.json.Encoder().encode
+_decode_batch = msgspec.json.Decoder(Batch).decode
+
 # A frame without the JSON of its recipient's name, which comes between the two.
 Halves = tuple[bytes, bytes]
+
+
+def _outer(frame: OldFrame) -> Halves:
+    before, after = encode_old(frame).split(_CUT)
+    return before, after
+
+
+_HERE = msgspec.Raw(_CUT)
+# What surrounds a chat in frames of each type, with the other objects empty.
+_OUTER = {
+    PRIVATE: _outer(OldFrame(PRIVATE, private_chat=_HERE)),
+    PRIVATE_BOT: _outer(OldFrame(PRIVATE_BOT, private_chat=_HERE)),
+    GROUP: _outer(OldFrame(GROUP, group_chat=_HERE)),
+    GROUP_BOT: _outer(OldFrame(GROUP_BOT, group_chat_bot=_HERE)),
+}
 
 
 class Text:
@@ -62,7 +85,7 @@ class Text:
         self.id = int(message.id)
         self.sender_id = int(message.sender_id)
         self.is_shown = (
-            message.kind == Message.Kind.TEXT
+            message.kind == _TEXT
             and message.deleted_at is None
             and not is_prompt(message.client_id)
         )
@@ -80,19 +103,17 @@ class Text:
         return found
 
     def _encode(self, sender: Sender, group_name: str | None) -> Halves:
-        recipient, sent_by = msgspec.Raw(_CUT), BOT_NAME if sender.is_bot else sender.username
+        sent_by = BOT_NAME if sender.is_bot else sender.username
         text, at = self._message.text, self._message.created_at
+        chat: PrivateChat
         if group_name is None:
-            chat = PrivateChat(self.id, sent_by, recipient, text, at)
-            frame = OldFrame(PRIVATE_BOT if sender.is_bot else PRIVATE, private_chat=chat)
+            chat = PrivateChat(self.id, sent_by, _HERE, text, at)
+            outer = _OUTER[PRIVATE_BOT if sender.is_bot else PRIVATE]
         else:
-            said = GroupChat(self.id, sent_by, recipient, text, at, group_name)
-            if sender.is_bot:
-                frame = OldFrame(GROUP_BOT, group_chat_bot=said)
-            else:
-                frame = OldFrame(GROUP, group_chat=said)
-        before, after = encode_old(frame).split(_CUT)
-        return before, after
+            chat = GroupChat(self.id, sent_by, _HERE, text, at, group_name)
+            outer = _OUTER[GROUP_BOT if sender.is_bot else GROUP]
+        before, after = _encode_chat(chat).split(_CUT)
+        return outer[0] + before, after + outer[1]
 
 
 class Reading(NamedTuple):
@@ -106,7 +127,7 @@ class Reading(NamedTuple):
 def read_payload(payload: bytes) -> Reading:
     """The events in what the hub writes in one go; messages that are new, or may be, as Texts."""
     items: list[Text | Event] = []
-    for event in decode_event(payload):
+    for event in _events(payload):
         match event:
             case MessageCreated(message=message):
                 items.append(Text(message))
@@ -120,3 +141,11 @@ def read_payload(payload: bytes) -> Reading:
         items,
         frozenset(item.sender_id for item in items if isinstance(item, Text) and item.is_shown),
     )
+
+
+def _events(payload: bytes) -> Sequence[Event]:
+    if payload.startswith(_CREATED):
+        return [_decode_created(payload)]
+    if payload.startswith(_BATCH):
+        return [event for frame in _decode_batch(payload).frames for event in _events(bytes(frame))]
+    return decode_event(payload)
