@@ -24,7 +24,7 @@ from chatbe.core.database import in_database_thread
 from chatbe.core.deadlines import limit_statements
 from chatbe.gateway import routing
 from chatbe.operations.follow_ups import start_looking
-from chatbe.operations.health import DATABASE_SECONDS, DatabaseWatch, HealthFirst
+from chatbe.operations.health import DatabaseWatch, HealthFirst
 from chatbe.operations.http import ThreadedHandler
 from chatbe.operations.memory import give_back_memory
 from chatbe.operations.metrics import keep_fresh
@@ -61,7 +61,7 @@ _router = ProtocolTypeRouter(
 
 async def _connect() -> None:
     """What must never wait for a connection has its own before anybody else asks for one."""
-    await runtime().part(DatabaseWatch).state(DATABASE_SECONDS)
+    await runtime().part(DatabaseWatch).state()
     await log_writer().connect()
 
 

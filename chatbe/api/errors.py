@@ -44,7 +44,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's hook: the answer to any exception a view raised."""
     error = as_chat_error(exc)
     metrics.ERRORS.labels("rest", error.code).inc()
-    if error.status >= 500:
+    # Whoever refuses because too much is waiting has counted it.
+    if error.status >= 500 and not isinstance(exc, errors.Unavailable):
         view = context.get("view")
         log.error(
             "request_failed",

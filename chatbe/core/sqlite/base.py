@@ -16,7 +16,8 @@ from django.db.backends.sqlite3 import base
 from chatbe.core.deadlines import seconds_left
 from chatbe.core.sqlite.fairlock import FairLock
 
-_WAIT_SECONDS = 30.0
+# As long as PostgreSQL lets a statement wait for a lock: whoever waits here has a thread.
+_WAIT_SECONDS = 5.0
 _READS = ("SELECT", "PRAGMA", "EXPLAIN", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "WITH")
 
 _write_lock = FairLock()
