@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import connection
 from django.template.loader import render_to_string
 
 from accounts.names import deliverable, email_key
@@ -23,6 +24,9 @@ def send_mail(kind: str, recipient: str, **context: Any) -> None:
     """Send the template of this name, whose first line is the subject."""
     text = render_to_string(f"accounts/mail/{kind}.txt", context)
     subject, _, body = text.partition("\n")
+    if not connection.in_atomic_block:
+        # A mail server may take its time, which is no reason to keep a connection.
+        connection.close()
     EmailMessage(subject, body.strip() + "\n", to=[deliverable(recipient)]).send()
 
 

@@ -5,13 +5,20 @@ may see to the log's end. Many move in one statement, which locks the membership
 the order of their ids first, so that two processes never wait for each other.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
 
+from chatbe.core.errors import Unavailable
+
 Pair = tuple[int, int]  # conversation and user
+
+# A send of the same member, or another process's receipts, hold a row for less than this.
+_MORE_ATTEMPTS = 3
+_RETRY_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +92,49 @@ _MOVE_IN_SQLITE = (
     "UPDATE conversations_membership SET read_seq = %s, delivered_seq = %s, read_number = %s"
     " WHERE id = %s"
 )
+_MEMBERS = """
+    SELECT conversation_id, user_id FROM conversations_membership
+    WHERE left_seq IS NULL AND (conversation_id, user_id) IN (VALUES {wanted})
+"""
 _WANTED = "(CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint))"
 
 
-def move_pointers(moves: Sequence[Move]) -> dict[Pair, Moved]:
+def move_pointers(moves: Sequence[Move]) -> dict[Pair, Moved | Unavailable]:
     """Move the pointers of distinct pairs, committed when this returns.
 
-    A pair that is no membership (any more) is left out. Doing it twice is doing it once.
+    A pair that is no membership (any more) is left out; of one that somebody else has
+    locked for longer than a moment it says so, and the others do not wait for it. Doing it
+    twice is doing it once.
     """
+    found: dict[Pair, Moved | Unavailable] = {**_move_unlocked(moves)}
+    for _ in range(_MORE_ATTEMPTS):
+        locked = _members_among([move for move in moves if _pair(move) not in found])
+        if not locked:
+            return found
+        time.sleep(_RETRY_SECONDS)
+        found |= _move_unlocked(locked)
+    missing = _members_among([move for move in moves if _pair(move) not in found])
+    return found | {_pair(move): Unavailable(retry_after=1.0) for move in missing}
+
+
+def _pair(move: Move) -> Pair:
+    return (move.conversation_id, move.user_id)
+
+
+def _members_among(moves: Sequence[Move]) -> list[Move]:
+    """Those of them that are of members."""
+    if not moves:
+        return []
+    wanted = ", ".join(["(%s, %s)"] * len(moves))
+    rows = _rows(
+        _MEMBERS.format(wanted=wanted),
+        [number for move in moves for number in _pair(move)],
+    )
+    members = {(row[0], row[1]) for row in rows}
+    return [move for move in moves if _pair(move) in members]
+
+
+def _move_unlocked(moves: Sequence[Move]) -> dict[Pair, Moved]:
     wanted = ", ".join([_WANTED] * len(moves))
     parameters = [
         number
@@ -101,7 +143,7 @@ def move_pointers(moves: Sequence[Move]) -> dict[Pair, Moved]:
     ]
     if connection.vendor == "postgresql":
         targets = _TARGETS.format(
-            wanted=wanted, lock="FOR NO KEY UPDATE OF s", most="GREATEST", least="LEAST"
+            wanted=wanted, lock="FOR NO KEY UPDATE OF s SKIP LOCKED", most="GREATEST", least="LEAST"
         )
         rows = _rows(targets + _MOVE_IN_POSTGRES + _RESULT, parameters)
     else:

@@ -99,12 +99,13 @@ class ReceiptBuffer:
             _answer(pending, moved if isinstance(moved, ChatError) else moved.get(pair, NotFound()))
         if not isinstance(moved, ChatError):
             try:
-                await in_database_thread(_announce, list(moved.values()))
+                news = [found for found in moved.values() if isinstance(found, Moved)]
+                await in_database_thread(_announce, news)
             except Exception as error:
                 # They are written and answered; who missed the news reads it.
                 log.warning("receipts_not_announced", error=type(error).__name__)
 
-    async def _move(self, moves: list[Move]) -> dict[Pair, Moved] | ChatError:
+    async def _move(self, moves: list[Move]) -> dict[Pair, Moved | Unavailable] | ChatError:
         """Moving again what was moved is no harm, so an unknown outcome is tried again."""
         deadline = self._loop.time() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
         while True:

@@ -1,9 +1,12 @@
 """Pointers: written together, forward only, and shown to those who may know them."""
 
 import asyncio
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import User
@@ -317,3 +320,51 @@ def test_the_number_of_statements_does_not_depend_on_the_members(monkeypatch, me
     # The session, the move (locked, read and written one by one on SQLite) and the news,
     # which may not have been read yet.
     assert len(found) <= (5 if connection.vendor == "postgresql" else 8)
+
+
+@contextlib.contextmanager
+def locked_elsewhere(user):
+    """Somebody else's transaction holds this user's memberships meanwhile."""
+    locked, done = threading.Event(), threading.Event()
+
+    def hold():
+        try:
+            with transaction.atomic():
+                list(Membership.objects.filter(user=user).select_for_update())
+                locked.set()
+                done.wait(60)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        holding = thread.submit(hold)
+        locked.wait(60)
+        try:
+            yield
+        finally:
+            done.set()
+            holding.result()
+
+
+@pytest.mark.postgres
+async def test_a_membership_that_somebody_has_locked_holds_up_nobody_elses_receipts(
+    buffer, friends
+):
+    conversation_id, alice, bob = friends.conversation_id, friends.alice, friends.bob
+    with locked_elsewhere(bob):
+        async with asyncio.timeout(4):
+            locked, moved = await submit(
+                buffer,
+                Move(conversation_id, bob.id, 5, 0),
+                Move(conversation_id, alice.id, 5, 0),
+            )
+        assert (locked.code, locked.retry, locked.retry_after) == ("unavailable", True, 1.0)
+        assert moved.read_seq == 5
+    [moved] = await submit(buffer, Move(conversation_id, bob.id, 5, 0))
+    assert moved.read_seq == 5
+
+
+async def test_whose_receipt_it_is_not_is_told_apart_from_who_waits(buffer, friends):
+    stranger = await in_database_thread(make_user)
+    [outcome] = await submit(buffer, Move(friends.conversation_id, stranger.id, 5, 0))
+    assert outcome.code == "not_found"
