@@ -123,7 +123,7 @@ class ReceiptBuffer:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-def _move_within(seconds: float, moves: list[Move]) -> dict[Pair, Moved]:
+def _move_within(seconds: float, moves: list[Move]) -> dict[Pair, Moved | Unavailable]:
     with deadlines.deadline(seconds):
         return move_pointers(moves)
 
