@@ -15,6 +15,7 @@ from collections.abc import Callable
 import structlog
 from django.db import connection, transaction
 
+from chatbe.core import background
 from chatbe.core.error_log import describe
 from chatbe.core.errors import RateLimited
 
@@ -32,7 +33,7 @@ class PostOffice:
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job] = queue.Queue(JOBS_MAX)
-        threading.Thread(target=self._work, name="post-office", daemon=True).start()
+        background.run_thread("mail", self._work)
 
     def take(self, job: Job) -> None:
         """Do this soon. Returns at once; a job too many is dropped."""
@@ -47,18 +48,17 @@ class PostOffice:
             self._jobs.all_tasks_done.wait_for(lambda: not self._jobs.unfinished_tasks, seconds)
 
     def _work(self) -> None:
-        while True:
-            job = self._jobs.get()
-            try:
-                job()
-            except RateLimited:
-                log.warning("mail_held_back")
-            except Exception as error:
-                # Without its message: mail servers quote addresses.
-                log.error("mail_failed", **describe(error))
-            finally:
-                connection.close()
-                self._jobs.task_done()
+        job = self._jobs.get()
+        try:
+            job()
+        except RateLimited:
+            log.warning("mail_held_back")
+        except Exception as error:
+            # Without its message: mail servers quote addresses.
+            log.error("mail_failed", **describe(error))
+        finally:
+            self._jobs.task_done()
+            connection.close()
 
 
 _office: PostOffice | None = None

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chatbe.api.forwarded import as_the_client_sent_it
 from chatbe.compat import routing as compat_routing
-from chatbe.core import failpoints, ids
+from chatbe.core import background, failpoints, ids
 from chatbe.core.database import in_database_thread
 from chatbe.core.deadlines import limit_statements
 from chatbe.gateway import routing
@@ -83,7 +83,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             await _connect()
             if belongs_in_server():
                 start_worker()
-            refreshing = asyncio.create_task(keep_fresh())
+            refreshing = keep_fresh()
             looking = start_looking()
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
@@ -91,7 +91,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
             gc.set_threshold(*COLLECT_AFTER)
             await send({"type": "lifespan.startup.complete"})
         else:
-            refreshing.cancel()
+            await background.cancel(refreshing)
             looking.cancel()
             # Its last messages still have to be written. It waits for threads, not here.
             await asyncio.to_thread(stop_worker)

@@ -37,7 +37,10 @@ class Attendance:
         self._queued = asyncio.Event()
         # Came here first, so that others may have to be told of them.
         self._fresh: set[int] = set()
-        # Set when the store has been away and is back.
+        self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
+        self._tend_at = 0.0
+        # Whether the store did not answer the last time, and set when it does again.
+        self._away = False
         self.back = asyncio.Event()
         home.hub.ending.append(self.leave)
 
@@ -76,17 +79,14 @@ class Attendance:
                 self._say(lease, lease_seconds())
 
     async def speak(self) -> None:
-        """Say what there is to say, and renew, until cancelled."""
-        loop = asyncio.get_running_loop()
-        renew_at = loop.time() + renew_seconds()
-        while True:
-            try:
-                async with asyncio.timeout_at(renew_at):
-                    await self._queued.wait()
-            except TimeoutError:
-                renew_at = loop.time() + renew_seconds()
-                self.renew()
-            await self.say_queued()
+        """Wait for something to say, or for the time to renew, and say it."""
+        try:
+            async with asyncio.timeout_at(self._renew_at):
+                await self._queued.wait()
+        except TimeoutError:
+            self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
+            self.renew()
+        await self.say_queued()
 
     async def say_queued(self) -> None:
         """Say what there is to say now."""
@@ -104,26 +104,23 @@ class Attendance:
         self._news.came(self.here(came))
 
     async def sweep(self) -> None:
-        """Look who has gone, on any process, until cancelled."""
-        away = False
-        tend_at = 0.0
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                gone, online = await self._store.sweep()
-            except Away:
-                away = True
-            else:
-                metrics.PRESENCE_ONLINE.set(online)
-                self._news.gone(gone)
-                if away:
-                    away = False
-                    self.renew()
-                    self.back.set()
-                if loop.time() >= tend_at:
-                    tend_at = loop.time() + renew_seconds()
-                    self._news.tend()
-            await asyncio.sleep(sweep_seconds())
+        """Look who has gone, on any process, and wait until the next time."""
+        now = asyncio.get_running_loop().time()
+        try:
+            gone, online = await self._store.sweep()
+        except Away:
+            self._away = True
+        else:
+            self._news.gone(gone)
+            metrics.PRESENCE_ONLINE.set(online)
+            if self._away:
+                self._away = False
+                self.renew()
+                self.back.set()
+            if now >= self._tend_at:
+                self._tend_at = now + renew_seconds()
+                self._news.tend()
+        await asyncio.sleep(sweep_seconds())
 
     def _say(self, lease: Lease, seconds: float) -> None:
         self._queue.append(Term(lease, seconds))

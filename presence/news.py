@@ -7,7 +7,6 @@ others find what it did not tell (`presence.watch`).
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,8 +14,9 @@ from typing import Literal
 
 import structlog
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.database import in_database_thread
+from chatbe.core.database_errors import is_passing
 from chatbe.core.times import iso_milliseconds
 from chatbe.realtime import publish
 from chatbe.realtime.frames import encode_frame
@@ -39,9 +39,11 @@ class News:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._loop = asyncio.get_running_loop()
         self._changes: dict[int, Change] = {}
-        self._telling: asyncio.Task[None] | None = None
+        self._tending = False
+        self._worker = background.Worker(
+            "presence_news", self._tell_next, lambda: self._tending or self._changes
+        )
 
     def came(self, user_ids: Iterable[int]) -> None:
         """These users came online by what this process did."""
@@ -60,24 +62,28 @@ class News:
 
     def tend(self) -> None:
         """Do what there is to do, also what a process that died left undone."""
-        if self._telling is None:
-            self._telling = self._loop.create_task(self._tell_all())
+        self._tending = True
+        self._worker.wake()
 
-    async def _tell_all(self) -> None:
-        while True:
-            changes = {
-                user_id: self._changes.pop(user_id)
-                for user_id in list(itertools.islice(self._changes, TOLD_AT_ONCE))
-            }
-            try:
-                await self._save()
-                if changes:
-                    publish.user_hints(list((await self.hints(changes)).values()))
-            except Exception as error:
-                log.warning("presence_not_told", error=type(error).__name__)
-            if not self._changes:
-                break
-        self._telling = None
+    @property
+    def is_telling(self) -> bool:
+        """Whether somebody is being told something."""
+        return self._worker.is_running
+
+    async def _tell_next(self) -> None:
+        self._tending = False
+        changes = {
+            user_id: self._changes.pop(user_id)
+            for user_id in list(itertools.islice(self._changes, TOLD_AT_ONCE))
+        }
+        try:
+            await self._save()
+            if changes:
+                publish.user_hints(list((await self.hints(changes)).values()))
+        except Exception as error:
+            if not is_passing(error):
+                background.report("presence_news", error)
+            log.warning("presence_not_told", error=type(error).__name__)
 
     async def hints(self, changes: Mapping[int, Change]) -> dict[int, UserHint]:
         """What is to be told of each of these users, and to whom of those who are online."""
@@ -116,8 +122,7 @@ class News:
     async def stop(self) -> None:
         """Finish what is being told, and what can be done at once."""
         self.tend()
-        if self._telling is not None:
-            await self._telling
+        await self._worker.finish()
 
 
 def changed_frame(user_id: int, change: Change) -> bytes:

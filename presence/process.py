@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
+from chatbe.core import background
 from chatbe.core.errors import Unavailable
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.runtime import Runtime, runtime
@@ -30,13 +31,10 @@ class Presence:
         self._attendance = Attendance(home, self._store, self._news)
         self._watch = Watch(home, self._store, self._news, self._attendance)
         self._tasks = [
-            home.loop.create_task(work)
-            for work in (
-                self._attendance.speak(),
-                self._attendance.sweep(),
-                self._watch.show(),
-                self._watch.check(),
-            )
+            background.run_loop("presence_leases", self._attendance.speak),
+            background.run_loop("presence_sweep", self._attendance.sweep),
+            background.run_loop("presence_circles", self._watch.show),
+            background.run_loop("presence_check", self._watch.check),
         ]
         home.drains.append(self._stop)
 
@@ -59,8 +57,7 @@ class Presence:
 
     async def _stop(self) -> None:
         """Say the last there is to say."""
-        for task in self._tasks:
-            task.cancel()
+        await background.cancel(self._tasks)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await self._attendance.say_queued()

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.database import in_database_thread
+from chatbe.core.database_errors import is_passing
 from chatbe.core.errors import Unavailable
 from chatbe.core.ids import parse_id
 from chatbe.core.times import iso_milliseconds
@@ -96,36 +97,37 @@ class Watch:
             self._look_again(connection.user_id)
 
     async def show(self) -> None:
-        """Read circles that are due and tell what is new in them, until cancelled."""
-        while True:
-            await self._due_now.wait()
-            self._due_now.clear()
-            while self._due:
-                batch = [self._due.pop() for _ in range(min(len(self._due), CIRCLES_PER_READ))]
-                try:
-                    await self._read(batch)
-                except Exception as error:
-                    if not isinstance(error, Unavailable):
-                        log.warning("presence_not_shown", error=type(error).__name__)
-                    self._due.update(batch)
-                    await asyncio.sleep(RETRY_SECONDS)
+        """Wait until circles are due, read them and tell what is new in them."""
+        await self._due_now.wait()
+        while self._due:
+            batch = [self._due.pop() for _ in range(min(len(self._due), CIRCLES_PER_READ))]
+            try:
+                await self._read(batch)
+            except Exception as error:
+                self._due.update(batch)
+                if not isinstance(error, Unavailable):
+                    background.report("presence_circles", error)
+                    log.warning("presence_not_shown", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+        self._due_now.clear()
 
     async def check(self) -> None:
-        """Compare what was told with what is so, until cancelled."""
-        while True:
-            pause = check_seconds() * random.uniform(0.8, 1.0)  # noqa: S311
-            try:
-                async with asyncio.timeout(pause):
-                    await self._attendance.back.wait()
-            except TimeoutError:
-                pass
-            self._attendance.back.clear()
-            try:
-                await self._repair()
-            except Away:
-                continue
-            except Exception as error:
-                log.warning("presence_not_checked", error=type(error).__name__)
+        """Wait until it is time, and compare what was told with what is so."""
+        pause = check_seconds() * random.uniform(0.8, 1.0)  # noqa: S311
+        try:
+            async with asyncio.timeout(pause):
+                await self._attendance.back.wait()
+        except TimeoutError:
+            pass
+        self._attendance.back.clear()
+        try:
+            await self._repair()
+        except Away:
+            return
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("presence_not_checked", error=type(error).__name__)
 
     # --- circles -----------------------------------------------------------------------
 

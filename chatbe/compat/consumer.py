@@ -36,7 +36,7 @@ from chatbe.compat.middleware import error_body
 from chatbe.compat.places import Places
 from chatbe.compat.recipients import Recipients
 from chatbe.compat.writer import OldWriter
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.error_log import describe
 from chatbe.core.errors import (
     BadFrame,
@@ -116,7 +116,7 @@ class OldConsumer(AsyncConsumer):
         try:
             self._connection = admission.enter(self._writer)
             self._speaker = Speaker(self._connection, recipients)
-            beginning = asyncio.create_task(self._begin())
+            beginning = background.spawn("old_socket", self._begin())
             if direct is not None:
                 direct.read_with(self._take, CUT_OFF * self._frame_bytes)
                 direct.allow_frames_of(CUT_OFF * self._frame_bytes)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from accounts.models import User
+from chatbe.core import background
 from chatbe.core.database import in_database_thread
 from chatbe.realtime.runtime import Runtime
 from contacts.models import Block
@@ -38,7 +39,7 @@ class Senders:
     def __init__(self, home: Runtime) -> None:
         self._loop = home.loop
         self._waiting: list[tuple[Asked, asyncio.Future[Found]]] = []
-        self._working: asyncio.Task[None] | None = None
+        self._worker = background.Worker("senders", self._read_next, lambda: self._waiting)
 
     async def find(self, viewer_id: int, user_ids: Collection[int]) -> Found:
         """Each of the users by id, NOBODY who is not here for the viewer.
@@ -47,23 +48,22 @@ class Senders:
         """
         answer: asyncio.Future[Found] = self._loop.create_future()
         self._waiting.append(((viewer_id, user_ids), answer))
-        if self._working is None:
-            self._working = self._loop.create_task(self._work())
+        self._worker.wake()
         return await answer
 
-    async def _work(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    found = await in_database_thread(_read, [asked for asked, _ in waiting])
-            except Exception as error:
-                log.warning("senders_unknown", error=type(error).__name__)
-                found = [{} for _ in waiting]
-            for (_, answer), users in zip(waiting, found, strict=True):
+    async def _read_next(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        found: list[Found] = []
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                found = await in_database_thread(_read, [asked for asked, _ in waiting])
+        except Exception as error:
+            log.warning("senders_unknown", error=type(error).__name__)
+        finally:
+            # Everybody who waits is answered, whatever happened.
+            for place, (_, answer) in enumerate(waiting):
                 if not answer.done():
-                    answer.set_result(users)
-        self._working = None
+                    answer.set_result(found[place] if place < len(found) else {})
 
 
 def _read(asked: Collection[Asked]) -> list[Found]:

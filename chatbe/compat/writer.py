@@ -9,6 +9,7 @@ import structlog
 
 from chatbe.compat.frames import OldFrame, encode_old
 from chatbe.compat.interpreter import Interpreter
+from chatbe.core import background
 from chatbe.core.error_log import describe
 from chatbe.core.errors import ChatError, as_chat_error
 from chatbe.gateway.writers import Transport
@@ -112,7 +113,7 @@ class OldWriter:
         self._queue.append(item)
         if self._task is None:
             self._emptied.clear()
-            self._task = asyncio.get_running_loop().create_task(self._empty())
+            self._task = background.spawn("old_socket_writer", self._empty())
 
     async def _empty(self) -> None:
         while self._queue:

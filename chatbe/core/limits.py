@@ -83,7 +83,8 @@ class _Windows:
         if time.monotonic() >= self._redis_again_at:
             try:
                 return question(self.redis, item)
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, ValueError, TypeError) as error:
+                # Away, of no use (read-only, full, loading, without our rights), or nonsense.
                 self._redis_again_at = time.monotonic() + _REDIS_PAUSE_SECONDS
                 log.warning("limits_without_redis", error=type(error).__name__)
         stricter = type(item)(max(1, item.amount // 2), item.multiples)

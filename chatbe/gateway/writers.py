@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+from chatbe.core import background
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.frames import websocket_text, websocket_texts
 
@@ -52,8 +53,7 @@ class _Closing:
 
     def close(self, code: int, reason: str) -> None:
         if self._task is None:
-            loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._close(code, reason))
+            self._task = background.spawn("socket", self._close(code, reason))
 
     async def _close(self, code: int, reason: str) -> None:
         try:
@@ -100,7 +100,7 @@ class AsgiWriter:
         self._send = send
         self._queue: asyncio.Queue[bytes | tuple[int, str]] = asyncio.Queue()
         self._waiting = 0
-        self._task = asyncio.get_running_loop().create_task(self._empty())
+        self._task = background.run_loop("socket_writer", self._send_next)
 
     def write(self, payload: bytes) -> int:
         self._waiting += len(payload)
@@ -128,18 +128,18 @@ class AsgiWriter:
     def ended(self) -> None:
         self._task.cancel()
 
-    async def _empty(self) -> None:
-        while True:
-            item = await self._queue.get()
-            try:
-                if isinstance(item, tuple):
-                    code, reason = item
-                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
-                    return
-                await self._send({"type": "websocket.send", "text": item.decode()})
-                self._waiting -= len(item)
-            except Exception:
-                # The socket is gone; the consumer hears of it from `receive`.
-                self._waiting = 0
-            finally:
-                self._queue.task_done()
+    async def _send_next(self) -> None:
+        item = await self._queue.get()
+        try:
+            if isinstance(item, tuple):
+                code, reason = item
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                self._task.cancel()
+                return
+            await self._send({"type": "websocket.send", "text": item.decode()})
+            self._waiting -= len(item)
+        except Exception:
+            # The socket is gone; the consumer hears of it from `receive`.
+            self._waiting = 0
+        finally:
+            self._queue.task_done()

@@ -8,6 +8,7 @@ wait for that.
 from collections import deque
 from collections.abc import Callable
 
+from chatbe.core import background
 from chatbe.realtime.runtime import Runtime
 
 # New connections whose first request is read in one turn of the event loop.
@@ -29,6 +30,7 @@ class Doorway:
 
     def _let_in(self) -> None:
         for _ in range(min(TURN, len(self._waiting))):
-            self._waiting.popleft()()
+            # One that fails must not shut the door on all who come after it.
+            background.call("doorway", self._waiting.popleft())
         if self._waiting:
             self._loop.call_soon(self._let_in)

@@ -113,19 +113,26 @@ def refresh() -> None:
     metrics.COMMANDS.flush()
 
 
-async def keep_fresh() -> None:
-    """Refresh every second, for ever, where another worker may be asked for our numbers."""
-    while os.environ.get(_DIRECTORY):
-        refresh()
-        await asyncio.sleep(REFRESH_SECONDS)
+def keep_fresh() -> list[asyncio.Task[None]]:
+    """Refresh every second where another worker may be asked for our numbers: what does that."""
+    return [background.run_loop("metrics", _refresh_again)] if os.environ.get(_DIRECTORY) else []
+
+
+async def _refresh_again() -> None:
+    refresh()
+    await asyncio.sleep(REFRESH_SECONDS)
 
 
 def _refresh_from_thread() -> None:
     done: Future[None] = Future()
 
     def run() -> None:
-        refresh()
-        done.set_result(None)
+        try:
+            refresh()
+        except Exception as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
 
     runtime().loop.call_soon_threadsafe(run)
     done.result(timeout=_WAIT_SECONDS)

@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 from django.conf import settings
 
+from chatbe.core import background
 from chatbe.core.errors import GoingAway
 from chatbe.gateway.writers import CLOSE_SECONDS
 from chatbe.operations.websocket_protocol import ChatProtocol
@@ -49,14 +50,14 @@ class ChatServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         hub = runtime().hub
-        sending_away = asyncio.create_task(send_away(hub, settings.DRAIN_SECONDS))
+        sending_away = background.spawn("send_away", send_away(hub, settings.DRAIN_SECONDS))
         while not sending_away.done() and not self.force_exit:  # noqa: ASYNC110 - uvicorn's flag
             await asyncio.sleep(LOOK_SECONDS)
         sending_away.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await sending_away
         for connection in hub.connections():
-            connection.close(GoingAway())
+            background.call("send_away", connection.close, GoingAway())
         await self._sockets_closed()
         await super().shutdown(sockets)
 

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import threading
 import time
 from multiprocessing.connection import Connection
 from types import FrameType
@@ -20,6 +19,7 @@ import uvicorn
 from django.conf import settings
 from uvicorn.config import STARTUP_FAILURE
 
+from chatbe.core import background
 from chatbe.operations.server import LAST_SECONDS, ChatServer
 
 LOOK_SECONDS = 0.2
@@ -57,7 +57,7 @@ class Supervisor:
                 log.error("worker_did_not_start")
                 self._signals = 1
             else:
-                self._replace_dead()
+                background.call("workers", self._replace_dead)
         return self._stop()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -75,8 +75,9 @@ class Supervisor:
             if worker.exitcode is None or time.monotonic() < started_at + RESTART_SECONDS:
                 continue
             log.error("worker_died", pid=worker.pid, exit_code=worker.exitcode)
+            replacement = self._start()
             worker.close()
-            self._workers[place] = self._start()
+            self._workers[place] = replacement
 
     def _stop(self) -> int:
         told = 0
@@ -100,7 +101,7 @@ class Supervisor:
 def _work(config: uvicorn.Config, listeners: list[socket.socket], lifeline: Connection) -> None:
     # Ctrl-C in the terminal is for the supervisor, which tells us.
     os.setpgrp()
-    threading.Thread(target=_stop_with, args=(lifeline,), daemon=True).start()
+    background.spawn_thread("lifeline", lambda: _stop_with(lifeline))
     ChatServer(config).run(sockets=listeners)
 
 

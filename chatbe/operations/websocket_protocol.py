@@ -23,7 +23,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.buckets import Bucket, limit
 from chatbe.core.error_log import describe
 from chatbe.core.errors import TooManyCommands
@@ -283,15 +283,20 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             return
         waiting = self._take(payload)
         if waiting is not None:
-            self._busy = self.loop.create_task(self._catch_up(self._take, waiting))
+            self._busy = background.spawn("socket", self._catch_up(self._take, waiting))
 
     async def _catch_up(self, take: Take, waiting: Awaitable[None] | None) -> None:
-        while True:
+        try:
             if waiting is not None:
                 await waiting
-            if not self._backlog:
-                break
-            waiting = take(self._backlog.popleft())
+            while self._backlog:
+                waiting = take(self._backlog.popleft())
+                if waiting is not None:
+                    await waiting
+        except BaseException:
+            # Nobody would take anything from this socket any more: it may come again.
+            self.transport.abort()
+            raise
         self._busy = self._backlog = None
         if self.read_paused:
             self._read_on()

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import random
 
+from chatbe.core import background
 from chatbe.core.errors import GoingAway
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.frames import encode_frame
@@ -25,15 +26,19 @@ ANSWER_SECONDS = 5.0
 async def send_away(hub: Hub, seconds: float) -> None:
     """Take no new sockets, and close the open ones within `seconds` and what answers take."""
     hub.stopping = True
-    for turn_away in list(hub.ungreeted):
-        turn_away(GoingAway())
+    background.call_each("send_away", list(hub.ungreeted), GoingAway())
     connections = hub.connections()
     window = min(seconds, len(connections) / CLOSES_PER_SECOND)
-    async with asyncio.TaskGroup() as group:
-        for connection in connections:
-            delay = round(random.uniform(0, window), 3)  # noqa: S311
-            connection.push(encode_frame("bye", reconnect_in=delay))
-            group.create_task(_close_later(connection, delay))
+    closing = []
+    for connection in connections:
+        delay = round(random.uniform(0, window), 3)  # noqa: S311
+        connection.push(encode_frame("bye", reconnect_in=delay))
+        closing.append(background.spawn("send_away", _close_later(connection, delay)))
+    try:
+        await asyncio.gather(*closing)
+    finally:
+        for task in closing:
+            task.cancel()
 
 
 async def _close_later(connection: Connection, delay: float) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import structlog
 from django.conf import settings
 
+from chatbe.core import background
 from chatbe.core.error_log import describe
 from chatbot.providers.faults import Broken, ProviderFault, TimedOut
 from chatbot.providers.interface import Prompt, Provider
@@ -34,9 +35,7 @@ class Reading:
         self._given_up = threading.Event()
         self._started = time.monotonic()
         self._heard_at: float | None = None
-        threading.Thread(
-            target=self._run, args=(provider, prompt), name="bot-provider", daemon=True
-        ).start()
+        background.spawn_thread("bot_provider", lambda: self._run(provider, prompt))
 
     def pieces(self) -> Iterator[str]:
         """The text in pieces, an empty one at least every TICK_SECONDS. Raises ProviderFault."""

@@ -19,10 +19,11 @@ import structlog
 from django.conf import settings
 from django.utils import timezone
 
+from chatbe.core import background
 from chatbe.core.error_log import describe
 from chatbe.realtime.runtime import runtime
 from chatbot import delivery
-from chatbot.database import database
+from chatbot.database import database, is_away
 from chatbot.models import Answer, Reminder
 from chatbot.selectors import ROUND_MAX, due_reminders, unread_places
 from chatbot.services import answers, reminders
@@ -54,12 +55,12 @@ class Worker:
         self._reminding: set[int] = set()
         self._swept_at = float("-inf")
         self._kept_at = float("-inf")
-        self._thread = threading.Thread(target=self._run, name="bot-worker", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin. From any thread but the event loop's, or on it."""
         runtime().listen(self.hear)
-        self._thread.start()
+        self._thread = background.run_thread("bot_worker", self._step, self._stopping)
 
     def hear(self, conversation_ids: Iterable[int]) -> None:
         """Something was committed in these. From any thread; returns at once."""
@@ -72,7 +73,8 @@ class Worker:
         self._stopping.set()
         self._woken.set()
         until = time.monotonic() + STOP_SECONDS
-        self._thread.join(STOP_SECONDS)
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
         with self._lock:
             threads = list(self._threads)
         for thread in threads:
@@ -80,17 +82,18 @@ class Worker:
 
     # --- the worker's own thread ------------------------------------------------------------
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._woken.wait(self._patience())
-            self._woken.clear()
-            if self._stopping.wait(PAUSE_SECONDS):
-                return
-            try:
-                self._look()
-            except Exception as error:
-                # The database is away, perhaps: look again at the next sweep.
-                log.warning("bot_worker_failed", **describe(error))
+    def _step(self) -> None:
+        self._woken.wait(self._patience())
+        self._woken.clear()
+        if self._stopping.wait(PAUSE_SECONDS):
+            return
+        try:
+            self._look()
+        except Exception as error:
+            if not is_away(error):
+                raise
+            # Look again at the next sweep.
+            log.warning("bot_worker_failed", **describe(error))
 
     def _patience(self) -> float:
         sweep_at = self._swept_at + settings.SWEEP_SECONDS
@@ -125,7 +128,11 @@ class Worker:
         for reminder in due:
             if reminder.id not in self._reminding:
                 self._reminding.add(reminder.id)
-                self._spawn(partial(self._remind, reminder))
+                try:
+                    self._spawn(partial(self._remind, reminder))
+                except RuntimeError:
+                    self._reminding.discard(reminder.id)
+                    raise
 
     def _find(self, among: set[int] | None) -> None:
         with database():
@@ -153,7 +160,12 @@ class Worker:
         if answer is None:
             return False
         self._running[answer.id] = bot_id
-        self._spawn(partial(self._answer, answer, is_new=left is None))
+        try:
+            self._spawn(partial(self._answer, answer, is_new=left is None))
+        except RuntimeError:
+            # No thread to be had: another worker, or this one later, takes it over.
+            self._running.pop(answer.id, None)
+            raise
         return True
 
     # --- other threads ------------------------------------------------------------------------
@@ -166,10 +178,9 @@ class Worker:
                 with self._lock:
                     self._threads.discard(thread)
 
-        thread = threading.Thread(target=run, name="bot-answer", daemon=True)
         with self._lock:
+            thread = background.spawn_thread("bot_answer", run)
             self._threads.add(thread)
-        thread.start()
 
     def _answer(self, answer: Answer, *, is_new: bool) -> None:
         try:

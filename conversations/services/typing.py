@@ -13,6 +13,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from chatbe.core import background
 from chatbe.core.errors import Forbidden, NotFound
 from chatbe.realtime import publish
 from chatbe.realtime.connection import Connection
@@ -54,7 +55,7 @@ class Typists:
             if now - sign.told_at < REPEAT_SECONDS:
                 return
             sign.end.cancel()
-        end = self._loop.call_later(EXPIRES_SECONDS, self.stop, *place)
+        end = self._loop.call_later(EXPIRES_SECONDS, background.guard("typing", self.stop), *place)
         self._signs[place] = Sign(connection, now, end)
         names = _names(*place)
         self._tell(*place, encode_frame("typing.started", **names, expires_in=EXPIRES_SECONDS))

@@ -79,7 +79,7 @@ def open_socket(settings):
 
 async def quiet():
     """Wait until nobody is being told anything."""
-    while presence()._news._telling is not None:
+    while presence()._news.is_telling:
         await asyncio.sleep(0.01)
 
 
