@@ -12,7 +12,7 @@ from chatbot.models import Answer, Cursor, Reminder, bot_users
 from chatbot.wire import AnswerBody, body_of
 from contacts.selectors import users_here_for
 from conversations.models import Conversation, Membership, Message
-from conversations.selectors.lists import visible_messages
+from conversations.selectors.visible import visible_messages
 
 # So many conversations are looked at in one round; the next round takes the others.
 ROUND_MAX = 200

@@ -11,7 +11,7 @@ from accounts.names import LOGIN_MAX, username_key
 from chatbe.core.errors import NotFound
 from contacts.selectors import list_contacts, users_named_for
 from conversations.models import Conversation, Message
-from conversations.selectors.lists import newest_of_each, newest_within
+from conversations.selectors.visible import newest_of_each, newest_within
 
 # How many texts of each conversation a list has, if all of them have COMPAT_LIST_BYTES at most.
 NEWEST = 1_000

@@ -19,7 +19,13 @@ from chatbe.realtime.frames import added_frame, encode_frame, visible_range
 from chatbe.realtime.looks import READ_CHANGES, Standing
 from chatbe.realtime.room import Room
 from chatbe.realtime.slow import stall
-from chatbe.realtime.sources import LogRange, Membership, RangeRequest, Sources
+from chatbe.realtime.sources import (
+    ANNOUNCED_PER_READ,
+    LogRange,
+    Membership,
+    RangeRequest,
+    Sources,
+)
 
 # A range's rows are read again while others write; this many times is plenty.
 RELEASE_ROUNDS = 50
@@ -89,13 +95,19 @@ class CatchUp:
 
     async def announce(self, memberships: Iterable[Membership], cursors: Mapping[int, int]) -> None:
         """Tell of conversations; their events begin after `cursors`."""
-        bodies = await self._hub.entrance.read(Sources.log.announcements, list(memberships))
-        for room in self.waiting():
-            found = bodies.get(room.conversation_id)
-            if found is not None:
-                cursor = cursors.get(room.conversation_id, 0)
-                self._connection.push(added_frame(found.body, cursor=cursor, head=found.head))
-        await self._drained()
+        rooms = {room.conversation_id: room for room in self._held}
+        asked, later = list(memberships), list[Membership]()
+        while asked:
+            bodies = await self._hub.entrance.read(Sources.log.announcements, asked)
+            for id, found in bodies.items():
+                if found is not None and self.waits_in(rooms[id]):
+                    cursor = cursors.get(id, 0)
+                    frame = added_frame(found.body, cursor=cursor, head=found.head)
+                    self._connection.push(frame)
+            later[:0] = [m for m in asked if bodies.get(m.conversation_id, m) is None]
+            asked, later = later[:ANNOUNCED_PER_READ], later[ANNOUNCED_PER_READ:]
+            del bodies
+            await self._drained()
 
     async def _replay(self, targets: dict[Room, int]) -> None:
         """Send what lies between where each room was shown and its target, or its log's end."""

@@ -10,6 +10,8 @@ from typing import Protocol
 
 # The rows that one statement reads: what is not read yet is asked for again.
 READ_BYTES = 512 * 1024
+# As many conversations as are read again when not all could be read at once.
+ANNOUNCED_PER_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,13 @@ class LogSource(Protocol):
         earlier then, at least one later than it begins. An absent conversation is left out.
         """
 
-    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement]:
-        """Each of these conversations by its id; all memberships are of one user."""
+    def announcements(self, memberships: Sequence[Membership]) -> Mapping[int, Announcement | None]:
+        """Each of these conversations by its id; all memberships are of one user.
+
+        Whose the user is no member of is left out. None for those that would have made it
+        more than about READ_BYTES: they are to be asked for again, ANNOUNCED_PER_READ of
+        them at a time.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from django.conf import settings
 from accounts.summaries import UserSummary
 from chatbe.core.errors import NotFound
 from conversations.models import Conversation
-from conversations.selectors.lists import list_conversations, newest_of_each, newest_within
+from conversations.selectors.lists import list_conversations
 from conversations.selectors.log import Page
+from conversations.selectors.visible import newest_of_each, newest_within
 from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow
 
 NEWEST = 20

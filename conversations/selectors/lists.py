@@ -1,7 +1,7 @@
 """A user's conversations as lists show them. The number of queries does not depend on
 how many conversations or members there are."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -11,7 +11,6 @@ from django.db.models import (
     BigIntegerField,
     Count,
     F,
-    Func,
     OuterRef,
     QuerySet,
     RowRange,
@@ -19,12 +18,13 @@ from django.db.models import (
     Sum,
     Window,
 )
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce
 
 from chatbe.core.errors import NotFound
 from contacts.selectors import summaries_for
 from conversations.models import Conversation, Membership, Message
 from conversations.selectors.posting import MAY_POST
+from conversations.selectors.visible import TextBytes, visible_messages
 from conversations.wire import (
     MESSAGE_COLUMNS,
     ConversationBody,
@@ -108,7 +108,7 @@ def list_conversations(
         memberships = memberships.filter(conversation__kind=kind)
     if before is not None:
         memberships = memberships.filter(activity__lt=before)  # type: ignore[misc]
-    return _entries(user_id, memberships[:limit])
+    return _list(user_id, memberships[:limit])
 
 
 def within_bytes(entries: Sequence[Entry]) -> Iterator[Entry]:
@@ -122,20 +122,32 @@ def within_bytes(entries: Sequence[Entry]) -> Iterator[Entry]:
         yield entry
 
 
-def conversations_by_id(*, user_id: int, conversation_ids: Collection[int]) -> list[Entry]:
-    """These conversations as their member sees them; those of others are left out."""
+def conversations_by_id(
+    *, user_id: int, conversation_ids: Collection[int], most_bytes: int
+) -> dict[int, Entry | None]:
+    """These conversations as their member sees them, by id; those of others are left out.
+
+    None for those that are to be asked for again, at most IDS_MAX of them at a time: with
+    the texts of their last messages it would have been more than about `most_bytes`.
+    """
     memberships = _current(user_id)
     if len(conversation_ids) <= IDS_MAX:
         memberships = memberships.filter(conversation_id__in=conversation_ids)
-        return _entries(user_id, _with_activity(memberships))
-    wanted = {str(id) for id in conversation_ids}
-    entries = _entries(user_id, _with_activity(memberships))
-    return [entry for entry in entries if entry.body.id in wanted]
+    memberships = _with_activity(memberships)
+    wanted = set(conversation_ids)
+    rows = [row for row in _rows(memberships) if row.conversation_id in wanted]
+    last_messages, read_to = _last_messages_within(
+        most_bytes, _last_messages(user_id, rows, memberships)
+    )
+    read = [row for row in rows if read_to is None or row.activity <= read_to]
+    found: dict[int, Entry | None] = {row.conversation_id: None for row in rows}
+    found.update((int(e.body.id), e) for e in _entries(user_id, read, last_messages))
+    return found
 
 
 def access_conversation(*, user_id: int, conversation_id: int) -> ConversationBody:
     """One conversation. Raises NotFound, for foreign and absent ones alike."""
-    found = conversations_by_id(user_id=user_id, conversation_ids=[conversation_id])
+    found = _list(user_id, _with_activity(_current(user_id).filter(conversation=conversation_id)))
     if not found:
         raise NotFound
     return found[0].body
@@ -160,9 +172,18 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
     )
 
 
-def _entries(user_id: int, memberships: QuerySet[Membership]) -> list[Entry]:
-    rows = [Standing(*columns) for columns in memberships.values_list(*_COLUMNS)]
-    last_messages = _last_messages(user_id, rows, memberships)
+def _list(user_id: int, memberships: QuerySet[Membership]) -> list[Entry]:
+    rows = _rows(memberships)
+    return _entries(user_id, rows, _by_conversation(_last_messages(user_id, rows, memberships)))
+
+
+def _rows(memberships: QuerySet[Membership]) -> list[Standing]:
+    return [Standing(*columns) for columns in memberships.values_list(*_COLUMNS)]
+
+
+def _entries(
+    user_id: int, rows: Sequence[Standing], last_messages: Mapping[int, MessageBody]
+) -> list[Entry]:
     peer_ids = {row.peer_of(user_id) for row in rows} - {None}
     peers = summaries_for(user_id, cast("set[int]", peer_ids))
     return [
@@ -201,62 +222,32 @@ def _group(row: Standing) -> GroupBody | None:
 
 def _last_messages(
     user_id: int, rows: Sequence[Standing], memberships: QuerySet[Membership]
-) -> dict[int, MessageBody]:
+) -> QuerySet[Message]:
     ids: Any = [row.activity for row in rows]
     if len(ids) > IDS_MAX:
         # The database finds them once more: that is quicker than to tell it a thousand ids.
         ids = memberships.values("activity")  # type: ignore[misc]
-    found = visible_messages(user_id).filter(id__in=ids).values_list(*MESSAGE_COLUMNS)
-    messages = (MessageRow(*columns) for columns in found)
-    return {message.conversation_id: message.body() for message in messages}
+    return visible_messages(user_id).filter(id__in=ids)
 
 
-def visible_messages(user_id: int) -> QuerySet[Message]:
-    """The messages a user may see now: access and rows in one statement, one snapshot."""
-    return Message.objects.filter(
-        conversation__memberships__user_id=user_id,
-        conversation__memberships__left_seq=None,
-        seq__gte=F("conversation__memberships__visible_from"),
-    )
+def _by_conversation(messages: QuerySet[Message]) -> dict[int, MessageBody]:
+    found = (MessageRow(*columns) for columns in messages.values_list(*MESSAGE_COLUMNS))
+    return {message.conversation_id: message.body() for message in found}
 
 
-def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:
-    """The last so many messages of each conversation that a user may see, of those `which` names.
-
-    Rows are counted, and not positions, of which every edit takes one.
-    """
-    # Correlated with the membership alone, so that it is looked up once for each conversation
-    # and then bounds the range that is read.
-    of_one = Message.objects.filter(
-        conversation_id=OuterRef("conversation__memberships__conversation_id"), **which
-    )
-    first = of_one.order_by("-seq").values("seq")[count - 1 : count]
-    return Message.objects.filter(
-        conversation__memberships__user_id=user_id,
-        conversation__memberships__left_seq=None,
-        seq__gte=Greatest(
-            F("conversation__memberships__visible_from"), Coalesce(Subquery(first), 0)
-        ),
-        **which,
-    )
-
-
-class TextBytes(Func):
-    """How many bytes of UTF-8 a text has; neither database needs to read a long one for it."""
-
-    function = "octet_length"
-    output_field = BigIntegerField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return super().as_sql(
-            compiler, connection, template="length(CAST(%(expressions)s AS BLOB))", **context
-        )
-
-
-def newest_within(messages: QuerySet[Message], size: int) -> QuerySet[Message]:
-    """The newest of these messages whose texts have about so many bytes together."""
-    total = Window(Sum(TextBytes("text")), order_by=F("id").desc(), frame=RowRange(None, 0))
-    return messages.annotate(bytes_so_far=total).filter(bytes_so_far__lte=size)
+def _last_messages_within(
+    most_bytes: int, messages: QuerySet[Message]
+) -> tuple[dict[int, MessageBody], int | None]:
+    """The oldest of these messages, and the id of the last of them unless these are all."""
+    total = Window(Sum(TextBytes("text")), order_by=F("id").asc(), frame=RowRange(None, 0))
+    sized = messages.annotate(size=TextBytes("text"), total=total)
+    within = sized.filter(total__lt=most_bytes + F("size"))
+    found, read, last = {}, 0, 0
+    for *columns, total in within.values_list(*MESSAGE_COLUMNS, "total"):
+        row = MessageRow(*columns)
+        found[row.conversation_id] = row.body()
+        read, last = max(read, total), max(last, row.id)
+    return found, last if read >= most_bytes else None
 
 
 def _own_unread() -> Coalesce:

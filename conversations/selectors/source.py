@@ -40,16 +40,17 @@ class DatabaseLogSource:
         rows = Conversation.objects.filter(id__in=conversation_ids)
         return dict(rows.values_list("id", "last_seq"))
 
-    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement]:
+    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement | None]:
         if not memberships:
             return {}
-        entries = conversations_by_id(
+        found = conversations_by_id(
             user_id=memberships[0].user_id,
             conversation_ids=[membership.conversation_id for membership in memberships],
+            most_bytes=READ_BYTES,
         )
         return {
-            int(entry.body.id): Announcement(body=encode(entry.body), head=entry.body.head)
-            for entry in entries
+            id: Announcement(body=encode(entry.body), head=entry.body.head) if entry else None
+            for id, entry in found.items()
         }
 
     def ranges(

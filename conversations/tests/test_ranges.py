@@ -3,9 +3,10 @@
 import pytest
 
 from accounts.tests.rest import make_user
-from chatbe.realtime.sources import READ_BYTES, Change, RangeRequest, Sources
+from chatbe.realtime.sources import ANNOUNCED_PER_READ, READ_BYTES, Change, RangeRequest, Sources
 from conversations.append import append_messages
 from conversations.models import Conversation, Membership
+from conversations.selectors.lists import IDS_MAX
 from conversations.services.edits import edit_message
 from conversations.tests.people import draft
 
@@ -86,3 +87,35 @@ def test_nothing_is_missed_where_the_bound_falls_on_the_last_row(alice, count):
     changes, sizes = read_all(alice, [log])
     assert changes == {log: list(range(1, count + 1))}
     assert len(sizes) == (1 if count < 18 else 2)
+
+
+@pytest.mark.parametrize("count", [40, IDS_MAX + 20])
+def test_conversations_with_long_last_messages_are_announced_a_few_at_a_time(alice, count):
+    long = [log_of(alice, [LONGEST]) for _ in range(count)]
+    short, empty = log_of(alice, ["hello"]), log_of(alice, [])
+    left = [membership for membership, _ in Sources.log.standings([alice.id])]
+    told: dict[int, bytes] = {}
+    reads = 0
+    while left:
+        found = Sources.log.announcements(left)
+        assert found.keys() == {membership.conversation_id for membership in left}
+        new = {id: one.body for id, one in found.items() if one is not None}
+        assert new
+        assert sum(map(len, new.values())) < READ_BYTES + count * ROW_BYTES + len(LONGEST.encode())
+        told |= new
+        standings = Sources.log.standings([alice.id])
+        left = [m for m, _ in standings if m.conversation_id not in told][:ANNOUNCED_PER_READ]
+        reads += 1
+    assert told.keys() == {*long, short, empty}
+    assert all(LONGEST.encode() in told[id] for id in long)
+    assert b"hello" in told[short]
+    assert reads >= count * 32_000 / READ_BYTES
+
+
+def test_conversations_with_short_last_messages_are_announced_by_one_read(alice):
+    assert ANNOUNCED_PER_READ <= IDS_MAX
+    made = [log_of(alice, ["hello"]) for _ in range(IDS_MAX + 20)]
+    left = [membership for membership, _ in Sources.log.standings([alice.id])]
+    found = Sources.log.announcements(left)
+    assert found.keys() == set(made)
+    assert None not in found.values()

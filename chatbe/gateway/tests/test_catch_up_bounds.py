@@ -100,6 +100,32 @@ def reached(connection, conversation_id):
     return cursor
 
 
+async def test_conversations_that_are_too_much_at_once_are_announced_as_they_are_taken(database):
+    hub = make_hub()
+    for id in range(1, 8):
+        database.log(id, members=[ALICE], head=1)
+    database.announced_at_once = 2
+    phone = socket(hub, ALICE)
+    takes = asyncio.Semaphore(0)
+    phone.writer.drained = takes.acquire
+    resuming = asyncio.create_task(resume(hub, phone, {}))
+    for count in (2, 4, 6):
+        async with asyncio.timeout(5):
+            while len(phone.writer.of("conversation.added")) < count:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert len(phone.writer.of("conversation.added")) == count
+        if count == 4:
+            # Nobody waits for what will not come.
+            del database.logs[7].members[ALICE]
+        takes.release()
+    await asyncio.wait_for(resuming, 5)
+    hub.flush()
+    told = [frame["conversation"]["id"] for frame in phone.writer.of("conversation.added")]
+    assert told == ["1", "2", "3", "4", "5", "6"]
+    assert phone.state is State.LIVE
+
+
 async def test_what_is_held_back_for_a_socket_has_a_bound_and_then_it_starts_again(
     database, settings
 ):

@@ -107,6 +107,26 @@ async def test_who_is_put_out_during_a_resume_and_is_back_is_looked_at_again(dat
     assert await hears(hub, phone, log)
 
 
+async def test_who_is_put_out_during_a_resume_is_looked_at_again_without_any_hint_of_a_feed(
+    database,
+):
+    hub = make_hub()
+    log = database.log(members=[ALICE, BOB], head=1)
+    await live(hub, BOB, {CONVERSATION: 1})
+    phone = socket(hub, ALICE)
+
+    async def leaves_and_returns():
+        hub.deliver([log.remove(ALICE)])
+        log.add(ALICE)
+        while hub._refreshing:
+            await asyncio.sleep(0.01)
+
+    database.after["ranges"] = leaves_and_returns
+    await resume(hub, phone, {CONVERSATION: 0})
+    await settled(hub)
+    assert await hears(hub, phone, log)
+
+
 async def test_an_event_that_an_answer_had_seen_already_puts_nobody_out(database):
     hub = make_hub()
     log = database.log(members=[ALICE, BOB], head=1)
@@ -427,18 +447,24 @@ async def test_a_feed_that_moved_back_is_told_and_counts_from_there(database, fi
 # --- looking again -----------------------------------------------------------------------------
 
 
-async def test_the_sweep_finds_memberships_that_nothing_told_of(database, settings):
+async def test_the_sweep_finds_a_joining_that_nothing_told_of(database, settings):
     settings.MEMBERSHIP_SWEEP_SECONDS = 0
     hub = make_hub()
     log = database.log(head=1)
-    gone = database.log(78, members=[ALICE], head=1)
     phone = await live(hub, ALICE)
     log.members[ALICE] = 1
-    del gone.members[ALICE]
-    gone.head += 1
     await sweep_once(hub)
     assert await hears(hub, phone, log)
-    assert 78 not in hub.rooms
+
+
+async def test_the_sweep_finds_other_terms_that_nothing_told_of(database, settings):
+    settings.MEMBERSHIP_SWEEP_SECONDS = 0
+    hub = make_hub()
+    log = database.log(members=[ALICE], head=5)
+    await live(hub, ALICE)
+    log.members[ALICE] = 4
+    await sweep_once(hub)
+    assert hub.rooms[CONVERSATION].visible_from == {ALICE: 4}
 
 
 async def test_each_sweep_looks_at_some_and_all_have_their_turn(database, settings):
@@ -453,8 +479,10 @@ async def test_each_sweep_looks_at_some_and_all_have_their_turn(database, settin
     assert sweep._due() == turns[0]
 
 
-async def test_a_refresh_that_fails_is_made_up_for_by_the_sweep(database):
+async def test_a_refresh_that_fails_is_made_up_for_by_the_next_sweep(database):
     hub = make_hub()
+    for user_id in range(10, 30):
+        await live(hub, user_id)
     log = database.log(head=1)
     phone = await live(hub, ALICE)
     log.members[ALICE] = 1
@@ -465,6 +493,7 @@ async def test_a_refresh_that_fails_is_made_up_for_by_the_sweep(database):
     database.feeds[ALICE] = 1
     await sweep_once(hub)
     assert await hears(hub, phone, log)
+    assert hub.unsettled == set()
 
 
 # --- one device and the others ------------------------------------------------------------------
