@@ -295,11 +295,6 @@ if env("DATABASE_URL"):
             "reconnect_timeout": 5,
             "connection_class": PostgresConnection,
         },
-        "options": (
-            f"-c lock_timeout={int(env('DATABASE_LOCK_TIMEOUT_SECONDS') * 1000)}"
-            f" -c statement_timeout={int(env('DATABASE_STATEMENT_TIMEOUT_SECONDS') * 1000)}"
-            " -c idle_in_transaction_session_timeout=15000"
-        ),
         "connect_timeout": 5,
         # A line that is dead: while we wait for an answer, and while what we sent is on its way.
         "keepalives": 1,
@@ -336,6 +331,8 @@ else:
     }
 DATABASE_POOL_SIZE = env("DATABASE_POOL_SIZE")
 DATABASE_THREADS = env("DATABASE_THREADS")
+# Kept by PostgreSQL with our role: core/database_role.py.
+DATABASE_LOCK_TIMEOUT_SECONDS = env("DATABASE_LOCK_TIMEOUT_SECONDS")
 DATABASE_STATEMENT_TIMEOUT_SECONDS = env("DATABASE_STATEMENT_TIMEOUT_SECONDS")
 SQLITE_MEMORY_BYTES = env("SQLITE_MEMORY_BYTES")
 ALLOW_UNSAFE_DATABASE = env("ALLOW_UNSAFE_DATABASE")

@@ -98,6 +98,12 @@ PROGRAMS = {
     "caddy": Program(
         "Caddy", "CADDY", lambda: _on_path("caddy"), {"debian": "caddy", "ubuntu": "caddy"}
     ),
+    "pgbouncer": Program(
+        "PgBouncer",
+        "PGBOUNCER",
+        lambda: _on_path("pgbouncer", "/usr/sbin/pgbouncer"),
+        {"debian": "pgbouncer", "ubuntu": "pgbouncer"},
+    ),
     # For what benchmarks compare with.
     "cc": Program(
         "A C compiler",

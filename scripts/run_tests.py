@@ -253,6 +253,7 @@ def main() -> int:
     for title, names in (
         ("The README's curl conversation", ["curl"]),
         ("Servers behind a proxy", ["nginx", "caddy"]),
+        ("Servers in front of a PgBouncer", ["pgbouncer"]),
     ):
         try:
             programs.install(*names)

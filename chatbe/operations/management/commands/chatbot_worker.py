@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from prometheus_client import start_http_server
 
+from chatbe.core.database_role import set_role_limits
 from chatbe.operations.startup import startup_problems
 from chatbot.worker.work import start_worker, stop_worker
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "On SQLite the server answers for bots itself: there is one process."
             )
+        set_role_limits()
         problems = startup_problems()
         if problems:
             lines = "\n".join(f"  - {problem}" for problem in problems)

@@ -9,6 +9,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from chatbe.core.database_role import set_role_limits
 from chatbe.operations.listening import CannotListen, exposure, listen_on, url_of
 from chatbe.operations.metrics import metrics_directory
 from chatbe.operations.server import REQUEST_SECONDS, ChatServer
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="number of processes")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        set_role_limits()
         problems = startup_problems(workers=options["workers"])
         if problems:
             lines = "\n".join(f"  - {problem}" for problem in problems)
