@@ -49,17 +49,20 @@ class Line:
         except BaseException:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            else:
+            elif not turn.cancelled():
                 # It was handed over in the moment we gave up.
                 self.leave()
             raise
 
     def leave(self) -> None:
         """Hand the place to the next, or free it."""
-        if self._waiting:
-            self._waiting.popleft().set_result(None)
-        else:
-            self._free += 1
+        while self._waiting:
+            turn = self._waiting.popleft()
+            # Whoever has just given up may not have run since.
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class Lines:

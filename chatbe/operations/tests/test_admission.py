@@ -154,6 +154,33 @@ async def test_who_gives_up_in_the_moment_of_their_turn_passes_it_on(admission):
     (await second).leave()
 
 
+async def test_many_whose_time_is_up_in_the_same_moment_lose_no_place(admission, settings):
+    settings.REQUEST_QUEUE_SECONDS = 0.05
+    async with inside(admission, *[scope() for _ in range(admission.places // 2)]):
+        crowd = [scope("PUT", "/x/7", f"caller {n % 3}") for n in range(40)]
+        answers = await asyncio.gather(*map(admission.enter, crowd), return_exceptions=True)
+    refused = [each for each in answers if isinstance(each, BaseException)]
+    assert {type(each) for each in refused} == {Unavailable}
+    assert len(refused) == len(crowd) - SAME_THING
+    for place in answers:
+        if not isinstance(place, BaseException):
+            place.leave()
+
+
+async def test_a_place_left_in_the_moment_somebody_gives_up_is_free(admission):
+    place = await admission.enter(scope("PUT", "/x/7", "one"))
+    other = await admission.enter(scope("PUT", "/x/7", "another"))
+    entering = asyncio.create_task(admission.enter(scope("PUT", "/x/7", "late")))
+    await asyncio.sleep(0)
+    # Its turn is cancelled, and it has not run since.
+    entering.cancel()
+    place.leave()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert not await waits(admission, scope("PUT", "/x/7", "somebody"))
+    other.leave()
+
+
 # --- in the handler -------------------------------------------------------------------------
 
 going_on = threading.Event()
