@@ -113,7 +113,7 @@ env = Environment(
     CHATBOT_BETWEEN_SECONDS=(float, 15.0),
     CHATBOT_TOTAL_SECONDS=(float, 120.0),
     CHATBOT_LEASE_SECONDS=(float, 20.0),
-    CHATBOT_WORKER_IN_SERVER=(bool, False),
+    CHATBOT_WORKER_IN_SERVER=(bool, True),
     # --- moderation
     REPORTS_PER_USER=(str, "20/hour"),
     EVIDENCE_DAYS=(int, 90),

@@ -209,7 +209,8 @@ def _connection_problems(cursor: Any, workers: int) -> Iterator[str]:
         " 'reserved_connections')"
     )
     most = cursor.fetchone()[0]
-    needed = workers * settings.DATABASE_POOL_SIZE
+    # One more of each server stands for election (chatbot/worker/election.py).
+    needed = workers * (settings.DATABASE_POOL_SIZE + bool(settings.CHATBOT_WORKER_IN_SERVER))
     if needed > most:
         yield (
             f"PostgreSQL lets us have {most} connections, and {workers} worker(s) with"

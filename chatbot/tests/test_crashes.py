@@ -64,10 +64,11 @@ async def test_a_worker_killed_in_mid_answer_leaves_it_to_another(provider):
 
 @pytest.mark.postgres
 async def test_two_workers_ask_each_question_once_and_keep_to_the_budget_together(provider):
-    with started(provider, CHATBOT_QUESTIONS_PER_DAY="20") as chats:
-        # The server's own, and this one.
-        worker = WorkerProcess(chats.installation.environment)
-        worker.start()
+    settings = {"CHATBOT_WORKER_IN_SERVER": "false", "CHATBOT_QUESTIONS_PER_DAY": "20"}
+    with started(provider, **settings) as chats:
+        workers = [WorkerProcess(chats.installation.environment) for _ in range(2)]
+        for worker in workers:
+            worker.start()
         mark = uuid.uuid4().hex
         people = [await chats.asking() for _ in range(30)]
 
@@ -79,7 +80,8 @@ async def test_two_workers_ask_each_question_once_and_keep_to_the_budget_togethe
         try:
             said = await asyncio.gather(*(once(*place) for place in people))
         finally:
-            worker.close()
+            for worker in workers:
+                worker.close()
         asked = [body["messages"][-1]["content"] for body in provider.requests]
         asked = [text for text in asked if text.startswith(mark)]
         assert len(asked) == len(set(asked)) == 20

@@ -6,7 +6,8 @@ bot has CHATBOT_CONCURRENCY threads, so that one whose provider hangs keeps no o
 
 It is woken by what is committed, here or in other processes, and looks by itself every
 SWEEP_SECONDS: a wake-up that was lost costs that time and nothing else. Any number of
-workers may run; each row is one's at a time (services/answers.py).
+workers may run; each row is one's at a time (services/answers.py). Of servers one is
+elected (election.py); the others' workers rest.
 """
 
 import secrets
@@ -29,6 +30,7 @@ from chatbot.selectors import ROUND_MAX, due_reminders, unread_places
 from chatbot.services import answers, reminders
 from chatbot.services.finding import find_questions
 from chatbot.worker.answering import Answering
+from chatbot.worker.election import Election
 
 # So long after a wake-up all others that came meanwhile are one.
 PAUSE_SECONDS = 0.1
@@ -56,14 +58,25 @@ class Worker:
         self._swept_at = float("-inf")
         self._kept_at = float("-inf")
         self._thread: threading.Thread | None = None
+        # Whether it takes on what is new; what it has begun it ends in any case.
+        self._takes_on = False
 
     def start(self) -> None:
-        """Begin. From any thread but the event loop's, or on it."""
+        """Begin, at rest. From any thread but the event loop's, or on it."""
         runtime().listen(self.hear)
         self._thread = background.run_thread("bot_worker", self._step, self._stopping)
 
+    def take_on(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
+        """Look for questions from now on, or leave them to somebody else. From any thread."""
+        self._takes_on = wanted
+        if wanted:
+            self._swept_at = float("-inf")
+        self._woken.set()
+
     def hear(self, conversation_ids: Iterable[int]) -> None:
         """Something was committed in these. From any thread; returns at once."""
+        if not self._takes_on:
+            return
         with self._lock:
             self._heard.update(conversation_ids)
         self._woken.set()
@@ -110,6 +123,9 @@ class Worker:
             self._kept_at = now
             with database():
                 answers.keep(self.name, list(self._running))
+        if not self._takes_on:
+            self._swept_at = now
+            return
         if now >= self._swept_at + settings.SWEEP_SECONDS or len(heard) > ROUND_MAX:
             self._swept_at = now
             self._find(None)
@@ -152,7 +168,8 @@ class Worker:
     def _start_next(self, bot_id: int) -> bool:
         """Start a thread for the bot's next question, if there is one and room for it."""
         running = list(self._running.values()).count(bot_id)
-        if running >= settings.CHATBOT_CONCURRENCY or self._stopping.is_set():
+        has_room = running < settings.CHATBOT_CONCURRENCY
+        if not has_room or not self._takes_on or self._stopping.is_set():
             return False
         with database():
             left = answers.take_over(bot_id, self.name)
@@ -218,29 +235,45 @@ class Worker:
 
 
 _worker: Worker | None = None
+_election: Election | None = None
 _starting = threading.Lock()
 
 
-def start_worker() -> None:
-    """Start this process's worker, unless it runs already."""
-    global _worker
+def start_worker(*, dedicated: bool = False) -> None:
+    """Start this process's worker, unless it runs already.
+
+    On PostgreSQL one server is elected to answer, and a dedicated worker comes before it.
+    """
+    global _worker, _election
     with _starting:
-        if _worker is None:
-            _worker = Worker()
-            _worker.start()
+        if _worker is not None:
+            return
+        _worker = Worker()
+        _worker.start()
+        if has_election():
+            _election = Election(_worker.take_on, dedicated=dedicated)
+            _election.start()
+        else:
+            _worker.take_on(True)
 
 
 def stop_worker() -> None:
     """Stop it; returns once what was being answered is in the log."""
-    global _worker
+    global _worker, _election
     with _starting:
+        if _election is not None:
+            _election.stop()
+            _election = None
         if _worker is not None:
             _worker.stop()
             _worker = None
 
 
+def has_election() -> bool:
+    """Whether there may be several processes that could answer."""
+    return str(settings.DATABASES["default"]["ENGINE"]).endswith("postgresql")
+
+
 def belongs_in_server() -> bool:
-    """Whether the server's process is the worker's as well: always where it is alone."""
-    return not settings.DATABASES["default"]["ENGINE"].endswith("postgresql") or bool(
-        settings.CHATBOT_WORKER_IN_SERVER
-    )
+    """Whether the server's process may be the worker's as well: always where it is alone."""
+    return not has_election() or bool(settings.CHATBOT_WORKER_IN_SERVER)

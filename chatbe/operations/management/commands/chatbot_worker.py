@@ -40,7 +40,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopping.set())
         if options["metrics_port"]:
             start_http_server(options["metrics_port"], addr="127.0.0.1")
-        start_worker()
+        start_worker(dedicated=True)
         self.stdout.write("Answering.")
         self.stdout.flush()
         stopping.wait()
