@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,25 @@ def test_a_command_says_no_with_a_code_and_its_help_has_an_example(served):
     assert help_asked.returncode == 0
     assert "Example: manage.py erase_user alice" in output
     assert "backups" in output
+
+
+def bytes_of(stage: Stage) -> bytes:
+    """All that the files of the stage's database hold, in use or not."""
+    folder = Path(stage.installation.environment["DATA_DIR"])
+    return b"".join(file.read_bytes() for file in folder.glob("chat.sqlite3*"))
+
+
+@pytest.mark.embedded_only
+async def test_what_was_erased_is_in_no_byte_of_the_file(served, tmp_path):
+    alice, bob, conversation_id = await served.talking()
+    secret = f"canary{random.randrange(10**12)}"
+    # Short ones lie in the page of their row, long ones in pages of their own.
+    for number, text in enumerate((secret, f"{secret} " * 300)):
+        body = {"client_id": f"c{number}", "text": text}
+        await alice.rest("POST", f"conversations/{conversation_id}/messages", body)
+    said = {"conversation_id": conversation_id, "seq": 2, "reason": "spam"}
+    await bob.rest("POST", "reports", said)
+    assert secret.encode() in bytes_of(served)
+    report = str(tmp_path / "report")
+    run(served, "erase_user", alice.username, "--messages", "empty", "--report", report)
+    assert secret.encode() not in bytes_of(served)
