@@ -193,3 +193,39 @@ async def test_sync_may_be_sent_again_at_any_time(stage):
             assert [(f["after"], f["to"]) for f in said] == ([] if cursor == 3 else [(cursor, 3)])
         await is_told_what_is_new(socket, bob, conversation_id, "news")
         assert len([f for f in await socket.settle() if f["type"] == "message.created"]) == 0
+
+
+async def test_long_messages_come_in_several_ranges_and_none_is_missing(stage):
+    alice, bob, conversation_id = await stage.talking()
+    longest = "😀" * 8_000
+    async with bob.greeted() as socket:
+        for number in range(40):
+            answer = await socket.ask(
+                "message.send",
+                conversation_id=conversation_id,
+                client_id=f"long{number}",
+                text=longest,
+            )
+            assert answer["type"] == "reply"
+    async with alice.greeted() as socket:
+        said = await resume(socket, {conversation_id: 0})
+        await is_told_what_is_new(socket, bob, conversation_id, "and-a-short-one")
+    assert len(said) > 1
+    assert {frame["type"] for frame in said} == {"range"}
+    assert [frame["after"] for frame in said] == [0, *(frame["to"] for frame in said[:-1])]
+    assert said[-1]["to"] == said[-1]["head"] == 40
+    changes = [change for frame in said for change in frame["changes"]]
+    assert [change["seq"] for change in changes] == list(range(1, 41))
+    assert {change["text"] for change in changes} == {longest}
+
+
+async def test_too_many_cursors_are_refused_and_the_sync_can_be_said_again(stage):
+    alice, bob, conversation_id = await stage.talking()
+    async with alice.greeted() as socket:
+        for start in range(1, 10_001, 1_000):
+            part = {str(10**15 + number): 1 for number in range(start, start + 1_000)}
+            await socket.send("sync", cursors=part, done=False)
+        answer = await socket.ask("sync", cursors={conversation_id: 0}, done=False)
+        assert (answer["code"], list(answer["fields"])) == ("invalid", ["cursors"])
+        assert await resume(socket, {conversation_id: 0}) == []
+        await is_told_what_is_new(socket, bob, conversation_id, "still-here")
