@@ -8,6 +8,8 @@ HOST = 127.0.0.1
 ARGS =
 # How long `make chaos` and `make abuse` go on, and where its dice start: the same seed is the same schedule.
 SECONDS = 60
+# How many schedules `make explore` runs.
+SCHEDULES = 100000
 # How many requests `make fuzz` makes up for each operation of the REST interface.
 EXAMPLES = 300
 SEED = $(shell date +%s)
@@ -22,7 +24,7 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test fuzz abuse lint format bench bench-compare bench-peers chaos chaos-long lock audit sbom clean
+.PHONY: help install run migrate shell env test fuzz explore abuse lint format bench bench-compare bench-peers chaos chaos-long lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +79,9 @@ test: $(VENV)/dev.stamp ## Run all tests, embedded and on PostgreSQL and Redis (
 
 fuzz: $(VENV)/dev.stamp ## Send REST much that it allows and much that it does not (EXAMPLES=300)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_rest_fuzz.py --timeout 3600 $(ARGS)
+
+explore: $(VENV)/dev.stamp ## Try the orders in which things can happen to sockets, by the thousand (SCHEDULES=100000)
+	@$(BIN)/python -m tests.explorer --schedules $(SCHEDULES) $(ARGS)
 
 abuse: $(VENV)/dev.stamp ## Attack a server from all sides and hold it to docs/limits.md (SECONDS=60)
 	@ABUSE_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/test_abuse.py -rP $(ARGS)

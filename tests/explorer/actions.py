@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Time does not pass over a statement that takes longer: the read would be given up.
 PATIENCE = 8.0
+# A resume has so many reads, one after the other.
+RUSH_ROUNDS = 6
 COMMITS = ("send", "edit", "add", "remove", "rules", "block", "list", "session", "disconnect")
 
 
@@ -44,7 +46,9 @@ class Actions:
             "connect": pick((1, 2, 4)),
             "close": pick((0, 0, 1)),
             "again": pick((0, 0, 1)),
-            "time": pick((0.3, 1, 2)),
+            "ping": pick((0, 0, 0.5)),
+            "rush": pick((0, 0.5, 1)),
+            "time": pick((0.3, 1, 3)),
             "sweep": pick((0, 0, 0.5)),
             "lose": pick((0, 1, 3)) if lossy else 0,
             "fail": pick((0, 0.2, 0.5)) if lossy else 0,
@@ -55,6 +59,8 @@ class Actions:
         self._commits["session"] *= 0.5
         self._commits["disconnect"] *= 0.5
         self._between = pick((0.0, 0.1, 0.3))
+        self._slow = pick(((1, 0, 0), (8, 1, 1), (4, 2, 1)))
+        self._patience_ends = pick((0.02, 0.1))
         self._may_commit = True
 
     # --- which --------------------------------------------------------------------------------
@@ -82,23 +88,34 @@ class Actions:
         """What could happen, each with what it could happen to."""
         schedule = self._schedule
         looks, hints = schedule.loop.looks, schedule.world.hints
-        unread = [look for look in looks if not look.has_read]
+        unread = [look for look in looks if not look.has_read and self._goes_on(look)]
         there = [device for device in schedule.devices if device.line is not None]
         return {
             "commit": self._may_commit,
             "hint": hints,
             "read": unread,
-            "arrive": [look for look in looks if look.has_read],
+            "arrive": [look for look in looks if look.has_read and self._goes_on(look)],
             "take": [device for device in there if device.line.inbox],
             "connect": [device for device in schedule.devices if device.line is None],
             "close": there,
             "again": [device for device in there if device.is_live],
+            "ping": there,
+            "rush": schedule.devices,
             "time": self._time_may_pass(looks),
             "sweep": True,
             "lose": hints,
             "fail": unread,
             "fail_over": self._may_commit,
         }
+
+    def _is_slow(self, look: Look) -> bool:
+        """Whether it stands still now. Much has to happen meanwhile for some faults to show."""
+        if look.is_slow_before is None:
+            [look.is_slow_before] = self._dice.choices(("", "read", "arrive"), self._slow)
+        return look.is_slow_before == ("arrive" if look.has_read else "read")
+
+    def _goes_on(self, look: Look) -> bool:
+        return not self._is_slow(look) or self._dice.random() < self._patience_ends
 
     def _time_may_pass(self, looks: list[Look]) -> bool:
         moment = self._schedule.loop.next_timer()
@@ -212,6 +229,21 @@ class Actions:
         self._schedule.note(f"{device} connects")
         device.connect()
 
+    def _rush(self, devices: list[Device]) -> None:
+        """A device comes in, or goes on, while what is slow stands still."""
+        device = self._dice.choice(devices)
+        self._schedule.note(f"{device} is quick")
+        if device.line is None:
+            device.connect()
+        for _ in range(RUSH_ROUNDS):
+            self._schedule.loop.settle()
+            for look in [look for look in self._schedule.loop.looks if not self._is_slow(look)]:
+                if not look.has_read:
+                    self._schedule.note(f"look {look.number} reads and arrives")
+                    look.read()
+                look.arrive()
+            device.read(100)
+
     def _close(self, devices: list[Device]) -> None:
         device = self._dice.choice(devices)
         self._schedule.note(f"{device} hangs up")
@@ -220,4 +252,13 @@ class Actions:
     def _again(self, devices: list[Device]) -> None:
         device = self._dice.choice(devices)
         self._schedule.note(f"{device} syncs again")
-        device.sync()
+        # With nothing on its way to it: a `removed` that crosses the sync could be of before it.
+        self._schedule.loop.settle()
+        device.read(1_000)
+        if device.is_live:
+            device.sync()
+
+    def _ping(self, devices: list[Device]) -> None:
+        device = self._dice.choice(devices)
+        self._schedule.note(f"{device} pings")
+        device.ping()

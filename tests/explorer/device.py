@@ -63,6 +63,10 @@ class Device:
         self.is_live = False
         self._say("sync", cursors=dict(self.cursors))
 
+    def ping(self) -> None:
+        """Ask for the heads of what happened since the last time."""
+        self._say("ping")
+
     def read(self, most: int) -> None:
         """Take some of the frames that have come; find out if the socket is closed."""
         line = self.line
@@ -99,6 +103,10 @@ class Device:
                 self._forget(int(frame["conversation_id"]))
             case "conversation.behind" | "reset":
                 self._load(int(frame["conversation_id"]))
+            case "pong":
+                for id, head in frame["heads"].items():
+                    if self.cursors.get(int(id), head) < head:
+                        self._fetch(int(id))
             case "live":
                 self.is_live = True
             case "resync":

@@ -1,7 +1,6 @@
 """A socket: the server's end of it, and what is checked of every frame that goes out.
 
-Hello, sync and fetch are done as `chatbe/gateway/hello.py` and `conversations/handlers.py` do
-them, without leases, presence and Django's models; everything behind them is the real thing.
+Only `conversation.fetch` is done here, as `conversations/handlers.py` does it.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from django.conf import settings
 
 from chatbe.core.database import in_database_thread
 from chatbe.core.errors import ChatError, Internal, as_chat_error
-from chatbe.realtime.connection import Connection
+from chatbe.gateway.hello import Greeted, Hello, Ping, Sync, greet, ping, sync
 from chatbe.realtime.frames import encode_frame, range_frame
 from chatbe.realtime.gate import Letterbox
-from chatbe.realtime.resume import resume
 
 if TYPE_CHECKING:
     from tests.explorer.device import Device
@@ -40,10 +38,9 @@ class Line:
         self._schedule = schedule
         self._device = device
         self._sources = schedule.sources
-        self._hub = schedule.hub
         self.commands = Letterbox()
         self.inbox: deque[tuple[Frame, int]] = deque()
-        self.connection: Connection | None = None
+        self.greeted: Greeted | None = None
         self.close_code: int | None = None
         self.ended_by_client = False
         self._unread = 0
@@ -72,8 +69,8 @@ class Line:
         self.inbox.clear()
         self._unread = 0
         self._drained.set()
-        if self.connection is not None:
-            self._hub.remove(self.connection)
+        if self.greeted is not None:
+            self.greeted.leave()
 
     # --- FrameWriter --------------------------------------------------------------------------
 
@@ -127,41 +124,34 @@ class Line:
                 self._fail(answer, kind)
 
     def _fail(self, error: ChatError, ref: str) -> None:
-        if self.connection is not None:
-            self.connection.fail(error, ref)
+        if self.greeted is not None:
+            self.greeted.connection.fail(error, ref)
             return
         self.write(encode_frame("error", ref=ref, **error.body()))
         if error.close_code is not None:
             self.close(error.close_code, error.code)
 
     async def _hello(self, session_id: int) -> None:
-        person = await self._hub.entrance.read(self._sources.session, session_id)
-        # The lease of the socket, which may be Redis' business.
-        await self._schedule.pause()
-        connection = Connection(
-            self._hub,
-            self,
-            user_id=person.id,
-            username=str(person.id),
-            session_id=session_id,
-            disconnects=person.disconnects,
-        )
-        self._hub.add(connection, person.feed_seq)
-        connection.push(encode_frame("welcome", ref="hello", feed_seq=person.feed_seq))
-        self.connection = connection
+        command = Hello(token=str(session_id), ref="hello")
+        self.greeted = await greet(command, self)
         if self.ended_by_client:
             # The client did not wait for its welcome.
-            self._hub.remove(connection)
+            self.greeted.leave()
 
     async def _sync(self, cursors: dict[int, int]) -> None:
-        if self.connection is not None and not self.connection.is_closed():
+        if self.greeted is not None and self.greeted.connection.takes_commands():
             self._stream = dict(cursors)
-            await resume(self._hub, self.connection, cursors)
+            texts = {str(id): cursor for id, cursor in cursors.items()}
+            await sync(self.greeted, Sync(cursors=texts, done=True, ref="sync"))
+
+    async def _ping(self) -> None:
+        if self.greeted is not None and self.greeted.connection.takes_commands():
+            ping(self.greeted, Ping())
 
     async def _fetch(self, conversation_id: int, after: int) -> None:
-        connection = self.connection
-        if connection is None or connection.is_closed():
+        if self.greeted is None or not self.greeted.connection.takes_commands():
             return
+        connection = self.greeted.connection
         found = await in_database_thread(
             self._sources.changes, connection.user_id, conversation_id, after, 100
         )
@@ -199,6 +189,9 @@ class Line:
                 id = int(frame["conversation_id"])
                 self._check_position(id, frame.get("head", 0), "behind")
                 self._stream[id] = None
+            case "pong":
+                for id, head in frame["heads"].items():
+                    self._check_position(int(id), head, "pong")
             case "conversation.removed":
                 self._stream.pop(int(frame["conversation_id"]), None)
 

@@ -17,9 +17,21 @@ TURNS_MAX = 10_000
 
 
 class Look:
-    """A call in a database thread: first it reads, later its result arrives."""
+    """A call in a database thread: first it reads, later its result arrives.
 
-    __slots__ = ("_call", "_error", "_result", "future", "has_read", "number", "started_at")
+    `is_slow_before` says of which of the two it takes its time; None until that is decided.
+    """
+
+    __slots__ = (
+        "_call",
+        "_error",
+        "_result",
+        "future",
+        "has_read",
+        "is_slow_before",
+        "number",
+        "started_at",
+    )
 
     def __init__(
         self, number: int, call: Callable[[], Any], future: asyncio.Future[Any], started_at: float
@@ -28,6 +40,7 @@ class Look:
         self.future = future
         self.started_at = started_at
         self.has_read = False
+        self.is_slow_before: str | None = None
         self._call = call
         self._result: Any = None
         self._error: Exception | None = None

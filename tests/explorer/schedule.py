@@ -22,12 +22,13 @@ from chatbe.realtime.room import Room
 from chatbe.realtime.sweep import Sweep
 from tests.explorer.actions import Actions
 from tests.explorer.device import Device
+from tests.explorer.gateway import greeting
 from tests.explorer.loop import VirtualLoop
 from tests.explorer.sources import ScriptedSources, registered
 from tests.explorer.world import Conversation, World
 
 # Small enough that a few messages come to them.
-SETTINGS = {"REPLAY_MAX": 8, "SOCKET_STALL_BYTES": 2_000}
+SETTINGS = {"REPLAY_MAX": 8, "SOCKET_STALL_BYTES": 2_000, "MEMBERSHIP_SWEEP_SECONDS": 5.0}
 # When everything was told, nobody needs the sweep: this is for holes and topics.
 TOLD_SECONDS = 1.5
 # When not, two sweeps find it.
@@ -135,6 +136,7 @@ class Schedule:
             self.world.send(conversation)
         for user_id in self.world.people:
             self.world.change_list(user_id)
+        self.world.has_lost_commits = False
         self._end()
         if self.dice.random() < RECONNECTING:
             self.note("--- everybody connects again")
@@ -229,6 +231,10 @@ class Schedule:
     def _stop_if_violated(self) -> None:
         for error in self.loop.errors:
             self.violate("error", error)
+        if self.world.told_over:
+            for connection in self.hub.connections():
+                if connection.session_id in self.world.told_over:
+                    self.violate("P8", f"session {connection.session_id} is over, as was told")
         if self._violations:
             promise, what = self._violations[0]
             raise Violation(promise, what)
@@ -236,18 +242,21 @@ class Schedule:
     def _check(self) -> None:
         for device in self.devices:
             line = device.line
-            if line is None or line.connection is None:
+            if line is None or line.greeted is None:
                 self.violate("P5", f"{device} does not get in")
                 continue
-            if line.connection.session_id not in self.world.sessions:
+            connection = line.greeted.connection
+            if connection.session_id not in self.world.sessions:
                 self.violate("P8", f"{device} is here with a session that is over")
             person = self.world.people[device.user_id]
-            if self.lossy and line.connection.disconnects < person.disconnects:
+            if self.lossy and connection.disconnects < person.disconnects:
                 self.violate("P8", f"{device} was disconnected and is here")
             if not device.is_live:
                 self.violate("P5", f"{device} is not live")
                 continue
-            if device.lists != person.state:
+            # Lists that were read before the end of a feed was lost may be of the lost end.
+            told = self.world.has_lost_commits or device.lists == person.state
+            if not told or device.feed_seq != person.feed_seq:
                 self.violate("P4", f"{device} was not told of feed {person.feed_seq}")
             for conversation in self.world.conversations.values():
                 self._check_copy(device, conversation)
@@ -290,7 +299,7 @@ def explore(seed: int, tell: Callable[[str], None] | None = None) -> Found | Non
     """Run one schedule inside `prepared`; what it broke, if anything. `tell` gets the trace."""
     with VirtualLoop() as loop:
         schedule = Schedule(seed, loop, tell)
-        with registered(schedule.sources):
+        with registered(schedule.sources), greeting(schedule):
             try:
                 schedule.run()
             except Violation as violation:

@@ -100,6 +100,9 @@ class World:
         self.undo: list[Undo] = []
         self.before_statement: Callable[[str], None] = lambda _: None
         self.note: Callable[[str], None] = lambda _: None
+        # Sessions of which the hub was told that they are over.
+        self.told_over: set[int] = set()
+        self.has_lost_commits = False
         self._numbers = 0
 
     def conversation(self, id: int, *, shares_history: bool) -> Conversation:
@@ -196,9 +199,12 @@ class World:
 
     def end_session(self, session_id: int) -> None:
         del self.sessions[session_id]
-        self.hints.append(
-            Hint(f"session {session_id} ended", lambda hub: hub.sessions_ended([session_id]))
-        )
+
+        def tell(hub: Hub) -> None:
+            hub.sessions_ended([session_id])
+            self.told_over.add(session_id)
+
+        self.hints.append(Hint(f"session {session_id} ended", tell))
 
     def disconnect(self, user_id: int) -> None:
         """Close the sockets the user has by now. The sweeps find it; there is no hint."""
@@ -209,6 +215,7 @@ class World:
         for _ in range(min(commits, len(self.undo))):
             self.undo.pop()()
         self.hints.clear()
+        self.has_lost_commits = True
 
     def _tell_event(
         self, row: Row, frame: bytes, leaves: tuple[int, ...] = (), reread: bool = False

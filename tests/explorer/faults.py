@@ -1,0 +1,154 @@
+"""What was mended once, taken out again: the explorer must find each of these.
+
+A fault is one decision put back to what it was, or to what a careless change would make of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from unittest.mock import patch
+
+from chatbe.realtime.arrivals import Arrival
+from chatbe.realtime.catch_up import CatchUp
+from chatbe.realtime.connection import Connection
+from chatbe.realtime.holes import Holes
+from chatbe.realtime.hub import Hub
+from chatbe.realtime.memberships import Members
+from chatbe.realtime.room import Room
+from chatbe.realtime.sources import LogRange
+
+Fault = Callable[[], Any]
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    pass
+
+
+@contextmanager
+def joined_while_resuming() -> Iterator[None]:
+    """What happened while a socket was on its way is not looked at again when it is live."""
+    never = property(lambda self: False, lambda self, value: None)
+    with patch.object(Connection, "look_again", never):
+        yield
+
+
+@contextmanager
+def hole_filled_for_all() -> Iterator[None]:
+    """A hole's range goes to whoever listens, also to those the statement was not asked about."""
+    with patch.object(Holes, "_may_have", lambda *_: True):
+        yield
+
+
+@contextmanager
+def first_look_stays() -> Iterator[None]:
+    """What a later look says of somebody who is known already is not taken over."""
+    learn = Members.learn
+
+    def learn_once(self: Members, membership: Any, position: int, **options: Any) -> bool:
+        return membership.user_id not in self and learn(self, membership, position, **options)
+
+    with patch.object(Members, "learn", learn_once):
+        yield
+
+
+@contextmanager
+def leaves_dropped_by_head() -> Iterator[None]:
+    """Events that a room's head goes past are dropped, with what they say of who leaves."""
+
+    def set_head(self: Room, head: int) -> None:
+        if self.head is None or self.head < head:
+            self.head = head
+        for position in [position for position in self.pending if position <= self.head]:
+            self._take_pending(position)
+        self._forward_pending()
+
+    def show(self: CatchUp, room: Room, found: LogRange) -> bool:
+        # The range that a socket is shown said nothing of its member either.
+        with patch.object(Room, "learn_from", _nothing):
+            return real_show(self, room, found)
+
+    real_show = CatchUp._show
+    with patch.object(Room, "set_head", set_head), patch.object(CatchUp, "_show", show):
+        yield
+
+
+@contextmanager
+def older_look_drops() -> Iterator[None]:
+    """A look that is older than what is known drops members, and nobody looks again."""
+    with (
+        patch.object(Members, "is_gone", lambda self, user_id, position: user_id in self),
+        patch.object(Hub, "put_out", Hub.drop_member),
+    ):
+        yield
+
+
+@contextmanager
+def put_out_while_resuming() -> Iterator[None]:
+    """An old event puts out who is back, and a refresh forgets sockets that are not live yet."""
+    with (
+        patch.object(Members, "is_gone", lambda self, user_id, position: user_id in self),
+        patch.object(Hub, "look_again_when_live", _nothing),
+    ):
+        yield
+
+
+@contextmanager
+def feed_told_per_user() -> Iterator[None]:
+    """What one socket of a user was told counts as told to all."""
+    add = Hub.add
+
+    def add_as_told(self: Hub, connection: Connection, feed_seq: int) -> None:
+        add(self, connection, feed_seq)
+        connection.feed_seq = self.feed_seqs[connection.user_id]
+
+    with patch.object(Hub, "add", add_as_told):
+        yield
+
+
+@contextmanager
+def session_ends_on_the_way_in() -> Iterator[None]:
+    """A session that ends between its look-up and the registration lets its socket in."""
+    with patch.object(Arrival, "check", _nothing):
+        yield
+
+
+@contextmanager
+def head_moves_back() -> Iterator[None]:
+    """A log that has lost its end is taken for one in which nothing happens."""
+    with patch.object(Holes, "_move_back", _nothing):
+        yield
+
+
+@contextmanager
+def feed_moves_back() -> Iterator[None]:
+    """The same of a feed."""
+    with patch.object(Hub, "feed_moved_back", _nothing):
+        yield
+
+
+@contextmanager
+def lost_events_wait() -> Iterator[None]:
+    """Events of a lost end go on waiting for the ones before them."""
+    with patch.object(Room, "disown", _nothing):
+        yield
+
+
+FAULTS: dict[str, Fault] = {
+    fault.__name__: fault
+    for fault in (
+        joined_while_resuming,
+        hole_filled_for_all,
+        first_look_stays,
+        leaves_dropped_by_head,
+        older_look_drops,
+        put_out_while_resuming,
+        feed_told_per_user,
+        session_ends_on_the_way_in,
+        head_moves_back,
+        feed_moves_back,
+        lost_events_wait,
+    )
+}
+NO_FAULT: Fault = nullcontext

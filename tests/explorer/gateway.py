@@ -1,0 +1,67 @@
+"""What the words of a socket's beginning need of their process, without Redis and models.
+
+`greet`, `sync` and `ping` are the real ones (chatbe/gateway/hello.py); a token is the number of
+a session, and looking it up reads the scripted world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from chatbe.realtime import runtime
+
+if TYPE_CHECKING:
+    from tests.explorer.schedule import Schedule
+
+
+class Process:
+    """Stands in for the Runtime, and for those of its parts that a hello meets."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self.hub = schedule.hub
+        self.leases = self.reading = self
+
+    def part(self, kind: Any) -> Process:
+        return self
+
+    # --- the tokens ---------------------------------------------------------------------------
+
+    async def of(self, token: str) -> tuple[Any, str]:
+        person = await self.hub.entrance.read(self._schedule.sources.session, int(token))
+        user = SimpleNamespace(
+            username=str(person.id),
+            disconnects=person.disconnects,
+            feed_seq=person.feed_seq,
+            is_bot=False,
+            last_seen_for="",
+        )
+        return SimpleNamespace(id=int(token), user_id=person.id, user=user), "epoch"
+
+    # --- the leases ---------------------------------------------------------------------------
+
+    async def take(self, user_id: int) -> None:
+        # Leases are Redis' business, which may take its time.
+        await self._schedule.pause()
+
+    def give_back(self, lease: None) -> None:
+        pass
+
+    # --- presence -----------------------------------------------------------------------------
+
+    def came(self, connection: Any, *, shown: bool) -> None:
+        pass
+
+    def went_live(self, connection: Any) -> None:
+        pass
+
+
+@contextmanager
+def greeting(schedule: Schedule) -> Iterator[None]:
+    """Sockets that say hello come to this schedule's hub."""
+    with patch.object(runtime, "_current", Process(schedule)):
+        yield
