@@ -66,6 +66,7 @@ class CatchUp:
         for room in self.waiting():
             id = room.conversation_id
             membership, head = standings[id]
+            room.hear_of(head)
             if room.head is None:
                 room.set_head(head)
                 self._hub.holes.reread(room)
@@ -104,10 +105,20 @@ class CatchUp:
                     cursor = cursors.get(id, 0)
                     frame = added_frame(found.body, cursor=cursor, head=found.head)
                     self._connection.push(frame)
+            self._leave_unannounced(
+                rooms[m.conversation_id] for m in asked if m.conversation_id not in bodies
+            )
             later[:0] = [m for m in asked if bodies.get(m.conversation_id, m) is None]
             asked, later = later[:ANNOUNCED_PER_READ], later[ANNOUNCED_PER_READ:]
             del bodies
             await self._drained()
+
+    def _leave_unannounced(self, rooms: Iterable[Room]) -> None:
+        """Leave what is gone since: what was never announced has no events, and no end."""
+        for room in rooms:
+            if self.waits_in(room):
+                self.leave(room)
+                self._hub.refresh_memberships(self._connection.user_id)
 
     async def _replay(self, targets: dict[Room, int]) -> None:
         """Send what lies between where each room was shown and its target, or its log's end."""
@@ -119,12 +130,12 @@ class CatchUp:
     async def _read_some(self, targets: dict[Room, int]) -> None:
         """Read and send once for some of the rooms; who has reached the target is taken out."""
         chunk, size = self._chunk(targets)
-        heads = {room: room.head or 0 for room in chunk.values()}
+        reached = {room: room.reached for room in chunk.values()}
         user_id = self._connection.user_id
         answers = await self._hub.looks.ranges.of((user_id, tuple(chunk)), weight=size)
         for request, found in answers.items():
             room = chunk[request]
-            if found is None or found.head < heads[room]:
+            if found is None or found.head < reached[room]:
                 # The conversation is gone or its log has moved back, which is not for us to say.
                 self._hub.spawn(self._hub.holes.fill([room]))
                 del targets[room]

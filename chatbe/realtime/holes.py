@@ -89,6 +89,7 @@ class Holes:
             requests = [RangeRequest(room.conversation_id, head) for room, head in after.items()]
             if not requests:
                 continue
+            reached = {room: room.reached for room in after}
             ranges = await in_database_thread(
                 Sources.log.ranges, requests, asked, settings.REPLAY_MAX
             )
@@ -101,7 +102,10 @@ class Holes:
                     # The conversation itself is gone.
                     room.put_out(asked)
                     continue
-                self._apply(room, found, asked)
+                if found.head < reached[room]:
+                    self._move_back(room, found, asked)
+                else:
+                    self._apply(room, found, asked)
                 if found.to < found.head:
                     behind.append(room)
 
@@ -109,9 +113,6 @@ class Holes:
         return self._hub.rooms.get(room.conversation_id) is room
 
     def _apply(self, room: Room, found: LogRange, asked: Collection[int]) -> None:
-        if found.head < found.after:
-            self._move_back(room, found, asked)
-            return
         room.learn_from(found, asked)
         head = room.head
         if head is None or found.to <= head or found.after > head:
@@ -140,10 +141,10 @@ class Holes:
 
     def _move_back(self, room: Room, found: LogRange, asked: Collection[int]) -> None:
         """The database has lost the end of a log (a failover): go on from the end it has now."""
-        if room.head is None or room.head < found.after:
+        if room.reached <= found.head:
             # Seen before.
             return
-        log.warning("log_moved_back", head=room.head, to=found.head)
+        log.warning("log_moved_back", head=room.reached, to=found.head)
         metrics.LOGS_MOVED_BACK.inc()
         room.move_back(found.head)
         room.learn_from(found, asked)

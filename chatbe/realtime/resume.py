@@ -42,6 +42,9 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
                 return
             hub.detach_all(connection)
             connection.state = State.GREETED
+        elif deadline.expired():
+            # It was told to start again while this waited for it.
+            return
         raise
 
 
@@ -54,7 +57,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    heads = {room: room.head or 0 for room in connection.rooms}
+    reached = {room: room.reached for room in connection.rooms}
     known_feed = hub.feed_seqs.get(connection.user_id, 0)
     look = await hub.looks.second.of((connection.user_id, connection.session_id))
     if not connection.is_resuming():
@@ -62,22 +65,19 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     if not look.session_lives:
         connection.fail(SessionEnded())
         return
-    shorter = [
-        room
-        for id, (_, head) in look.standings.items()
-        if (room := hub.rooms.get(id)) is not None and head < heads.get(room, 0)
-    ]
+    shorter = _moved_back(reached, look.standings)
     if shorter:
-        # Their logs have moved back. All who listen start from there, this socket anew.
+        # All who listen start from where these logs end now, this socket anew.
         hub.detach_all(connection)
         await hub.holes.fill(shorter)
         await _resume(hub, connection, cursors)
         return
     hub.users_disconnected({connection.user_id: look.disconnects})
     _check_feed(hub, connection, look, known_feed)
-    for conversation_id in cursors.keys() - look.standings.keys():
-        connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
     rooms = _decide(catching, look.standings)
+    # Also one that was left and joined again between the looks: it is announced anew.
+    for conversation_id in cursors.keys() - {room.conversation_id for room in rooms}:
+        connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
     # One that was joined between the two looks was not registered: it is when the socket is live.
     connection.look_again |= len(rooms) < len(look.standings)
     await catching.run(look.standings, cursors)
@@ -87,6 +87,21 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
         hub.tell_feed(connection)
         if connection.look_again or hub.feed_seqs[connection.user_id] != look.feed_seq:
             hub.refresh_memberships(connection.user_id)
+
+
+def _moved_back(reached: Mapping[Room, int], standings: Standings) -> list[Room]:
+    """The rooms that had reached further, before the look, than their logs do in it."""
+    found = []
+    for room, position in reached.items():
+        standing = standings.get(room.conversation_id)
+        if standing is None or position <= standing[1]:
+            continue
+        if room.head is None:
+            # Nobody was handed anything yet: only what waits is of the lost end.
+            room.move_back(standing[1])
+        else:
+            found.append(room)
+    return found
 
 
 def _check_feed(hub: Hub, connection: Connection, look: SecondLook, known: int) -> None:

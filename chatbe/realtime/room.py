@@ -74,6 +74,7 @@ class Room:
         "members",
         "pending",
         "pending_bytes",
+        "reached",
         "read_only",
         "topic",
         "visible_from",
@@ -83,6 +84,8 @@ class Room:
         self.conversation_id = conversation_id
         self.topic = topic
         self.head: int | None = None
+        # The highest position that anybody here has heard of: the log ends there, or later.
+        self.reached = 0
         self.live: set[Connection] = set()
         self.holding: dict[Connection, Held] = {}
         self.pending: dict[int, Event] = {}
@@ -99,6 +102,7 @@ class Room:
     def accept(self, event: Event) -> bool:
         """Take an event in; True if it now waits for one before it."""
         head = self.head
+        self.hear_of(event.position)
         if head is not None and event.position == head + 1:
             self._forward(event)
             if self.pending:
@@ -108,6 +112,11 @@ class Room:
             self._keep(event)
             return head is not None
         return False
+
+    def hear_of(self, position: int) -> None:
+        """The log reaches at least this far."""
+        if position > self.reached:  # noqa: PLR1730 - every event comes by, and max is slower
+            self.reached = position
 
     def set_head(self, head: int) -> None:
         """Start at `head`, or move on to it when what lies between went out another way."""
@@ -119,7 +128,9 @@ class Room:
 
     def move_back(self, head: int) -> None:
         """The log ends here: what was handed out after it has never been."""
-        self.head = head
+        self.reached = head
+        if self.head is not None:
+            self.head = head
         self.pending.clear()
         self.pending_bytes = 0
         self.members.doubt_all()
@@ -199,6 +210,7 @@ class Room:
 
     def learn_from(self, found: LogRange, asked: Collection[int]) -> None:
         """Take over what a statement says of the members among the users it was asked about."""
+        self.hear_of(found.head)
         gone = set()
         for user_id in self.members:
             membership = found.members.get(user_id)

@@ -131,13 +131,13 @@ class Sweep:
         shorter: list[Room] = []
         for ids in _chunks(list(hub.rooms), CHUNK):
             rooms = [room for id in ids if (room := hub.rooms.get(id)) is not None]
-            known = {room: room.head for room in rooms if room.head is not None}
+            known = {room: room.reached for room in rooms if room.head is not None}
             heads = await in_database_thread(
                 Sources.log.heads, [room.conversation_id for room in known]
             )
-            for room, known_head in known.items():
+            for room, reached in known.items():
                 head = heads.get(room.conversation_id)
-                if head is None or head < known_head:
+                if head is None or head < reached:
                     # The end of the log is gone, or all of it.
                     shorter.append(room)
                 elif (room.head or 0) < head:

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
-import django
+from tests.explorer.faults import FAULTS
+from tests.explorer.many import CHUNK, explore_many, make_pool
+from tests.explorer.schedule import Found, explore, prepared
 
-django.setup()
-
-from tests.explorer.schedule import Found, explore, prepared  # noqa: E402
-
-CHUNK = 500
 SHOWN = 10
-
-
-def explore_chunk(first: int, number: int) -> list[Found]:
-    with prepared():
-        found = [explore(seed) for seed in range(first, first + number)]
-    return [each for each in found if each is not None]
-
-
-def explore_many(first: int, schedules: int, processes: int) -> list[Found]:
-    """What all of them broke; says on the terminal how far it is."""
-    started = time.monotonic()
-    found: list[Found] = []
-    starts = range(first, first + schedules, CHUNK)
-    sizes = [min(CHUNK, first + schedules - start) for start in starts]
-    with ProcessPoolExecutor(processes) as pool:
-        for done, chunk in enumerate(pool.map(explore_chunk, starts, sizes), 1):
-            found += chunk
-            if done % 20 == 0:
-                print(f"{sum(sizes[:done])} schedules, {len(found)} violations", flush=True)
-    seconds = time.monotonic() - started
-    print(f"{schedules} schedules in {seconds:.0f} s, {len(found)} violations")
-    return found
+# So many parts between two lines of progress.
+PARTS = 40
 
 
 def main() -> int:
@@ -47,17 +23,31 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, help="only this one, and show what happens in it")
+    parser.add_argument("--fault", choices=FAULTS, help="with --seed: plant this fault first")
     options = parser.parse_args()
     if options.seed is None:
-        found = explore_many(options.first, options.schedules, options.processes)
-    else:
-        with prepared():
-            one = explore(options.seed, print)
-        found = [] if one is None else [one]
+        return show_many(options.first, options.schedules, options.processes)
+    fault = FAULTS.get(options.fault, contextlib.nullcontext)
+    with fault(), prepared():
+        one = explore(options.seed, print)
+    print(one or "Nothing is broken.")
+    return 1 if one else 0
+
+
+def show_many(first: int, schedules: int, processes: int) -> int:
+    started = time.monotonic()
+    found: list[Found] = []
+    with make_pool(processes) as pool:
+        for number, part in enumerate(explore_many(pool, first, schedules), 1):
+            found += part
+            if number % PARTS == 0:
+                print(f"{number * CHUNK} schedules, {len(found)} violations", flush=True)
     for each in found[:SHOWN]:
         print(each)
-    if found and options.seed is None:
+    if found:
         print(f"To see one: .venv/bin/python -m tests.explorer --seed {found[0].seed}")
+    seconds = time.monotonic() - started
+    print(f"{schedules} schedules in {seconds:.0f} s, {len(found)} violations")
     return 1 if found else 0
 
 

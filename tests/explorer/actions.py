@@ -47,19 +47,20 @@ class Actions:
             "close": pick((0, 0, 1)),
             "again": pick((0, 0, 1)),
             "ping": pick((0, 0, 0.5)),
-            "rush": pick((0, 0.5, 1)),
+            "rush": pick((0, 1, 2)),
+            "overtake": pick((0, 1, 2)),
             "time": pick((0.3, 1, 3)),
             "sweep": pick((0, 0, 0.5)),
             "lose": pick((0, 1, 3)) if lossy else 0,
             "fail": pick((0, 0.2, 0.5)) if lossy else 0,
             "fail_over": pick((0, 0, 0.3)) if lossy else 0,
         }
-        self._commits = {kind: pick((0, 1, 2)) for kind in COMMITS}
+        self._commits = {kind: float(pick((0, 1, 2))) for kind in COMMITS}
         self._commits["send"] = max(1, self._commits["send"])
         self._commits["session"] *= 0.5
         self._commits["disconnect"] *= 0.5
         self._between = pick((0.0, 0.1, 0.3))
-        self._slow = pick(((1, 0, 0), (8, 1, 1), (4, 2, 1)))
+        self._slow = pick(((1, 0, 0), (4, 1, 1), (1, 1, 0)))
         self._patience_ends = pick((0.02, 0.1))
         self._may_commit = True
 
@@ -101,6 +102,7 @@ class Actions:
             "again": [device for device in there if device.is_live],
             "ping": there,
             "rush": schedule.devices,
+            "overtake": [look for look in looks if not look.has_read] if self._may_commit else (),
             "time": self._time_may_pass(looks),
             "sweep": True,
             "lose": hints,
@@ -243,6 +245,16 @@ class Actions:
                     look.read()
                 look.arrive()
             device.read(100)
+
+    def _overtake(self, looks: list[Look]) -> None:
+        """A statement is held up; meanwhile somebody comes, and things happen."""
+        look = self._dice.choice(looks)
+        look.is_slow_before = "read"
+        self._schedule.note(f"look {look.number} is held up")
+        devices = self._schedule.devices
+        self._rush([device for device in devices if device.line is None] or devices)
+        for _ in range(self._dice.randint(1, 3)):
+            self._commit()
 
     def _close(self, devices: list[Device]) -> None:
         device = self._dice.choice(devices)

@@ -90,6 +90,21 @@ class Device:
                 self.sync()
             case "user.changed":
                 self._read_lists(frame["feed_seq"])
+            case "live":
+                self.is_live = True
+            case "resync":
+                self.sync()
+            case "pong":
+                for id, head in frame["heads"].items():
+                    if self.cursors.get(int(id), head) < head:
+                        self._fetch(int(id))
+            case "error":
+                self._take_error(frame)
+            case _:
+                self._take_of_log(frame)
+
+    def _take_of_log(self, frame: Frame) -> None:
+        match frame["type"]:
             case "message.created" | "message.changed":
                 message = frame["message"]
                 self._take_event(int(message["conversation_id"]), message["changed_seq"], message)
@@ -103,16 +118,6 @@ class Device:
                 self._forget(int(frame["conversation_id"]))
             case "conversation.behind" | "reset":
                 self._load(int(frame["conversation_id"]))
-            case "pong":
-                for id, head in frame["heads"].items():
-                    if self.cursors.get(int(id), head) < head:
-                        self._fetch(int(id))
-            case "live":
-                self.is_live = True
-            case "resync":
-                self.sync()
-            case "error":
-                self._take_error(frame)
 
     def _read_lists(self, feed_seq: int) -> None:
         self.feed_seq = feed_seq

@@ -6,30 +6,32 @@ A fault is one decision put back to what it was, or to what a careless change wo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from chatbe.realtime.arrivals import Arrival
-from chatbe.realtime.catch_up import CatchUp
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.holes import Holes
 from chatbe.realtime.hub import Hub
 from chatbe.realtime.memberships import Members
 from chatbe.realtime.room import Room
-from chatbe.realtime.sources import LogRange
 
-Fault = Callable[[], Any]
+Fault = Callable[[], AbstractContextManager[None]]
 
 
 def _nothing(*_: Any, **__: Any) -> None:
     pass
 
 
+def _is_known(members: Members, user_id: int, _: int) -> bool:
+    return user_id in members
+
+
 @contextmanager
 def joined_while_resuming() -> Iterator[None]:
     """What happened while a socket was on its way is not looked at again when it is live."""
-    never = property(lambda self: False, lambda self, value: None)
+    never = property(lambda _: False, _nothing)
     with patch.object(Connection, "look_again", never):
         yield
 
@@ -54,31 +56,10 @@ def first_look_stays() -> Iterator[None]:
 
 
 @contextmanager
-def leaves_dropped_by_head() -> Iterator[None]:
-    """Events that a room's head goes past are dropped, with what they say of who leaves."""
-
-    def set_head(self: Room, head: int) -> None:
-        if self.head is None or self.head < head:
-            self.head = head
-        for position in [position for position in self.pending if position <= self.head]:
-            self._take_pending(position)
-        self._forward_pending()
-
-    def show(self: CatchUp, room: Room, found: LogRange) -> bool:
-        # The range that a socket is shown said nothing of its member either.
-        with patch.object(Room, "learn_from", _nothing):
-            return real_show(self, room, found)
-
-    real_show = CatchUp._show
-    with patch.object(Room, "set_head", set_head), patch.object(CatchUp, "_show", show):
-        yield
-
-
-@contextmanager
 def older_look_drops() -> Iterator[None]:
     """A look that is older than what is known drops members, and nobody looks again."""
     with (
-        patch.object(Members, "is_gone", lambda self, user_id, position: user_id in self),
+        patch.object(Members, "is_gone", _is_known),
         patch.object(Hub, "put_out", Hub.drop_member),
     ):
         yield
@@ -88,7 +69,7 @@ def older_look_drops() -> Iterator[None]:
 def put_out_while_resuming() -> Iterator[None]:
     """An old event puts out who is back, and a refresh forgets sockets that are not live yet."""
     with (
-        patch.object(Members, "is_gone", lambda self, user_id, position: user_id in self),
+        patch.object(Members, "is_gone", _is_known),
         patch.object(Hub, "look_again_when_live", _nothing),
     ):
         yield
@@ -129,9 +110,10 @@ def feed_moves_back() -> Iterator[None]:
 
 
 @contextmanager
-def lost_events_wait() -> Iterator[None]:
-    """Events of a lost end go on waiting for the ones before them."""
-    with patch.object(Room, "disown", _nothing):
+def only_heads_move_back() -> Iterator[None]:
+    """Of a lost end only what was handed to all listeners counts, not what was merely heard of."""
+    head = property(lambda self: self.head or 0, _nothing)
+    with patch.object(Room, "reached", head):
         yield
 
 
@@ -141,14 +123,12 @@ FAULTS: dict[str, Fault] = {
         joined_while_resuming,
         hole_filled_for_all,
         first_look_stays,
-        leaves_dropped_by_head,
         older_look_drops,
         put_out_while_resuming,
         feed_told_per_user,
         session_ends_on_the_way_in,
         head_moves_back,
         feed_moves_back,
-        lost_events_wait,
+        only_heads_move_back,
     )
 }
-NO_FAULT: Fault = nullcontext

@@ -235,6 +235,8 @@ def _shortly(frame: Frame) -> str:
             message = frame["message"]
             place = f"{message['changed_seq']} of {message['conversation_id']}"
             return f"{frame['type']} {place}, row {message['seq']}"
+        case "welcome":
+            return f"welcome, feed {frame['feed_seq']}"
         case "range":
             rows = [f"{m['changed_seq']}: row {m['seq']}" for m in frame["changes"]]
             bounds = f"({frame['after']}, {frame['to']}], head {frame['head']}"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Self
 
 # So many turns without an end are a loop that feeds itself.
 TURNS_MAX = 10_000
@@ -87,19 +87,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]  # typeshed ties the arguments to each other
+        self, executor: Any, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
         future = self.create_future()
         self._number += 1
         self._pending.append(Look(self._number, lambda: func(*args), future, self._now))
         return future
 
-    def call_soon_threadsafe(
+    def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Any, *args: Any, context: Any = None
     ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
     def _make_task(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Task[Any]:
         task = asyncio.Task(coroutine, loop=loop, **options)
         self._tasks.append(task)
@@ -145,7 +147,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             handle._scheduled = False
             self._ready.append(handle)
 
-    def __enter__(self) -> VirtualLoop:
+    def __enter__(self) -> Self:
         asyncio._set_running_loop(self)
         return self
 

@@ -76,7 +76,7 @@ class Schedule:
         # Whether anybody reads the notes.
         self.is_told = tell is not None
         self._violations: list[tuple[str, str]] = []
-        self._pauses = (0.01, 0.1, 0.6)
+        self._pauses = [0.01, 0.1, 0.6]
         self.lossy = self.dice.random() < 0.35
         users = [1, 2, 3][: self.dice.choice((2, 2, 3))]
         self.world = World(users)
@@ -124,7 +124,7 @@ class Schedule:
             self.actions.step()
             self._stop_if_violated()
         self.note("--- no more commits")
-        self._pauses = (0.01,)
+        self._pauses = [0.01]
         self.world.before_statement = self._statement
         if not self.lossy:
             sweeping.cancel()
@@ -186,7 +186,9 @@ class Schedule:
             choices.append(self._lose_or_tell)
         if looks:
             choices.append(self._read_or_hand_over)
-        waiting = [d for d in self.devices if d.line is not None and (d.line.inbox or d.line.is_over)]
+        waiting = [
+            d for d in self.devices if d.line is not None and (d.line.inbox or d.line.is_over)
+        ]
         if waiting:
             choices.append(lambda: dice.choice(waiting).read(100))
         away = [device for device in self.devices if device.line is None]

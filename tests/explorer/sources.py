@@ -25,13 +25,14 @@ class ScriptedSources:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def memberships(self, user_ids: Collection[int]) -> list[Membership]:
-        self._world.before_statement(f"memberships of {sorted(user_ids)}")
-        return [membership for membership, _ in self._standings(user_ids)]
-
     def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
         self._world.before_statement(f"standings of {sorted(user_ids)}")
-        return self._standings(user_ids)
+        return [
+            (membership, conversation.head)
+            for conversation in self._world.conversations.values()
+            for user_id in user_ids
+            if (membership := _membership(conversation, user_id)) is not None
+        ]
 
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
         self._world.before_statement(f"heads of {sorted(conversation_ids)}")
@@ -97,14 +98,6 @@ class ScriptedSources:
         return conversation.head, conversation.visible_rows(term.visible_from)
 
     # --- reading ------------------------------------------------------------------------------
-
-    def _standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
-        return [
-            (membership, conversation.head)
-            for conversation in self._world.conversations.values()
-            for user_id in user_ids
-            if (membership := _membership(conversation, user_id)) is not None
-        ]
 
     def _range(
         self, conversation_id: int, after: int, user_ids: Collection[int], limit: int

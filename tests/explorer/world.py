@@ -30,9 +30,12 @@ class Row:
 
     @property
     def body(self) -> bytes:
-        return (
-            b'{"conversation_id":"%d","seq":%d,"changed_seq":%d,"number":%d,"text":"v%d"}'
-            % (self.conversation_id, self.seq, self.changed_seq, self.seq, self.version)
+        return b'{"conversation_id":"%d","seq":%d,"changed_seq":%d,"number":%d,"text":"v%d"}' % (
+            self.conversation_id,
+            self.seq,
+            self.changed_seq,
+            self.seq,
+            self.version,
         )
 
 
@@ -115,7 +118,9 @@ class World:
 
     # --- commits ------------------------------------------------------------------------------
 
-    def send(self, conversation: Conversation, *, leaves: tuple[int, ...] = (), reread=False) -> int:
+    def send(
+        self, conversation: Conversation, *, leaves: tuple[int, ...] = (), reread=False
+    ) -> int:
         """A new row at the end of the log; its position."""
         position = conversation.head + 1
         row = Row(conversation.id, position, position, self.number())
@@ -149,7 +154,7 @@ class World:
         position = self.send(conversation)
         start = 1 if conversation.shares_history else position
         conversation.terms[user_id].append(Term(position, start))
-        self._with_last(lambda: conversation.terms[user_id].pop())
+        self._with_last(conversation.terms[user_id].pop)
         self.move_feed(user_id)
 
     def remove_member(self, conversation: Conversation, user_id: int) -> None:
