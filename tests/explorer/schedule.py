@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from django.test import override_settings
 
-from chatbe.core import database
+from chatbe.core import background, database
 from chatbe.realtime.bus import LocalBus
 from chatbe.realtime.connection import Connection
 from chatbe.realtime.hub import Hub
@@ -117,7 +117,7 @@ class Schedule:
     def run(self) -> None:
         """Raises Violation."""
         self.note(f"{'lossy' if self.lossy else 'told'}, {len(self.devices)} devices")
-        sweeping = self.loop.create_task(self.sweep.run())
+        sweeping = background.run_loop("sweep", self.sweep.step)
         self._begin()
         self.world.before_statement = self.actions.between_statements
         for _ in range(self.dice.choice((20, 40, 60))):
