@@ -12,3 +12,11 @@ time that passes. Whatever a client is sent is held against the database's own h
 `line` the way between the two with what is checked of every frame, `actions` what can happen
 next, `schedule` one run, `faults` what was mended once and must be found again.
 """
+
+import os
+
+import django
+
+# The processes that explore have nobody else to set Django up.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
+django.setup()

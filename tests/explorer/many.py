@@ -1,19 +1,13 @@
-"""Schedules by the thousand, on all processors. What runs there sets Django up by itself."""
+"""Schedules by the thousand, on all processors."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chatbe.settings")
-import django
-
-django.setup()
-
-from tests.explorer.faults import FAULTS  # noqa: E402
-from tests.explorer.schedule import Found, explore, prepared  # noqa: E402
+from tests.explorer.faults import FAULTS
+from tests.explorer.schedule import Found, explore, prepared
 
 CHUNK = 250
 
