@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 import psycopg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from tests.account import Account
 from tests.frames import Frame, read_frames
@@ -128,6 +129,10 @@ class Socket:
         unread, self._unread = self._unread, []
         self._unread = [frame for frame in unread if frame["type"].startswith("presence.")]
         return [frame for frame in unread if frame not in self._unread]
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.state is State.OPEN
 
     async def closed(self, seconds: float = ANSWER_SECONDS) -> int | None:
         """Read on until the server closes the socket; the close code."""

@@ -90,22 +90,32 @@ async def test_a_user_has_one_allowance_on_all_processes(world):
 async def test_a_user_has_so_many_sockets_on_all_processes_together(world):
     stage, other, _ = world
     alice, _ = stage.friends()
-    async with (
-        At(alice, stage.server) as one,
-        At(alice, stage.server),
-        At(alice, other),
-        At(alice, other),
-    ):
-        for server in stage.server, other:
-            async with At(alice, server) as more:
-                assert more.greeting["code"] == "too_many_sockets"
-                assert await more.closed() == 4002
-        await one.close()
-        async with asyncio.timeout(10):
-            greeting = "error"
-            while greeting == "error":
-                async with At(alice, other) as again:
-                    greeting = again.greeting["type"]
+    servers = [stage.server, other] * (SOCKETS // 2)
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(At(alice, server)) for server in servers]
+        # The oldest gives way, on whichever process it is.
+        for oldest, server in zip(sockets[:2], (stage.server, stage.server), strict=True):
+            newest = await stack.enter_async_context(At(alice, server))
+            assert newest.greeting["type"] == "welcome"
+            assert await oldest.closed() == 4002
+            sockets.append(newest)
+        for socket in sockets[2:]:
+            assert (await socket.ask("ping"))["type"] == "pong"
+
+
+async def test_a_device_that_comes_back_takes_the_place_of_its_own_dead_socket(world):
+    stage, other, _ = world
+    alice, _ = stage.friends()
+    async with contextlib.AsyncExitStack() as stack:
+        elsewhere = await stack.enter_async_context(At(alice, stage.server))
+        # Another device.
+        await alice.log_in(stage.address)
+        dead = [await stack.enter_async_context(At(alice, other)) for _ in range(SOCKETS - 1)]
+        back = await stack.enter_async_context(At(alice, other))
+        assert back.greeting["type"] == "welcome"
+        # The older one is another device's.
+        assert await dead[0].closed() == 4002
+        assert (await elsewhere.ask("ping"))["type"] == "pong"
 
 
 async def test_the_places_of_a_process_that_died_are_free_before_they_run_out(world):
@@ -126,27 +136,27 @@ async def test_the_places_of_a_process_that_died_are_free_before_they_run_out(wo
             other.restart()
 
 
-async def test_of_many_hellos_at_once_no_more_get_in_than_may(world):
+async def test_of_many_hellos_at_once_no_more_stay_than_may(world):
     stage, other, _ = world
     alice, _ = stage.friends()
     await alice.be_logged_in()
     everyone = asyncio.Event()
-    greetings = []
+    sockets = []
 
     async def come(server):
         async with At(alice, server) as socket:
-            greetings.append(socket.greeting["type"])
+            sockets.append(socket)
             await everyone.wait()
 
     tasks = [
         asyncio.create_task(come(server)) for _ in range(5) for server in (stage.server, other)
     ]
     async with asyncio.timeout(20):
-        while len(greetings) < len(tasks):
+        while len(sockets) < len(tasks) or sum(one.is_open for one in sockets) > SOCKETS:
             await asyncio.sleep(0.02)
+    assert sum(one.is_open for one in sockets) == SOCKETS
     everyone.set()
     await asyncio.gather(*tasks)
-    assert greetings.count("welcome") == SOCKETS
 
 
 async def test_without_redis_each_process_allows_its_part(without_redis):
@@ -156,8 +166,9 @@ async def test_without_redis_each_process_allows_its_part(without_redis):
         async with At(alice, server) as socket:
             assert 0 < await pongs(socket, USER_BURST) <= USER_BURST // 2
         async with At(bob, server) as one, At(bob, server) as two, At(bob, server) as three:
-            assert (one.greeting["type"], two.greeting["type"]) == ("welcome", "welcome")
-            assert three.greeting["code"] == "too_many_sockets"
+            greetings = [socket.greeting["type"] for socket in (one, two, three)]
+            assert greetings == ["welcome"] * 3
+            assert await one.closed() == 4002
 
 
 async def test_a_restart_is_no_new_allowance(world):

@@ -7,13 +7,14 @@ here has a default, so that no interface forgets what another one says.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from accounts.models import Session
 from chatbe.api.addresses import address_key, scope_address
 from chatbe.core import metrics
 from chatbe.core.buckets import limit
-from chatbe.core.errors import ChatError, GoingAway, OriginRefused
+from chatbe.core.errors import ChatError, GoingAway, OriginRefused, TooManySockets
 from chatbe.core.leases import Lease
 from chatbe.gateway.origins import origin_is_allowed
 from chatbe.gateway.presence.people import has_presence
@@ -68,11 +69,14 @@ class Admission:
         self._connection: Connection | None = None
 
     def enter(self, writer: FrameWriter) -> Connection:
-        """Take the place: from here on the hub may write. GoingAway, SessionEnded.
+        """Take the place: from here on the hub may write. GoingAway, SessionEnded,
+        TooManySockets.
 
         On any error, too, `leave` has to follow.
         """
         session, hub = self._session, runtime().hub
+        if self._lease.is_lost:
+            raise TooManySockets
         connection = Connection(
             hub,
             writer,
@@ -87,6 +91,7 @@ class Admission:
         # From here on the hub knows the socket by itself.
         self._arrival = None
         self._connection = connection
+        self._lease.on_lost = partial(connection.fail, TooManySockets())
         presence().came(connection, shown=has_presence(session.user))
         return connection
 
@@ -98,8 +103,8 @@ class Admission:
 
 
 async def admit(session: Session, arrival: Arrival) -> Admission:
-    """A place for one more socket of this session's user. TooManySockets.
+    """A place for one more socket of this session's user, if need be that of the oldest.
 
     The arrival began before the session was read.
     """
-    return Admission(session, arrival, await runtime().leases.take(session.user_id))
+    return Admission(session, arrival, await runtime().leases.take(session.user_id, session.id))

@@ -59,7 +59,7 @@ class Runtime:
         self.hub = Hub(self.bus, refresh_user)
         self.sweep = Sweep(self.hub)
         self.sharing = Sharing(settings.REDIS_URL, self.origin)
-        self.leases = SocketLeases(self.sharing, self.origin)
+        self.leases = SocketLeases(self.sharing, self.origin, self._tell_lost_lease)
         self.drains: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._listeners: list[Listener] = []
         self._parts: dict[Callable[[Runtime], Any], Any] = {}
@@ -68,6 +68,7 @@ class Runtime:
         self._decode_users = msgspec.msgpack.Decoder(dict[int, int]).decode
         self._decode_sessions = msgspec.msgpack.Decoder(list[int]).decode
         self._decode_ids = msgspec.msgpack.Decoder(list[int]).decode
+        self._decode_name = msgspec.msgpack.Decoder(str).decode
         self.bus.join(SESSIONS_TOPIC)
         self.bus.start(self._receive, self.sweep.ask)
         self._tasks = [background.run_loop("sweep", self.sweep.step)]
@@ -164,6 +165,10 @@ class Runtime:
         self.hub.sessions_ended(session_ids)
         self._tell(SESSIONS_TOPIC, "sessions", [], session_ids)
 
+    def _tell_lost_lease(self, user_id: int, name: str) -> None:
+        # If nobody hears it, the process that holds it finds out when it renews it.
+        self._tell(SESSIONS_TOPIC, "lost_lease", [user_id], name)
+
     def _from_any_thread(self, call: Callable[[Any], None], argument: Any) -> None:
         # A loop that is closed has nobody left to tell.
         with contextlib.suppress(RuntimeError):
@@ -204,6 +209,9 @@ class Runtime:
             self.hub.users_changed(self._decode_users(content))
         elif kind == "sessions":
             self.hub.sessions_ended(self._decode_sessions(content))
+        elif kind == "lost_lease":
+            [user_id] = self._decode_ids(message["ids"])
+            self.leases.lost(user_id, self._decode_name(content))
 
     # --- ending --------------------------------------------------------------------------
 
