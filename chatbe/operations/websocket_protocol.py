@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 # A client that is this many frames ahead of us is not read from for a while.
 BACKLOG_MAX = 16
 # A message in more pieces is somebody's attempt to keep us busy.
-FRAGMENTS_MAX = 1_000
+FRAGMENTS_MAX = 500
 # As many are looked at in one turn of the event loop.
 TURN_FRAMES = 64
 # A client that leaves so much unread gets no more answers to its pings.

@@ -207,10 +207,14 @@ class Runtime:
                 show_user_hints(self.hub, decode_user_hints(content))
         elif kind == "users":
             self.hub.users_changed(self._decode_users(content))
-        elif kind == "sessions":
+        else:
+            self._receive_of_sessions(kind, message["ids"], content)
+
+    def _receive_of_sessions(self, kind: str, ids: bytes, content: bytes) -> None:
+        if kind == "sessions":
             self.hub.sessions_ended(self._decode_sessions(content))
         elif kind == "lost_lease":
-            [user_id] = self._decode_ids(message["ids"])
+            [user_id] = self._decode_ids(ids)
             self.leases.lost(user_id, self._decode_name(content))
 
     # --- ending --------------------------------------------------------------------------

@@ -77,8 +77,8 @@ def test_windows_are_counted_in_memory(refusing):
 
 async def test_leases_and_presence_go_on_without_it(refusing):
     sharing = Sharing(refusing.url, "p")
-    leases = SocketLeases(sharing, "p")
-    taking = asyncio.ensure_future(leases.take(1))
+    leases = SocketLeases(sharing, "p", lambda *_: None)
+    taking = asyncio.ensure_future(leases.take(1, 1))
     await asyncio.sleep(0)
     await leases.stop()
     assert (await taking).user_id == 1
