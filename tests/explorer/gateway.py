@@ -44,8 +44,8 @@ class Process:
 
     # --- the leases ---------------------------------------------------------------------------
 
-    async def take(self, user_id: int) -> None:
-        # Leases are Redis' business, which may take its time.
+    async def take(self, user_id: int, *_: Any) -> None:
+        # Leases are Redis' business, which may take its time. There is room for all.
         await self._schedule.pause()
 
     def give_back(self, lease: None) -> None:

@@ -168,6 +168,7 @@ class Schedule:
         """The same in the order of things, without dice and without a check."""
         while True:
             self.loop.settle()
+            self._stop_if_violated()
             if looks := self.loop.looks:
                 looks[0].read()
                 looks[0].arrive()
