@@ -44,11 +44,12 @@ class Process:
 
     # --- the leases ---------------------------------------------------------------------------
 
-    async def take(self, user_id: int, *_: Any) -> None:
+    async def take(self, user_id: int, session_id: int) -> Any:
         # Leases are Redis' business, which may take its time. There is room for all.
         await self._schedule.pause()
+        return SimpleNamespace(is_lost=False, on_lost=None)
 
-    def give_back(self, lease: None) -> None:
+    def give_back(self, lease: Any) -> None:
         pass
 
     # --- presence -----------------------------------------------------------------------------
