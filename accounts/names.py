@@ -41,7 +41,10 @@ _INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5")
 # Letters that belong to no script by the data, and those whose script they share.
 _LONG_VOWEL = "\u30fc"
 _SHARED = {_LONG_VOWEL: "KATAKANA"}
-_JOINERS = frozenset("\u200c\u200d")
+_ZWJ = "\u200d"
+_JOINERS = frozenset({"\u200c", _ZWJ})
+# The combining class of the mark that takes a letter's vowel away, in the scripts of India.
+_VIRAMA = 9
 _TOGETHER = (
     frozenset({"HAN", "HIRAGANA", "KATAKANA"}),
     frozenset({"HAN", "HANGUL"}),
@@ -89,6 +92,9 @@ def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
 def _may_stand(name: str, place: int) -> bool:
     character, before, after = name[place], name[:place], name[place + 1 :]
     if character in _JOINERS:
+        if character == _ZWJ and before and unicodedata.combining(before[-1]) == _VIRAMA:
+            # Draws a letter of its own from those before, also at the end of a word (Malayalam).
+            return True
         # Between two letters of a script that is written joined.
         return bool(before and after) and all(
             unicodedata.category(c) in {"Lo", *_MARKS} for c in (before[-1], after[0])
@@ -173,8 +179,12 @@ def clean_email(value: str) -> str:
     if not local or not domain or any(c.isspace() for c in address):
         raise InvalidInput(fields={"email": "is not an e-mail address"})
     address = f"{local}@{_shown_domain(domain)}"
+    sent_to = deliverable(address)
     try:
-        validate_email(deliverable(address))
+        # Django's pattern ignores the case, by which "\u0130" and "\u0131" are letters of ASCII.
+        if not sent_to.isascii():
+            raise ValidationError(sent_to)
+        validate_email(sent_to)
     except ValidationError as error:
         raise InvalidInput(fields={"email": "is not an e-mail address"}) from error
     if len(address) > EMAIL_MAX:

@@ -218,10 +218,23 @@ async def test_a_body_may_come_byte_by_byte(strict):
             LOGIN,
             "Transfer-Encoding: chunked\r\nContent-Type: application/json\r\nConnection: close\r\n",
         )
-        for byte in json.dumps({"login": "x" * 5_000, "password": "x"}).encode():
+        for byte in json.dumps({"login": "x" * 200, "password": "x" * 5_000}).encode():
             await line.send(b"1\r\n%c\r\n" % byte)
         await line.send(b"0\r\n\r\n")
-        assert await line.status() == 400
+        assert b"no more than 256 characters" in await line.all()
+
+
+@pytest.mark.parametrize("more", ["", "Connection: Upgrade\r\nUpgrade: h2c\r\n"])
+@pytest.mark.parametrize(("path", "name"), [(LOGIN, "login"), ("/v1/auth/login", "email")])
+async def test_a_body_that_announces_no_length_is_read(strict, path, name, more):
+    """Clients that stream what they send do not know how long it is."""
+    body = json.dumps({name: "nobody@example.org", "password": "wrong"}).encode()
+    async with Line(strict) as line:
+        await line.ask(
+            "POST", path, "Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n" + more
+        )
+        await line.send(b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (body[:5], len(body) - 5, body[5:]))
+        assert (await line.read()).startswith(b"HTTP/1.1 401")
 
 
 async def test_sockets_that_say_nothing_give_way_to_others(strict):

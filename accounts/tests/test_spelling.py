@@ -53,6 +53,7 @@ NO_ADDRESSES = [
     "anna@a b.org",
     "a\r\nb@example.org",
     "anna@＠",
+    *("İnci@example.org", "ann\u0131@example.org"),
 ]
 
 # What names are said to be the same as; look-alikes have a test of their own.
@@ -74,6 +75,7 @@ PEOPLE = [
     *("ปิติ", "สุดารัตน์", "ພຸດທະ", "မြန်မာ", "ខ្មែរ", "བཀྲ་ཤིས".replace("་", ""), "ދިވެހި"),
     *("علی\u200cرضا", "محمد", "שָׂרָה", "דוד", "佐々木", "マリー", "すずき", "김철수", "አበበ", "ᏣᎳᎩ"),
     *("Nguyễn", "Łukasz", "Þórunn", "Željko", "Иван", "Ελένη", "Ալեք", "ნინო", "क्\u200dष"),
+    "ക്രിസ്റ്റഫര്\u200d",
 ]
 PASSWORDS = [
     (PASSWORD, [PASSWORD]),

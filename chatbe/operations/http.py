@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.core import signals
@@ -95,7 +95,7 @@ class ThreadedHandler(ASGIHandler):
             if response.streaming:
                 await loop.run_in_executor(self._threads, response.close)
 
-    async def read_body(self, receive: Receive) -> IO[bytes]:
+    async def read_body(self, receive: Receive) -> BytesIO:
         """The whole body, in memory. TooLarge beyond HTTP_BODY_BYTES, RequestAborted."""
         body = BytesIO()
         while (message := await receive())["type"] == "http.request":
@@ -130,9 +130,7 @@ class ThreadedHandler(ASGIHandler):
         while (piece := await loop.run_in_executor(self._threads, next, pieces, None)) is not None:
             yield piece
 
-    def _respond(
-        self, scope: Scope, body: IO[bytes], place: RequestPlace | None
-    ) -> HttpResponseBase:
+    def _respond(self, scope: Scope, body: BytesIO, place: RequestPlace | None) -> HttpResponseBase:
         """The response, and all that a request holds given back, but for what is streamed."""
         current_place.set(place)
         with body:
@@ -140,6 +138,8 @@ class ThreadedHandler(ASGIHandler):
             signals.request_started.send(sender=self.__class__, scope=scope)
             request, refusal = self.create_request(scope, body)
             if request is not None:
+                # One in pieces announces no length: Django and DRF would take it for empty.
+                request.META["CONTENT_LENGTH"] = str(body.getbuffer().nbytes)
                 allow_later(request)
             response = cast("Any", refusal if request is None else self.get_response(request))
             # Who tells that the request is over.
