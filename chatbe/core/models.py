@@ -20,5 +20,5 @@ class Installation(models.Model):
 
     @classmethod
     def current_epoch(cls) -> str:
-        """The epoch as clients see it; made on first use."""
+        """The epoch as clients see it; made where a test has emptied the table."""
         return str(cls.objects.get_or_create(id=1)[0].epoch)
