@@ -226,6 +226,30 @@ def test_what_was_cut_short_is_finished_by_whoever_finds_it(is_active, monkeypat
     assert status_follow_up.finish_follow_ups() == 0
 
 
+def test_one_whose_rest_fails_keeps_no_other_waiting(monkeypatch):
+    monkeypatch.setattr(status_follow_up, "PATIENCE", status_follow_up.PATIENCE * 0)
+    users = [known_by(2) for _ in range(3)]
+    follow = status_follow_up._follow
+
+    def fail_for(broken):
+        def fail(user_id, other_ids):
+            if user_id in broken:
+                raise RuntimeError
+            follow(user_id, other_ids)
+
+        return fail
+
+    with monkeypatch.context() as patch:
+        patch.setattr(status_follow_up, "_follow", fail_for({user.id for user in users}))
+        for user in users:
+            set_user_active(user_id=user.id, is_active=False)
+        # The one that is tried first goes on failing.
+        patch.setattr(status_follow_up, "_follow", fail_for({users[0].id}))
+        assert status_follow_up.finish_follow_ups() == 2
+    assert [writable(user) for user in users[1:]] == [{False}, {False}]
+    assert StatusFollowUp.objects.get().user_id == users[0].id
+
+
 def test_a_ban_ends_sessions_at_once_whatever_becomes_of_the_rest(monkeypatch):
     user = known_by(1)
     session = Session.objects.create(

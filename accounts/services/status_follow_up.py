@@ -7,6 +7,7 @@ server that finds the row does it again (`finish_follow_ups`). Every step may be
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -32,24 +33,25 @@ def follow_up_after_commit(user_id: int) -> None:
     StatusFollowUp.objects.update_or_create(
         user_id=user_id, defaults={"changed_at": timezone.now()}
     )
-
-    def work() -> None:
-        try:
-            follow_up(user_id)
-        except Exception as error:
-            # The change itself is committed, and the row is still there.
-            log.error("status_follow_up_failed", user_id=str(user_id), **describe(error))
-
-    transaction.on_commit(work)
+    transaction.on_commit(partial(_try_to_follow_up, user_id))
 
 
 def finish_follow_ups() -> int:
-    """Do what others left undone; how many users that was about."""
+    """Do what others left undone; for how many users that succeeded."""
     left = StatusFollowUp.objects.filter(changed_at__lt=timezone.now() - PATIENCE)
     user_ids = list(left.order_by("changed_at").values_list("user_id", flat=True))
-    for user_id in user_ids:
+    # One that fails, each time perhaps, keeps no other waiting.
+    return sum(_try_to_follow_up(user_id) for user_id in user_ids)
+
+
+def _try_to_follow_up(user_id: int) -> bool:
+    try:
         follow_up(user_id)
-    return len(user_ids)
+    except Exception as error:
+        # The change itself is committed, and the row is still there.
+        log.error("status_follow_up_failed", user_id=str(user_id), **describe(error))
+        return False
+    return True
 
 
 def follow_up(user_id: int) -> None:
