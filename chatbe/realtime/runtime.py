@@ -97,10 +97,20 @@ class Runtime:
         """
         self._from_any_thread(self._listen, listener)
 
+    def stop_listening(self, listener: Listener) -> None:
+        """From any thread: tell it nothing more; safe to call twice."""
+        self._from_any_thread(self._stop_listening, listener)
+
     def _listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
         for topic in log_topics():
             self.bus.join(topic)
+
+    def _stop_listening(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            for topic in log_topics():
+                self.bus.leave(topic)
 
     def _heard(self, conversation_ids: Collection[int]) -> None:
         background.call_each("listener", self._listeners, conversation_ids)

@@ -62,21 +62,25 @@ class Worker:
         self._takes_on = False
 
     def start(self) -> None:
-        """Begin, at rest. From any thread but the event loop's, or on it."""
-        runtime().listen(self.hear)
+        """Begin, at rest."""
         self._thread = background.run_thread("bot_worker", self._step, self._stopping)
 
     def take_on(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
-        """Look for questions from now on, or leave them to somebody else. From any thread."""
+        """Look for questions from now on, or leave them to somebody else, until the next call
+        says the contrary. From any thread.
+
+        Whoever rests does not listen: all that is committed anywhere would come to it.
+        """
         self._takes_on = wanted
         if wanted:
+            runtime().listen(self.hear)
             self._swept_at = float("-inf")
+        else:
+            runtime().stop_listening(self.hear)
         self._woken.set()
 
     def hear(self, conversation_ids: Iterable[int]) -> None:
         """Something was committed in these. From any thread; returns at once."""
-        if not self._takes_on:
-            return
         with self._lock:
             self._heard.update(conversation_ids)
         self._woken.set()
@@ -118,7 +122,6 @@ class Worker:
         now = time.monotonic()
         with self._lock:
             heard, self._heard = self._heard, set()
-        # Too much to ask for by name is looked for like all the rest.
         if now >= self._kept_at + settings.CHATBOT_LEASE_SECONDS / KEEPS_PER_LEASE:
             self._kept_at = now
             with database():
@@ -126,6 +129,7 @@ class Worker:
         if not self._takes_on:
             self._swept_at = now
             return
+        # Too much to ask for by name is looked for like all the rest.
         if now >= self._swept_at + settings.SWEEP_SECONDS or len(heard) > ROUND_MAX:
             self._swept_at = now
             self._find(None)
