@@ -47,7 +47,8 @@ local function oldest(key, lease)
   local found, first
   for _, other in ipairs(redis.call('ZRANGE', key, 0, -1)) do
     local theirs, taken = string.match(other, '^[^.]*%.([^.]*)%.([^.]*)')
-    local rank = (theirs == session and '0' or '1') .. taken
+    -- One that says no time is of another version, or not ours at all.
+    local rank = (theirs == session and '0' or '1') .. (taken or '')
     if not first or rank < first then
       found, first = other, rank
     end
