@@ -70,6 +70,9 @@ class CatchUp:
             if room.head is None:
                 room.set_head(head)
                 self._hub.holes.reread(room)
+                if room.pending:
+                    # It came before there was a head, so nobody has missed the one before it.
+                    self._hub.holes.expect(room)
             cursor = cursors.get(id)
             self._shown[room] = head
             if cursor is None:

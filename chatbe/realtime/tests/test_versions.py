@@ -155,6 +155,22 @@ async def test_events_that_a_head_passes_over_still_put_out_whom_they_name(datab
     assert kinds(phone) == ["conversation.removed"]
 
 
+async def test_a_hole_before_an_event_that_came_before_the_head_is_filled(database):
+    hub = make_hub()
+    log = database.log(members=[ALICE], head=2)
+    phone = socket(hub, ALICE)
+
+    async def two_are_written():
+        log.write("its event is lost")
+        hub.deliver([log.write("its event comes")])
+
+    database.after["blocked_by"] = two_are_written
+    await resume(hub, phone, {CONVERSATION: 2})
+    await settled(hub)
+    assert was_sent(phone, "its event is lost")
+    assert was_sent(phone, "its event comes")
+
+
 @pytest.mark.parametrize("moment", ["states", "standings", "ranges", "announcements"])
 async def test_a_socket_that_goes_while_something_is_read_for_it_leaves_nothing(database, moment):
     hub = make_hub()
