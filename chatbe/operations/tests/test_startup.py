@@ -186,9 +186,8 @@ def test_postgresql_that_may_lose_an_acknowledged_message_is_refused(settings, a
 @pytest.mark.postgres
 @pytest.mark.usefixtures("_own_pool")
 @pytest.mark.django_db(transaction=True)
-def test_another_isolation_and_a_pool_that_is_too_small_are_named_together(settings, monkeypatch):
-    options = settings.DATABASES["default"]["OPTIONS"]
-    monkeypatch.setitem(options, "pool", {**options["pool"], "max_size": 3})
+def test_another_isolation_and_a_pool_that_is_too_small_are_named_together(settings):
+    settings.DATABASE_POOL_SIZE = 3
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_isolation='repeatable read'")
     problems = startup_problems()
