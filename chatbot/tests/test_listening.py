@@ -15,7 +15,7 @@ class CountingBus(LocalBus):
     """Which topics are wanted, and how often."""
 
     def __init__(self):
-        self.wanted = Counter()
+        self.wanted: Counter[str] = Counter()
 
     def join(self, topic):
         self.wanted[topic] += 1
