@@ -122,7 +122,7 @@ class Hub(Outboxes):
             room = Room(membership.conversation_id, log_topic(membership.conversation_id))
             self.rooms[room.conversation_id] = room
             self.bus.join(room.topic)
-        room.members.learn(membership, position)
+        room.learn(membership, position)
         room.hold(connection)
         connection.rooms.add(room)
         return room

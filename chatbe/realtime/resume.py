@@ -129,7 +129,7 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
             continue
         attached = {room.conversation_id: room for room in connection.rooms}
         for id in attached.keys() & look.standings.keys():
-            attached[id].members.learn(*look.standings[id], repeated=newest)
+            attached[id].learn(*look.standings[id], repeated=newest)
         missing |= {attached[id] for id in attached.keys() - look.standings.keys()}
         found = {id: look.standings[id] for id in look.standings.keys() - attached.keys()}
         if found:
@@ -168,6 +168,6 @@ def _decide(catching: CatchUp, standings: Standings) -> list[Room]:
         if standing is None:
             catching.leave(room)
         else:
-            room.members.learn(*standing)
+            room.learn(*standing)
             decided.append(room)
     return decided

@@ -17,7 +17,7 @@ from chatbe.realtime.slow import stall
 
 if TYPE_CHECKING:
     from chatbe.realtime.connection import Connection
-    from chatbe.realtime.sources import LogRange
+    from chatbe.realtime.sources import LogRange, Membership
 
 # Events that wait for one before them: above this the room reads them from the database.
 PENDING_BYTES = 1024 * 1024
@@ -117,6 +117,11 @@ class Room:
         """The log reaches at least this far."""
         if position > self.reached:  # noqa: PLR1730 - every event comes by, and max is slower
             self.reached = position
+
+    def learn(self, membership: Membership, position: int, *, repeated: bool = True) -> None:
+        """Somebody took part when the log ended at `position` (see Members.learn)."""
+        self.hear_of(position)
+        self.members.learn(membership, position, repeated=repeated)
 
     def set_head(self, head: int) -> None:
         """Start at `head`, or move on to it when what lies between went out another way."""

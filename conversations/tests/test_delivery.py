@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import Session, User
 from accounts.tests.rest import make_user
+from chatbe.core import background
 from chatbe.core.database import in_database_thread
 from chatbe.realtime.connection import State
 from chatbe.realtime.frames import message_created
@@ -142,7 +143,7 @@ async def test_a_lost_end_of_the_log_is_found_by_the_sweep(friends, settings):
     hub = make_hub()
     phone = await live(hub, friends.alice)
     await in_database_thread(write, friends, 700)
-    sweeping = asyncio.create_task(Sweep(hub).run())
+    sweeping = background.run_loop("sweep", Sweep(hub).step)
     await reaches(phone, friends, 700)
     sweeping.cancel()
 
@@ -153,7 +154,7 @@ async def test_a_lost_membership_is_found_by_the_sweep(friends, settings):
     phone = await live(hub, friends.alice)
 
     conversation_id, _ = await in_database_thread(meet_carol, friends.alice)
-    sweeping = asyncio.create_task(Sweep(hub).run())
+    sweeping = background.run_loop("sweep", Sweep(hub).step)
     await phone.writer.until(lambda w: is_told_of(w, conversation_id))
     sweeping.cancel()
     assert conversation_id in hub.rooms
@@ -169,7 +170,7 @@ async def test_an_ended_session_is_found_by_the_sweep(friends, settings):
         Session.objects.filter(user=friends.alice).update(ended_at="2026-01-01T00:00:00Z")
 
     await in_database_thread(end)
-    sweeping = asyncio.create_task(Sweep(hub).run())
+    sweeping = background.run_loop("sweep", Sweep(hub).step)
     await phone.writer.until(lambda w: w.code)
     sweeping.cancel()
     assert (phone.writer.code, tablet.writer.code) == (4503, None)

@@ -59,8 +59,9 @@ class Device:
         self._loading.clear()
 
     def sync(self) -> None:
-        """Continue from the cursors."""
+        """Continue from the cursors. What is being loaded has none: it will be announced."""
         self.is_live = False
+        self._loading.clear()
         self._say("sync", cursors=dict(self.cursors))
 
     def ping(self) -> None:
@@ -125,7 +126,10 @@ class Device:
 
     def _take_event(self, id: int, position: int, message: dict[str, Any] | None) -> None:
         cursor = self.cursors.get(id)
-        if cursor is None or position <= cursor:
+        if cursor is None:
+            self._load_unless_loading(id)
+            return
+        if position <= cursor:
             return
         if position > cursor + 1:
             self._fetch(id)
@@ -139,6 +143,7 @@ class Device:
             self._fetching.discard(id)
         cursor = self.cursors.get(id)
         if cursor is None:
+            self._load_unless_loading(id)
             return
         if frame["after"] <= cursor < frame["to"]:
             for message in frame["changes"]:
@@ -177,6 +182,11 @@ class Device:
     def _forget(self, id: int) -> None:
         for held in (self.cursors, self.since, self.rows, self._loading):
             held.pop(id, None)
+
+    def _load_unless_loading(self, id: int) -> None:
+        # It could not be loaded in a moment in which the user was no member.
+        if id not in self._loading:
+            self._load(id)
 
     def _load(self, id: int) -> None:
         self._forget(id)
