@@ -22,7 +22,7 @@ from django.conf import settings
 from accounts import selectors
 from accounts.hashers import ensure_room_to_hash
 from accounts.models import User
-from accounts.names import LOGIN_MAX, email_key, username_key
+from accounts.names import LOGIN_MAX, email_key, is_email, username_key
 from chatbe.api.addresses import address_key, network_of
 from chatbe.core import limits
 from chatbe.core.errors import RateLimited
@@ -89,7 +89,7 @@ def _spelling(login: str) -> str:
     """One text for all that `selectors.find_login` takes for the same."""
     if len(login) > LOGIN_MAX:
         return login
-    return email_key(login) if "@" in login else username_key(login)
+    return email_key(login) if is_email(login) else username_key(login)
 
 
 def _count(kind: str, key: str, user: User | None, network: str) -> None:

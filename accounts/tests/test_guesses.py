@@ -102,6 +102,15 @@ def test_however_they_are_spread_over_logins_and_doors_ten_guesses_are_looked_at
     assert len(Notebook.looked_at) == 10
 
 
+@pytest.mark.parametrize(
+    ("login", "other"),
+    [(NAME, "ＡＬＩＣＥ"), (ADDRESS, "alice＠EXAMPLE。org"), (NOBODY[1], "nobody＠example.org")],
+)
+def test_one_login_has_one_budget_however_it_is_spelled(alice, login, other):
+    assert [rest(spelled).status_code for spelled in (login, other, login)] == [401, 401, 429]
+    assert rest(other).status_code == 429
+
+
 def test_no_number_of_networks_gets_past_the_budget_of_the_account(alice):
     for number in range(40):
         rest((NAME, ADDRESS)[number % 2], f"guess {number}", address=f"203.0.{number}.1")
