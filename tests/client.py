@@ -26,7 +26,7 @@ from tests.account import Account, RefusedError, UnreachableError
 from tests.connection import Connection, NoAnswerError
 from tests.frames import Frame
 from tests.hints import Hints
-from tests.journal import Ack, Attempt, Fault, Journal, Message, Refusal
+from tests.journal import Ack, Attempt, Edit, Fault, Journal, Message, Refusal
 from tests.logs import Logs
 
 CURSORS_PER_SYNC = 1_000
@@ -39,7 +39,7 @@ DO_NOT_RECONNECT = range(4500, 5000)
 
 
 class SendRefusedError(Exception):
-    """The server will never store this message; `code` says why."""
+    """The server will never store this message or change; `code` says why."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -84,7 +84,7 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._logs = Logs(account, self.addresses, self.journal, self.command, self._spawn)
         self.copies = self._logs.copies
-        self.hints = Hints()
+        self.hints = Hints(self.journal)
         self._handlers = {
             "welcome": self._on_welcome,
             "live": self._on_live,
@@ -143,24 +143,49 @@ class Client:
             frame["reply_to"] = reply_to
         async with self._one_in_flight[conversation_id]:
             self.journal.attempts.append(Attempt(conversation_id, frame["client_id"], text))
-            while True:
-                await self._until_live()
-                try:
-                    answer = await self.command(frame)
-                except ConnectionError:
-                    self.journal.counts["retry: no answer"] += 1
-                    # Sending on a closed socket fails at once, before its reader has noticed.
-                    await asyncio.sleep(0.05)
-                    continue
-                if answer["type"] == "reply":
-                    return self._acked(frame, answer["message"])
-                if not answer["retry"]:
-                    self.journal.refusals.append(
-                        Refusal(conversation_id, frame["client_id"], answer["code"])
-                    )
-                    raise SendRefusedError(answer["code"])
-                self.journal.counts[f"retry: {answer['code']}"] += 1
-                await asyncio.sleep(answer.get("retry_after") or random.uniform(0.05, 0.2))
+            return self._acked(frame, (await self._insist(frame))["message"])
+
+    async def edit(self, conversation_id: str, seq: int, text: str | None) -> Message:
+        """Change one's own message, or delete it with None; as `send`."""
+        frame: Frame = {"conversation_id": conversation_id, "seq": seq}
+        if text is None:
+            frame |= {"type": "message.delete"}
+        else:
+            frame |= {"type": "message.edit", "text": text}
+        async with self._one_in_flight[conversation_id]:
+            edit = Edit(conversation_id, seq, text)
+            self.journal.edits.append(edit)
+            message: Message = (await self._insist(frame))["message"]
+            said = (message["conversation_id"], message["seq"], message["text"])
+            if said != (conversation_id, seq, text or ""):
+                self._fault("wrong_reply", conversation_id, f"{frame} was answered with {message}")
+            edit.changed_seq = message["changed_seq"]
+            self._logs.note(message)
+            self.journal.acked_at.setdefault(
+                (conversation_id, message["changed_seq"]), time.monotonic()
+            )
+            return message
+
+    async def _insist(self, frame: Frame) -> Frame:
+        """The reply, whatever it takes. Raises SendRefusedError or EndedError."""
+        while True:
+            await self._until_live()
+            try:
+                answer = await self.command(frame)
+            except ConnectionError:
+                self.journal.counts["retry: no answer"] += 1
+                # Sending on a closed socket fails at once, before its reader has noticed.
+                await asyncio.sleep(0.05)
+                continue
+            if answer["type"] == "reply":
+                return answer
+            if not answer["retry"]:
+                self.journal.refusals.append(
+                    Refusal(frame["conversation_id"], frame.get("client_id", ""), answer["code"])
+                )
+                raise SendRefusedError(answer["code"])
+            self.journal.counts[f"retry: {answer['code']}"] += 1
+            await asyncio.sleep(answer.get("retry_after") or random.uniform(0.05, 0.2))
 
     async def command(self, frame: Frame) -> Frame:
         """What answers this command: a `reply`, `range`, `pong` or `error`, or ConnectionError."""
@@ -178,8 +203,12 @@ class Client:
         conversation_id, client_id = message["conversation_id"], message["client_id"]
         if (conversation_id, client_id) != (frame["conversation_id"], frame["client_id"]):
             self._fault("wrong_reply", conversation_id, f"{frame} was answered with {message}")
+        if "text" in message:
+            self._logs.note(message)
+        # Who is no member any more is told only that it was sent, and as what.
+        text = str(message.get("text", frame["text"]))
         self.journal.acks.append(
-            Ack(conversation_id, client_id, message["seq"], message["id"], message["text"])
+            Ack(conversation_id, client_id, message["seq"], message["id"], text)
         )
         self.journal.acked_at.setdefault((conversation_id, message["seq"]), time.monotonic())
         return message
@@ -221,7 +250,7 @@ class Client:
                 await connection.read(self._silence_seconds, self._handle)
             finally:
                 pinging.cancel()
-                self._connection = self.journal.live_since = None
+                self._connection = self.journal.live_since = self.journal.online = None
                 self.live.clear()
         if connection.close_code is not None:
             self.journal.counts[f"closed with {connection.close_code}"] += 1

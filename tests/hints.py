@@ -1,4 +1,4 @@
-"""What a client knows of its conversations beside their logs: receipts, and who is typing."""
+"""What a client knows beside the logs: receipts, who is typing, and who is online."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from tests.frames import Frame
+from tests.journal import Journal
 
 Pointers = tuple[int, int]
 
 
 class Hints:
-    """By conversation: `receipts` and `counts` as last told, `typing` until when by user."""
+    """By conversation: `receipts` and `counts` as last told, `typing` until when by user.
 
-    def __init__(self) -> None:
+    Which contacts are online goes into the journal.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         # (read, delivered) by user; both only grow, in whatever order they are told.
         self.receipts: dict[str, dict[str, Pointers]] = defaultdict(dict)
         # (seq, read, delivered) of a conversation too large for names.
@@ -24,6 +29,8 @@ class Hints:
             "receipt.updated": self._on_receipt,
             "typing.started": self._on_typing,
             "typing.stopped": self._on_typing,
+            "presence.snapshot": self._on_snapshot,
+            "presence.changed": self._on_presence,
         }
 
     def typing(self, conversation_id: str) -> set[str]:
@@ -56,3 +63,15 @@ class Hints:
     def _on_typing(self, frame: Frame) -> None:
         until = time.monotonic() + frame.get("expires_in", 0)
         self._typing[frame["conversation_id"]][frame["user_id"]] = until
+
+    def _on_snapshot(self, frame: Frame) -> None:
+        self._journal.online = set(frame["online"])
+
+    def _on_presence(self, frame: Frame) -> None:
+        if self._journal.online is None:
+            # A snapshot is still to come, and is no older.
+            return
+        if frame["online"]:
+            self._journal.online.add(frame["user_id"])
+        else:
+            self._journal.online.discard(frame["user_id"])

@@ -10,7 +10,7 @@ message ids are strings, positions are numbers.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,19 @@ class Attempt:
     conversation_id: str
     client_id: str
     text: str
+
+
+@dataclass(slots=True)
+class Edit:
+    """One `message.edit`, or with `text` None a `message.delete`, that was about to go out.
+
+    `changed_seq` is where the acked change stands, None as long as there is no ack.
+    """
+
+    conversation_id: str
+    seq: int
+    text: str | None
+    changed_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,9 @@ class Journal:
 
     `cursors` and `counts` are kept up to date: the position per conversation that the
     client says it has reached, and how often it connected, retried, fetched and so on.
-    `heard_of` are the conversations of which anything was ever shown to it.
+    `heard_of` are the conversations of which anything was ever shown to it, `shown` what
+    of each: (place, position of the change) of rows, and heads as (head, head). `online`
+    are the contacts it believes to be online, None before it was told.
 
     Times are those of `time.monotonic`, by (conversation, position): when a message was
     acked, when a position was applied, and since when the device had been live by then.
@@ -91,11 +106,14 @@ class Journal:
     attempts: list[Attempt] = field(default_factory=list)
     acks: list[Ack] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
     changes: list[Applied | Loaded] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     heard_of: set[str] = field(default_factory=set)
+    shown: dict[str, set[tuple[int, int]]] = field(default_factory=lambda: defaultdict(set))
+    online: set[str] | None = None
     live_since: float | None = None
     acked_at: dict[tuple[str, int], float] = field(default_factory=dict)
     applied_at: dict[tuple[str, int], tuple[float, float | None]] = field(default_factory=dict)

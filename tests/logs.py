@@ -12,7 +12,7 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-from tests.account import Account, UnreachableError
+from tests.account import Account, RefusedError, UnreachableError
 from tests.frames import Frame
 from tests.journal import Journal, Message
 from tests.logcopy import LogCopy
@@ -54,30 +54,40 @@ class Logs:
         """What to say in `sync`; a copy that is being read anew has no cursor."""
         return [(key, copy.cursor) for key, copy in self.copies.items() if not copy.is_loading]
 
+    def note(self, *messages: Message | None) -> None:
+        """Write down that these rows were shown to us, whatever becomes of them here."""
+        for message in messages:
+            if message is not None:
+                place = (message["seq"], message["changed_seq"])
+                self._journal.shown[message["conversation_id"]].add(place)
+
     # --- frames
 
     def _on_range(self, frame: Frame) -> None:
-        copy = self._copy(frame["conversation_id"])
+        self.note(*frame["changes"])
+        copy = self._copy(frame["conversation_id"], frame["head"])
         if copy is not None:
             copy.take_range(frame["after"], frame["to"], frame["head"], frame["changes"])
             self._catch_up(copy)
 
     def _on_message(self, frame: Frame) -> None:
         message = frame["message"]
+        self.note(message)
         copy = self._copy(message["conversation_id"])
         if copy is not None:
             copy.take_event(message["changed_seq"], message)
             self._catch_up(copy)
 
     def _on_skip(self, frame: Frame) -> None:
-        copy = self._copy(frame["conversation_id"])
+        copy = self._copy(frame["conversation_id"], frame["seq"])
         if copy is not None:
             copy.take_event(frame["seq"], None)
             self._catch_up(copy)
 
     def _on_added(self, frame: Frame) -> None:
         conversation_id = frame["conversation"]["id"]
-        copy = self._copy(conversation_id)
+        self.note(frame["conversation"]["last_message"])
+        copy = self._copy(conversation_id, frame["head"])
         if copy is None:
             copy = LogCopy(conversation_id, frame["cursor"], self._journal)
             self.copies[conversation_id] = copy
@@ -93,7 +103,7 @@ class Logs:
 
     def _on_behind(self, frame: Frame) -> None:
         self._journal.counts["behind"] += 1
-        copy = self._copy(frame["conversation_id"])
+        copy = self._copy(frame["conversation_id"], frame["head"])
         if copy is not None:
             copy.hear_of(frame["head"])
             self._reload(copy)
@@ -108,14 +118,16 @@ class Logs:
 
     def _on_pong(self, frame: Frame) -> None:
         for conversation_id, head in frame["heads"].items():
-            copy = self._copy(conversation_id)
+            copy = self._copy(conversation_id, head)
             if copy is not None:
                 copy.hear_of(head)
                 self._catch_up(copy)
 
-    def _copy(self, conversation_id: str) -> LogCopy | None:
-        """Ours of what the server speaks of, if we have one."""
+    def _copy(self, conversation_id: str, head: int = 0) -> LogCopy | None:
+        """Ours of what the server speaks of, if we have one; it may have named a head."""
         self._journal.heard_of.add(conversation_id)
+        if head:
+            self._journal.shown[conversation_id].add((head, head))
         return self.copies.get(conversation_id)
 
     # --- catching up
@@ -159,7 +171,18 @@ class Logs:
         for attempt in itertools.count():
             address = self._addresses[attempt % len(self._addresses)]
             with contextlib.suppress(UnreachableError):
-                head, messages = await self._read_pages(address, copy.conversation_id)
+                try:
+                    head, messages = await self._read_pages(address, copy.conversation_id)
+                except RefusedError as error:
+                    if error.status != 404:
+                        raise
+                    # We are not in it any more, as we are about to be told.
+                    head, messages = 0, []
+                if copy is not self.copies.get(copy.conversation_id):
+                    return
+                if not head:
+                    await asyncio.sleep(0.1)
+                    continue
                 self._journal.counts["loads"] += 1
                 copy.load(head, messages)
                 self._catch_up(copy)
@@ -170,10 +193,12 @@ class Logs:
         path = f"conversations/{conversation_id}/messages?limit={PAGE}"
         page = await self._account.call(address, "GET", path)
         head, messages = page["head"], page["results"]
+        self._journal.shown[conversation_id].add((head, head))
         while page["results"] and page["results"][0]["seq"] > 1:
             before = page["results"][0]["seq"]
             page = await self._account.call(address, "GET", f"{path}&before={before}")
             messages = page["results"] + messages
+        self.note(*messages)
         return head, messages
 
     def _forget(self, conversation_id: str) -> None:

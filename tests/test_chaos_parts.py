@@ -6,15 +6,18 @@ import asyncio
 import json
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import serve
 
 from benchmarks.chaos import main
 from benchmarks.chaoslib import hostile
+from benchmarks.chaoslib.chat import acquaintances, contacts
 from benchmarks.chaoslib.delays import delivery_delays
+from benchmarks.chaoslib.groups import circles
 from benchmarks.chaoslib.hostile import SORTS
-from benchmarks.chaoslib.outcome import BEGIN, END, Outcome, rule_of_three, write_report
+from benchmarks.chaoslib.outcome import BEGIN, END, MIX, Outcome, rule_of_three, write_report
 from benchmarks.chaoslib.schedule import KINDS, PLANS, SERVER_POINTS, draw, share
 from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation
@@ -187,6 +190,14 @@ def test_the_report_goes_between_the_marks_and_replaces_what_was_there(tmp_path)
     assert page.read_text() == once
 
 
+def test_the_page_says_what_people_did_beside_sending():
+    page = outcome(mix=Counter({"questions": 1_234, "beliefs": 7})).page()
+    assert "| questions to the bot | 1,234 |" in page
+    assert "| beliefs about a contact's presence compared with the truth | 7 |" in page
+    for said in MIX.values():
+        assert f"| {said} | " in page
+
+
 def test_a_page_without_marks_is_left_as_it_is(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"nothing here {BEGIN}")
@@ -263,6 +274,47 @@ async def test_a_sync_that_was_to_be_sent_again_is_sent_again():
         await client.stop()
     assert client.journal.counts["error unavailable"] == 2
     assert client.journal.counts["connections"] == 1
+
+
+def test_a_client_believes_of_its_contacts_what_it_was_told_last():
+    client = Client(Account("anna", ""), ["nowhere"])
+
+    def believes_after(name, **fields):
+        client._handle({"type": name, **fields})
+        return client.journal.online
+
+    # Before the snapshot nothing is known, and news alone are no whole.
+    assert believes_after("presence.changed", user_id="1", online=True) is None
+    assert believes_after("presence.snapshot", online=["2", "3"]) == {"2", "3"}
+    assert believes_after("presence.changed", user_id="1", online=True) == {"1", "2", "3"}
+    assert believes_after("presence.changed", user_id="2", online=False) == {"1", "3"}
+    assert believes_after("presence.snapshot", online=["2"]) == {"2"}
+
+
+def test_a_client_writes_down_what_it_is_shown_of_a_group_it_is_not_in():
+    client = Client(Account("anna", ""), ["nowhere"])
+    row = {"conversation_id": "8", "seq": 3, "changed_seq": 5}
+    bounds = {"after": 7, "to": 8, "head": 9}
+    told: list[dict[str, Any]] = [
+        {"type": "message.changed", "message": row},
+        {"type": "skip", "conversation_id": "8", "seq": 6},
+        {"type": "pong", "heads": {"8": 7}},
+        {"type": "range", "conversation_id": "8", **bounds, "changes": [row]},
+        {"type": "conversation.behind", "conversation_id": "8", "head": 10},
+    ]
+    for frame in told:
+        client._handle(frame)
+    assert client.copies == {}
+    assert client.journal.shown == {"8": {(3, 5), (6, 6), (7, 7), (9, 9), (10, 10)}}
+
+
+def test_everybody_is_a_contact_of_whom_they_are_in_a_group_or_talk_with():
+    known = contacts(pairs=5)
+    assert len(known) == len(set(known))
+    assert set(acquaintances(5)) - {(9, 0)} <= set(known)
+    for owner, *others in circles(5):
+        assert {(owner, other) for other in others} <= set(known)
+    assert sorted(place for circle in circles(5) for place in circle) == list(range(10))
 
 
 # --- delays

@@ -3,31 +3,37 @@
 Everybody has a partner, and both talk; and two neighbours in a ring, where one talks and
 the other, on another server, only listens: there nothing but the bus and the sweep tells
 a server of what it missed. Every fourth has a second device on another server, which
-talks too. All talk with one send in flight per conversation and device, so that their
-order can be checked, and say now and then how far they have read.
+talks too. Five at a time are a group whose members come and go, and every third asks the
+bot. All talk with one send in flight per conversation and device, so that their
+order can be checked, and change now and then what they wrote.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from benchmarks.chaoslib.checker import Listed
+from benchmarks.chaoslib.groups import Governor, Group, circles
+from benchmarks.chaoslib.presence import check_presence
+from benchmarks.chaoslib.records import Listed
+from benchmarks.chaoslib.talk import BOT, FRIENDS, GROUP, GROUP_OWNER, Manner, Talk
+from benchmarks.chaoslib.violations import Violation
 from tests.account import Account, UnreachableError
-from tests.client import Client, EndedError, SendRefusedError
-from tests.journal import Journal, Message, Refusal
+from tests.client import Client
+from tests.journal import Journal, Message
 from tests.secrecy import PASSWORD
 from tests.servers import Member
 
 # The servers would otherwise spend the start of the run on checking passwords.
 LOGINS_AT_ONCE = 4
 SECOND_DEVICE_EVERY = 4
-# After so many of its own messages a device says what it has read.
-READ_EVERY = 10
+BOT_EVERY = 3
+# Every so manieth user closes all their devices in the end, to be found offline.
+LEAVES_EVERY = 5
 # No fault is on when this module calls REST, but the last one may just be over.
 CALLS = 20
 
@@ -42,6 +48,13 @@ def acquaintances(pairs: int) -> Iterator[tuple[int, int]]:
     if pairs > 1:
         for place in range(1, users, 2):
             yield place, (place + 1) % users
+
+
+def contacts(pairs: int) -> list[tuple[int, int]]:
+    """Who is whose contact: who talk with each other, and each group's owner with its members."""
+    pairs_of_groups = {(circle[0], place) for circle in circles(pairs) for place in circle[1:]}
+    found = {(min(pair), max(pair)) for pair in (*acquaintances(pairs), *pairs_of_groups)}
+    return sorted(found)
 
 
 class Chat:
@@ -65,7 +78,9 @@ class Chat:
         self._on_ack = on_ack
         self._dice = random.Random(seed)
         self._conversations: dict[Account, list[str]] = {}
-        self._talks_in: dict[Account, list[str]] = {}
+        self._manners: dict[Account, list[Manner]] = {}
+        self._groups: list[Group] = []
+        self._contacts: dict[str, set[str]] = {}
         self._talks: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
 
@@ -81,31 +96,70 @@ class Chat:
 
         accounts = await asyncio.gather(*map(log_in, range(len(members)), members))
         self._conversations = {account: [] for account in accounts}
-        self._talks_in = {account: [] for account in accounts}
-        for first, second in acquaintances(pairs):
-            answer = await self._call(
-                accounts[first],
-                first,
-                "POST",
-                "conversations/direct",
-                {"user_id": members[second].user_id},
-            )
-            for place in (first, second):
-                self._conversations[accounts[place]].append(answer["id"])
-                if place == first or first % 2 == 0:
-                    self._talks_in[accounts[place]].append(answer["id"])
+        self._manners = {account: [] for account in accounts}
+        self._contacts = {account.user_id: set() for account in accounts}
+        for one, other in contacts(pairs):
+            self._contacts[accounts[one].user_id].add(accounts[other].user_id)
+            self._contacts[accounts[other].user_id].add(accounts[one].user_id)
+        await self._make_conversations(accounts, pairs)
         for place, account in enumerate(accounts):
             self._add(account, place)
             if place % SECOND_DEVICE_EVERY == 0:
                 self._add(account, place + 1)
         await asyncio.gather(*(client.start() for client in self.clients))
 
+    async def _make_conversations(self, accounts: Sequence[Account], pairs: int) -> None:
+        for first, second in acquaintances(pairs):
+            one, other = accounts[first], accounts[second]
+            id = await self._direct(one, first, other.user_id)
+            self._join(id, one, FRIENDS)
+            self._join(id, other, FRIENDS if first % 2 == 0 else None)
+        bots = await self._call(accounts[0], 0, "GET", "bots")
+        bot_id = bots["results"][0]["id"]
+        for place, account in list(enumerate(accounts))[::BOT_EVERY]:
+            self._join(await self._direct(account, place, bot_id), account, BOT)
+        for circle in circles(pairs):
+            owner, *others = (accounts[place] for place in circle)
+            body = {
+                "name": f"group of {owner.username}",
+                "member_ids": [*(other.user_id for other in others), bot_id],
+                "client_id": "founded",
+            }
+            made = await self._call(owner, circle[0], "POST", "groups", body)
+            group = Group(made["conversation_id"], owner, others)
+            self._groups.append(group)
+            self._join(group.conversation_id, owner, GROUP_OWNER)
+            for other in others:
+                self._join(group.conversation_id, other, GROUP)
+
+    async def _direct(self, account: Account, place: int, user_id: str) -> str:
+        body = {"user_id": user_id}
+        answer = await self._call(account, place, "POST", "conversations/direct", body)
+        return str(answer["id"])
+
+    def _join(self, conversation_id: str, account: Account, manner: Manner | None) -> None:
+        """Let somebody listen there, and talk in this manner."""
+        self._conversations[account].append(conversation_id)
+        if manner is not None:
+            self._manners[account].append(replace(manner, conversation_id=conversation_id))
+
     def talk(self) -> None:
-        """Let every device send where its user talks, until `hush`."""
+        """Let every device send where its user talks, and groups change, until `hush`."""
+        spawn = asyncio.get_running_loop().create_task
         for client in self.clients:
-            for conversation_id in self._talks_in[client.account]:
-                talk = self._talk(client, conversation_id)
-                self._talks.append(asyncio.get_running_loop().create_task(talk))
+            for manner in self._manners[client.account]:
+                talk = Talk(
+                    client,
+                    manner,
+                    pause=self._pause,
+                    dice=self._dice,
+                    quiet=self._quiet,
+                    on_ack=self._on_ack,
+                )
+                self._talks.append(spawn(talk.run()))
+        for group in self._groups:
+            governor = Governor(group, self._addresses, dice=self._dice, quiet=self._quiet)
+            self._talks.append(spawn(governor.run()))
 
     async def hush(self, seconds: float) -> int:
         """Nobody begins another message; how many were still not answered after `seconds`."""
@@ -113,7 +167,10 @@ class Chat:
         _, late = await asyncio.wait(self._talks, timeout=seconds)
         for task in late:
             task.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+        ended = await asyncio.gather(*self._talks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
         return len(late)
 
     async def add_late_devices(self) -> None:
@@ -125,14 +182,30 @@ class Chat:
         self.clients += late
         await asyncio.gather(*(client.start() for client in late))
 
-    async def settle(self, heads: Mapping[str, int], seconds: float) -> bool:
-        """Whether every device stands at the head of every log of its user within `seconds`."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not self._is_settled(heads):
-                    await asyncio.sleep(0.05)
-                return True
-        return False
+    async def leave(self) -> None:
+        """Some close all their devices, for good."""
+        leaving = set(list(self._conversations)[::LEAVES_EVERY])
+        await asyncio.gather(
+            *(client.stop() for client in self.clients if client.account in leaving)
+        )
+
+    def presence(self) -> list[Violation]:
+        """What the devices that are live believe wrongly of their users' contacts."""
+        live = [client.journal for client in self.clients if client.live.is_set()]
+        return list(check_presence(live, self._contacts, {journal.user_id for journal in live}))
+
+    @property
+    def beliefs(self) -> int:
+        """How many of them there are to compare."""
+        live = [client for client in self.clients if client.live.is_set()]
+        return sum(len(self._contacts[client.account.user_id]) for client in live)
+
+    def is_level(self, cursors: Mapping[str, Mapping[str, int]]) -> bool:
+        """Whether every device stands at the head of every log of its user, and has no other."""
+        return all(
+            client.journal.cursors == cursors.get(client.account.user_id, {})
+            for client in self.clients
+        )
 
     def drop(self, share: float, pause: float) -> None:
         """Cut the lines of some devices, which stay away for up to `pause` seconds."""
@@ -171,7 +244,7 @@ class Chat:
         place: int,
         method: str,
         path: str,
-        body: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
     ) -> Any:
         return await _insist(lambda: account.call(self._home(place)[0], method, path, body))
 
@@ -209,38 +282,6 @@ class Chat:
         addresses = self._home(place)
         device = f"{account.username} {addresses[0]}"
         self.clients.append(Client(account, addresses, device=device))
-
-    async def _talk(self, client: Client, conversation_id: str) -> None:
-        number = 0
-        while not self._quiet.is_set():
-            number += 1
-            text = f"{number} of {client.journal.device} {'é' * self._dice.randrange(200)}"
-            with contextlib.suppress(SendRefusedError):  # it is in the journal
-                try:
-                    self._on_ack(await client.send(conversation_id, text))
-                except EndedError:
-                    return
-            if number % READ_EVERY == 0:
-                await self._read(client, conversation_id)
-            with contextlib.suppress(TimeoutError):
-                pause = self._dice.expovariate(1 / self._pause)
-                await asyncio.wait_for(self._quiet.wait(), pause)
-
-    async def _read(self, client: Client, conversation_id: str) -> None:
-        """Say that everything here has been read; once, for the next time says more."""
-        seq = client.journal.cursors.get(conversation_id, 0)
-        command = {"type": "receipt.mark_read", "conversation_id": conversation_id, "seq": seq}
-        with contextlib.suppress(ConnectionError):
-            answer = await client.command(command)
-            if answer["type"] == "error" and not answer["retry"]:
-                client.journal.refusals.append(Refusal(conversation_id, "", answer["code"]))
-
-    def _is_settled(self, heads: Mapping[str, int]) -> bool:
-        return all(
-            client.journal.cursors.get(conversation_id) == heads[conversation_id]
-            for client in self.clients
-            for conversation_id in self._conversations[client.account]
-        )
 
 
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:

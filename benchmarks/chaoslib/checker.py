@@ -1,72 +1,31 @@
 """What must hold after any fault, checked on records only: no server, no clock, no network.
 
 Input are the journals of all devices (`tests.journal`), the logs as the database has
-them, and what lists said of them. Output are violations, each of one kind (`chaoslib.violations`), so that one fault has
-one name.
+them, and what lists said of them (`chaoslib.records`). Output are violations, each of one
+kind (`chaoslib.violations`), so that one fault has one name. What concerns members, edits
+and bots has modules of its own.
 
 A row is taken for what one side says and the other can be compared with: `FIELDS`.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.chaoslib.bots import check_answers
+from benchmarks.chaoslib.edits import check_edits, edits_of, texts_of
+from benchmarks.chaoslib.membership import check_membership, check_refusals, present, stays
+from benchmarks.chaoslib.records import Listed, Row, StoredLog
 from benchmarks.chaoslib.violations import Violation
-from tests.journal import Journal, Loaded, Message
+from tests.journal import Edit, Journal, Loaded, Message
 
 # Sender and client_id.
 Key = tuple[str | None, str | None]
 FIELDS = ("id", "sender_id", "client_id", "kind", "text", "changed_seq")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One stored message; ids as strings, `sender_id` and `client_id` None where there is none."""
-
-    conversation_id: str
-    seq: int
-    changed_seq: int
-    id: str
-    sender_id: str | None
-    client_id: str | None
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLog:
-    """One conversation as the database has it. `rows` in any order."""
-
-    conversation_id: str
-    last_seq: int
-    message_count: int
-    member_ids: frozenset[str]
-    rows: Sequence[Row]
-    pointers: Sequence[Pointers] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pointers:
-    """How far one member has come; `read_number` is how many texts that is."""
-
-    user_id: str
-    read_seq: int
-    read_number: int
-    delivered_seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One line of a user's list of conversations, read when nobody was sending."""
-
-    user_id: str
-    conversation_id: str
-    read_seq: int
-    unread: int
 
 
 def check(
@@ -79,7 +38,10 @@ def check(
         found += _check_pointers(log)
         found += _check_lists(log, lists)
         found += _check_senders(log, journals)
-        found += _check_strangers(log, journals)
+        found += check_membership(log, journals)
+        found += check_refusals(log, journals)
+        found += check_edits(log, journals)
+        found += check_answers(log)
         found += _check_copies(log, journals)
     for journal in journals:
         found += [
@@ -153,6 +115,7 @@ def _check_senders(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Viol
         (row.sender_id, row.client_id): row for row in log.rows if row.client_id
     }
     sent: dict[Key, str] = {}
+    edits = edits_of(log, journals)
     for journal in journals:
         user = journal.user_id
         attempts = [one for one in journal.attempts if one.conversation_id == log.conversation_id]
@@ -169,15 +132,20 @@ def _check_senders(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Viol
             # The same client_id sent again is one message, not an order.
             if first.client_id != second.client_id and first.seq > second.seq
         )
-        yield from _check_answers(log, journal, stored)
+        yield from _check_acks(log, journal, stored, edits)
     for key, row in stored.items():
-        if row.kind == "text" and sent.get(key) != row.text:
+        if row.kind != "text" or row.sender_id in log.bot_ids:
+            continue
+        if key not in sent or row.text not in {sent[key], *texts_of(edits, row)}:
             detail = f"{row}, sent {sent.get(key)!r}"
             yield Violation("stored_unsent", log.conversation_id, detail)
 
 
-def _check_answers(
-    log: StoredLog, journal: Journal, stored: Mapping[Key, Row]
+def _check_acks(
+    log: StoredLog,
+    journal: Journal,
+    stored: Mapping[Key, Row],
+    edits: Mapping[int, Sequence[Edit]],
 ) -> Iterator[Violation]:
     for ack in journal.acks:
         if ack.conversation_id != log.conversation_id:
@@ -185,7 +153,10 @@ def _check_answers(
         row = stored.get((journal.user_id, ack.client_id))
         if row is None:
             yield Violation("acked_lost", log.conversation_id, f"{journal.device}: {ack}")
-        elif (row.seq, row.id, row.text) != (ack.seq, ack.message_id, ack.text):
+        elif (row.seq, row.id) != (ack.seq, ack.message_id) or row.text not in {
+            ack.text,
+            *texts_of(edits, row),
+        }:
             detail = f"{journal.device}: {ack}, stored {row}"
             yield Violation("ack_mismatch", log.conversation_id, detail)
     for refusal in journal.refusals:
@@ -201,24 +172,26 @@ def _check_answers(
 # --- what each device has
 
 
-def _check_strangers(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
-    for journal in journals:
-        if journal.user_id not in log.member_ids and log.conversation_id in journal.heard_of:
-            yield Violation("foreign_event", log.conversation_id, journal.device)
-
-
 def _check_copies(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
     stored = {row.seq: row for row in log.rows}
     agreed: dict[int, dict[str, Message]] = defaultdict(dict)
+    members = present(stays(log))
     for journal in journals:
+        cursor = journal.cursors.get(log.conversation_id)
         if journal.user_id not in log.member_ids:
+            if cursor is not None:
+                detail = f"{journal.device}: keeps what its user is not in, up to {cursor}"
+                yield Violation("not_converged", log.conversation_id, detail)
             continue
         copy, out_of_order = _replay(journal, log.conversation_id)
-        cursor = journal.cursors.get(log.conversation_id)
         details = [("client_order", detail) for detail in out_of_order]
         if cursor != log.last_seq:
             details.append(("not_converged", f"cursor {cursor}, head {log.last_seq}"))
-        details += _compare(copy, stored, cursor or 0)
+        # What is left of an earlier stay is not kept up to date for anybody.
+        first = members.get(journal.user_id, 1)
+        copy = {seq: message for seq, message in copy.items() if seq >= first}
+        readable = {seq: row for seq, row in stored.items() if seq >= first}
+        details += _compare(copy, readable, cursor or 0)
         for kind, detail in details:
             yield Violation(kind, log.conversation_id, f"{journal.device}: {detail}")
         for seq, message in copy.items():
@@ -263,4 +236,10 @@ def _replay(journal: Journal, conversation_id: str) -> tuple[dict[int, Message],
 
 
 def _differs(message: Mapping[str, Any], row: Row) -> bool:
-    return any(message[field] != getattr(row, field) for field in FIELDS)
+    if row.kind == "system" and message.get("system") is not None:
+        # The wire has it as an object, and no text.
+        message = {**message, "text": row.text if message["system"] == json.loads(row.text) else ""}
+    flags = (message.get("edited_at") is not None, message.get("deleted_at") is not None)
+    return flags != (row.edited, row.deleted) or any(
+        message[field] != getattr(row, field) for field in FIELDS
+    )

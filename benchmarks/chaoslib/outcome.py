@@ -9,18 +9,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.chaoslib.bots import questions
 from benchmarks.chaoslib.hostile import SORTS
+from benchmarks.chaoslib.membership import comings_and_goings
+from benchmarks.chaoslib.records import StoredLog
 from benchmarks.chaoslib.schedule import KINDS, Plan
 from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation, by_kind
+from tests.journal import Journal
 
 DETAILS_PER_KIND = 5
+# What people did beside sending, by its key in `Outcome.mix`, and how the page calls it.
+MIX = {
+    "groups": "groups",
+    "group messages": "messages stored in groups",
+    "members.added": "members added to a group, those it was made with included",
+    "member.removed": "members removed from a group",
+    "member.left": "members who left a group",
+    "refused": "what members were refused while they were not in",
+    "edits": "acknowledged edits",
+    "deletions": "acknowledged deletions",
+    "questions": "questions to the bot",
+    "answers": "answers of the bot",
+    "beliefs": "beliefs about a contact's presence compared with the truth",
+}
 BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Counts of a run; `delays` are seconds from an ack to a live device."""
+    """Counts of a run; `delays` are seconds from an ack to a live device, `mix` has MIX."""
 
     command: str
     seed: int
@@ -37,6 +55,7 @@ class Outcome:
     faults: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
     clients: Counter[str] = field(default_factory=Counter)
+    mix: Counter[str] = field(default_factory=Counter)
     settled: list[float] = field(default_factory=list)
     delays: array[float] = field(default_factory=lambda: array("d"))
     memory_peak: float = 0
@@ -112,6 +131,7 @@ class Outcome:
             ("acknowledged messages", f"{self.acks:,}; a loss per ack: {self._bound(self.acks)}"),
             ("of them looked up the moment the ack was here", f"{self.witnessed:,}"),
             ("messages stored", f"{self.messages:,}"),
+            *((said, f"{self.mix[key]:,}") for key, said in MIX.items()),
             ("changes applied by devices", f"{self.events:,}"),
             ("connections and resumes", f"{self.clients['connections']:,}"),
             ("sends repeated without an answer", f"{self.clients['retry: no answer']:,}"),
@@ -125,6 +145,24 @@ class Outcome:
                 f"{memory[0]:.0f} MB first, {memory[-1]:.0f} MB last, {max(memory):.0f} MB at most",
             ),
         ]
+
+
+def mix(journals: Sequence[Journal], logs: Sequence[StoredLog]) -> Counter[str]:
+    """What the people of a round did, but for their beliefs: counts by the keys of MIX."""
+    counts: Counter[str] = Counter()
+    for log in logs:
+        counts.update(comings_and_goings(log))
+        counts["questions"] += len(questions(log))
+        counts["answers"] += sum(row.sender_id in log.bot_ids for row in log.rows)
+        if log.kind == "group":
+            counts["groups"] += 1
+            counts["group messages"] += sum(row.kind == "text" for row in log.rows)
+    for journal in journals:
+        acked = [edit for edit in journal.edits if edit.changed_seq is not None]
+        counts["deletions"] += sum(edit.text is None for edit in acked)
+        counts["edits"] += sum(edit.text is not None for edit in acked)
+        counts["refused"] += len(journal.refusals)
+    return Counter({key: counts[key] for key in MIX if counts[key]})
 
 
 def rule_of_three(trials: int) -> str:

@@ -10,7 +10,8 @@ from operator import itemgetter
 
 import psycopg
 
-from benchmarks.chaoslib.checker import Pointers, Row, StoredLog
+from benchmarks.chaoslib.bots import CALL
+from benchmarks.chaoslib.records import Pointers, Row, StoredLog
 
 AT_ONCE = 40
 
@@ -20,6 +21,42 @@ def heads(database_url: str) -> dict[str, int]:
     with psycopg.connect(database_url) as connection:
         found = connection.execute("SELECT id::text, last_seq FROM conversations_conversation")
         return dict(found.fetchall())
+
+
+def cursors(database_url: str) -> dict[str, dict[str, int]]:
+    """Where every device has to stand in the end: `last_seq` by user id and conversation id."""
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    with psycopg.connect(database_url) as connection:
+        for user_id, conversation_id, last_seq in connection.execute(
+            "SELECT user_id::text, conversation_id::text, last_seq"
+            " FROM conversations_membership AS membership"
+            " JOIN conversations_conversation AS conversation"
+            " ON conversation.id = membership.conversation_id WHERE left_seq IS NULL"
+        ):
+            found[user_id][conversation_id] = last_seq
+    return found
+
+
+def unanswered(database_url: str, conversation_ids: Sequence[str]) -> int:
+    """How many questions to bots have no answer yet."""
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM conversations_message AS question"
+            " JOIN conversations_conversation AS conversation"
+            " ON conversation.id = question.conversation_id"
+            " JOIN conversations_membership AS membership"
+            " ON membership.conversation_id = conversation.id AND left_seq IS NULL"
+            " JOIN chatbot_bot AS bot ON bot.user_id = membership.user_id"
+            " WHERE conversation.id = ANY(%s) AND question.kind = 'text'"
+            " AND question.sender_id <> bot.user_id"
+            " AND (conversation.kind = 'direct' OR starts_with(question.text, %s))"
+            " AND NOT EXISTS (SELECT FROM conversations_message AS answer"
+            " WHERE answer.conversation_id = conversation.id"
+            " AND answer.sender_id = bot.user_id AND answer.reply_to = question.seq)",
+            [list(map(int, conversation_ids)), CALL],
+        )
+        [(count,)] = found.fetchall()
+        return int(count)
 
 
 def read_logs(database_url: str, conversation_ids: Sequence[str] | None = None) -> list[StoredLog]:
@@ -33,7 +70,8 @@ def read_logs(database_url: str, conversation_ids: Sequence[str] | None = None) 
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         for row in connection.execute(
             "SELECT conversation_id::text, seq, changed_seq, id::text, sender_id::text,"
-            " client_id, kind, text FROM conversations_message WHERE conversation_id = ANY(%s)",
+            " client_id, kind, text, reply_to, edited_at IS NOT NULL, deleted_at IS NOT NULL"
+            " FROM conversations_message WHERE conversation_id = ANY(%s)",
             ids,
         ):
             rows[row[0]].append(Row(*row))
@@ -43,8 +81,9 @@ def read_logs(database_url: str, conversation_ids: Sequence[str] | None = None) 
             ids,
         ):
             members[conversation_id].append(Pointers(*values))
+        bots = {id for (id,) in connection.execute("SELECT user_id::text FROM chatbot_bot")}
         found = connection.execute(
-            "SELECT id::text, last_seq, message_count FROM conversations_conversation"
+            "SELECT id::text, last_seq, message_count, kind FROM conversations_conversation"
             " WHERE id = ANY(%s)",
             ids,
         )
@@ -56,8 +95,10 @@ def read_logs(database_url: str, conversation_ids: Sequence[str] | None = None) 
                 frozenset(member.user_id for member in members[conversation_id]),
                 rows[conversation_id],
                 members[conversation_id],
+                kind,
+                frozenset(member.user_id for member in members[conversation_id]) & bots,
             )
-            for conversation_id, last_seq, message_count in found
+            for conversation_id, last_seq, message_count, kind in found
         ]
 
 

@@ -31,6 +31,9 @@ class Witness:
 
     def notice(self, message: Message) -> None:
         """An ack with this message has just come."""
+        if "text" not in message:
+            # Who is no member any more is told only that it was sent.
+            return
         self._latest = message
         self._news.set()
 
@@ -68,7 +71,10 @@ class Witness:
             self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
         found = await self._connection.execute(
             "SELECT FROM conversations_message"
-            " WHERE conversation_id = %s AND seq = %s AND id = %s AND text = %s",
-            [message["conversation_id"], message["seq"], message["id"], message["text"]],
+            " WHERE conversation_id = %(conversation_id)s AND seq = %(seq)s AND id = %(id)s"
+            # It may have been changed again by now.
+            " AND (changed_seq > %(changed_seq)s"
+            " OR changed_seq = %(changed_seq)s AND text = %(text)s)",
+            message,
         )
         return found.rowcount == 1
