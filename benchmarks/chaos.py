@@ -44,6 +44,8 @@ from tests.servers import Installation, Member
 SERVER_SETTINGS = {
     # Short, so that a device that was away for seconds has to start anew now and then.
     "REPLAY_MAX": "40",
+    # Hostile clients send messages in pieces, by the thousand on each socket.
+    "FRAMES_PER_SOCKET": "100000+10000/second",
     # A fifth, and with it all of presence' times: so that people are lost and found in a round.
     "PRESENCE_LEASE_SECONDS": "12",
     # What a dead server was answering is ended by another soon.
