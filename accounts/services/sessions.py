@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -19,12 +19,17 @@ from accounts.feed import bump_feeds
 from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
 from accounts.services.notices import notice_refresh_reuse
 from accounts.services.staff import end_admin_logins
+from chatbe.core.database_errors import is_passing
+from chatbe.core.deadlines import deadline
 from chatbe.core.errors import ChatError, NotFound, SessionEnded, WrongCredentials
 from chatbe.core.ids import new_id
 from chatbe.core.text import clean_label
 from chatbe.realtime import publish
 
 log = structlog.get_logger(__name__)
+
+# So long a request waits to note that its session was used.
+_NOTE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +184,25 @@ def use_session(session: Session) -> Session:
     """Return the session if it is alive, noting that it was used; else SessionEnded."""
     _require_live(session)
     if selectors.use_is_stale(session.last_used_at):
-        now = timezone.now()
-        # The condition lets one of many requests at once write it.
-        Session.objects.filter(id=session.id, last_used_at=session.last_used_at).update(
-            last_used_at=now
-        )
-        session.last_used_at = now
+        _note_use(session)
     return session
+
+
+def _note_use(session: Session) -> None:
+    """Unless the row, or SQLite's file, is locked: who only reads does not wait for that."""
+    now = timezone.now()
+    # The condition lets one of many requests at once write it.
+    row = Session.objects.filter(id=session.id, last_used_at=session.last_used_at)
+    try:
+        with deadline(_NOTE_SECONDS):
+            row.update(last_used_at=now)
+    except Error as error:
+        if connection.in_atomic_block or not is_passing(error):
+            raise
+        # It may be broken by now; what follows gets another.
+        connection.close()
+    else:
+        session.last_used_at = now
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ and nobody starves: `atomic()` blocks (which begin IMMEDIATE, see settings) and
 single statements in autocommit mode alike.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from chatbe.core.sqlite.fairlock import FairLock
 
 # As long as PostgreSQL lets a statement wait for a lock: whoever waits here has a thread.
 _WAIT_SECONDS = 5.0
+# Deadlines of statements are kept to this: another value each time would be another statement.
+_STEP_MILLISECONDS = 100
 _READS = ("SELECT", "PRAGMA", "EXPLAIN", "BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "WITH")
 
 _write_lock = FairLock()
@@ -30,6 +33,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _holds_write_lock = False
+    # How long SQLite waits for other processes, once it was told otherwise than by the settings.
+    _busy_milliseconds: int | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,6 +45,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not _write_lock.acquire(_WAIT_SECONDS if left is None else min(_WAIT_SECONDS, left)):
             raise OperationalError("database is locked: waited too long for other writers")
         self._holds_write_lock = True
+        self._wait_for_others(seconds_left())
+
+    def _wait_for_others(self, left: float | None) -> None:
+        """Have SQLite wait for other processes no longer than a statement may take."""
+        usual = int(self.settings_dict["OPTIONS"].get("timeout", _WAIT_SECONDS) * 1000)
+        wanted = usual
+        if left is not None:
+            wanted = min(usual, math.ceil(left * 1000 / _STEP_MILLISECONDS) * _STEP_MILLISECONDS)
+        if self.connection is not None and wanted != (self._busy_milliseconds or usual):
+            self.connection.execute(f"PRAGMA busy_timeout = {wanted}")
+            self._busy_milliseconds = wanted
 
     def _give_write_lock(self) -> None:
         if self._holds_write_lock:
@@ -72,6 +88,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             super()._rollback()  # type: ignore[misc]
 
     def _close(self) -> None:
+        self._busy_milliseconds = None
         with self._releasing():
             super()._close()  # type: ignore[misc]
 

@@ -1,13 +1,17 @@
 """Writers of one SQLite database take turns, in the order they came."""
 
+import contextlib
+import sqlite3
 import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
+from chatbe.core.deadlines import deadline
 from chatbe.core.models import Installation
 from chatbe.core.sqlite import base
 from chatbe.core.sqlite.fairlock import FairLock
@@ -191,3 +195,23 @@ def test_who_waits_too_long_is_told_to_try_again(in_thread, monkeypatch):
         with pytest.raises(OperationalError):
             in_thread(write).result(LONG)
     in_thread(write_together).result(LONG)
+
+
+@sqlite
+def test_another_process_is_waited_for_no_longer_than_the_deadline():
+    with contextlib.closing(sqlite3.connect(settings.DATABASES["default"]["NAME"])) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            for attempt in (write_together, write):
+                started = time.monotonic()
+                with pytest.raises(OperationalError), deadline(0.2):
+                    attempt()
+                # SQLite by itself would wait for twenty seconds.
+                assert time.monotonic() - started < LONG / 2
+        finally:
+            other.execute("ROLLBACK")
+    write()
+    # Whoever has no deadline waits as ever.
+    [[milliseconds]] = connection.connection.execute("PRAGMA busy_timeout").fetchall()
+    assert milliseconds == settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000
