@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.apps import apps
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import Notice, Session
@@ -23,12 +23,14 @@ from conversations.tests.people import draft
 from groups.services.groups import create_group
 from moderation.models import Report
 from moderation.services.reports import dismiss_report, report_message, report_user
+from moderation.tests.conftest import committed  # noqa: F401 - a fixture
 from tests.secrecy import PASSWORD
 
 CANARY = "canary7f3a"
 WORDS = f"{CANARY} said this"
 
-pytestmark = pytest.mark.django_db
+# What follows for others comes after the commit.
+pytestmark = pytest.mark.usefixtures("committed")
 
 
 def say(sender, place, text=WORDS, **fields):
@@ -70,7 +72,8 @@ class Life:
         from groups.services.members import admit
 
         group = Group.objects.select_related("conversation").get(conversation_id=place)
-        admit(group, actor_id=self.stays.id, user_ids=[self.moderator.id])
+        with transaction.atomic():
+            admit(group, actor_id=self.stays.id, user_ids=[self.moderator.id])
         return self.moderator
 
     def reported(self, place, seq):
