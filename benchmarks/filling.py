@@ -55,6 +55,7 @@ def fill(database_url: str, counts: Mapping[str, int]) -> dict[str, int]:
     heads: dict[str, int] = {}
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '512MB'")
+        connection.execute("SET statement_timeout = 0")
         with connection.transaction(), _random_index_made_afterwards(connection):
             for conversation, count in counts.items():
                 made = {

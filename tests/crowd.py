@@ -179,6 +179,8 @@ def _write_messages(rows: Iterable[tuple[Any, ...]]) -> None:
     table, columns = Message._meta.db_table, ", ".join(COLUMNS)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            # All of them are one statement.
+            cursor.execute("SET statement_timeout = 0")
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)

@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 
-from accounts.models import Session, StatusFollowUp
+from accounts.models import StatusFollowUp
 from accounts.services import disconnect_user, erase_account, set_user_active, status_follow_up
-from accounts.tests.rest import make_user
+from accounts.tests.rest import device_of, make_user
 from chatbe.compat.bots import bring_bot
 from chatbe.core.errors import ChatError
 from chatbot.services.bots import ensure_default_bot
@@ -252,9 +251,7 @@ def test_one_whose_rest_fails_keeps_no_other_waiting(monkeypatch):
 
 def test_a_ban_ends_sessions_at_once_whatever_becomes_of_the_rest(monkeypatch):
     user = known_by(1)
-    session = Session.objects.create(
-        user=user, created_at=timezone.now(), last_used_at=timezone.now()
-    )
+    session = device_of(user).tokens.session
     monkeypatch.setattr(status_follow_up, "_affected", lambda _: 1 / 0)
     set_user_active(user_id=user.id, is_active=False)
     session.refresh_from_db()

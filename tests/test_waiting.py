@@ -293,7 +293,9 @@ async def test_who_logs_in_elsewhere_does_not_stand_behind_a_crowd(embedded: Sta
 def locked(stage: Stage, sql: str, *parameters: Any) -> Iterator[None]:
     """Somebody holds these rows and does not let go."""
     url = stage.installation.environment["DATABASE_URL"]
-    with psycopg.connect(url) as connection:
+    # Longer than the role's transactions may be idle.
+    patient = "-c idle_in_transaction_session_timeout=0"
+    with psycopg.connect(url, options=patient) as connection:
         connection.execute(sql.encode(), parameters)
         yield
         connection.rollback()

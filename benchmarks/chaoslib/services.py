@@ -87,6 +87,7 @@ def _terminate_connections(postgres: Postgres) -> None:
 
 async def _hold_locks(postgres: Postgres, seconds: float) -> None:
     """Every conversation's row, as a backend would that hangs inside its transaction."""
-    async with await psycopg.AsyncConnection.connect(postgres.url) as connection:
+    patient = "-c idle_in_transaction_session_timeout=0"
+    async with await psycopg.AsyncConnection.connect(postgres.url, options=patient) as connection:
         await connection.execute("SELECT id FROM conversations_conversation ORDER BY id FOR UPDATE")
         await asyncio.sleep(seconds)
