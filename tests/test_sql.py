@@ -88,6 +88,18 @@ class Statements(ast.NodeVisitor):
                 | ast.ListComp(elt=item, generators=[loop])
             ):
                 return self._is_constant(loop.iter) or self._is_constant(item)
+            case ast.Subscript(value=ast.Name(id=table)):
+                # One of the constants in a table, whichever it is.
+                return table.lstrip("_").isupper()
+            case ast.Call(func=ast.Attribute(value=composed, attr="as_string"), args=[]):
+                return self._is_constant(composed)
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Call(func=ast.Name(id="SQL"), args=[text]), attr="format"
+                )
+            ):
+                # psycopg's own composition quotes what it puts in.
+                return self._is_constant(text)
             case ast.Call(
                 func=ast.Attribute(value=text, attr="join" | "format" | "strip"),
                 args=args,
@@ -128,13 +140,15 @@ class Statements(ast.NodeVisitor):
 
     def _is_constant_argument(self, function: ast.FunctionDef, name: str) -> bool:
         """Whether all calls of a function in this module give it a constant."""
-        place = [argument.arg for argument in _arguments(function)].index(name)
+        names = [argument.arg for argument in _arguments(function) if argument.arg != "self"]
+        place = names.index(name)
         calls = [
             (caller, call)
             for caller in ast.walk(self._tree)
             if isinstance(caller, ast.FunctionDef)
             for call in ast.walk(caller)
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == function.name
+            if isinstance(call, ast.Call)
+            and function.name in {getattr(call.func, "id", ""), getattr(call.func, "attr", "")}
         ]
         kept = self._functions
         given = []

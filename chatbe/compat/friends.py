@@ -20,6 +20,7 @@ from chatbe.compat.frames import (
     encode_old,
 )
 from chatbe.compat.names import email_for, uuid_text
+from chatbe.core import background
 from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.entrance import Gathered
@@ -59,7 +60,7 @@ class Friends:
         else:
             self._online.discard(int(event.user_id))
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._tell())
+            self._task = background.spawn("old_friends", self._tell())
 
     def ended(self) -> None:
         """The socket is gone."""

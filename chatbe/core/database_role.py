@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg.sql import SQL, Identifier, Literal
 
 from chatbe.core.error_log import describe
 
@@ -63,14 +64,16 @@ def _limit(name: str) -> int:
 
 
 def _alter_role() -> None:
-    quote = connection.ops.quote_name
     with transaction.atomic(), connection.cursor() as cursor:
         # Two servers that start at once would change the same row of the catalogue.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('chat role'))")
         cursor.execute("SELECT current_database()")
-        database = quote(cursor.fetchone()[0])
+        database = Identifier(cursor.fetchone()[0])
         for name, limit in wanted_limits().items():
-            cursor.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {database} SET {name} = {limit}")
+            alter = SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
+                database, Identifier(name), Literal(limit)
+            )
+            cursor.execute(alter.as_string())
 
 
 @contextmanager
@@ -91,7 +94,7 @@ class _Unlimited:
 
     def __call__(
         self,
-        execute: Callable[..., Any],
+        proceed: Callable[..., Any],
         sql: str,
         params: Any,
         many: bool,  # noqa: FBT001 - as Django calls it
@@ -104,7 +107,7 @@ class _Unlimited:
                 cursor.execute("SET LOCAL statement_timeout = 0")
         elif not connection.in_atomic_block:
             self._is_done = False
-        return execute(sql, params, many, context)
+        return proceed(sql, params, many, context)
 
     def _begin_anew(self) -> None:
         self._is_done = False

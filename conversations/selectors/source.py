@@ -137,7 +137,8 @@ def _one_snapshot(
     they are READ_BYTES. The changes stand first in the statement because PostgreSQL takes
     the types of the columns from there.
     """
-    row, size = message_columns("m"), f"({_TEXT_BYTES[connection.vendor]} + {_ROW_BYTES})"
+    row = message_columns("m")
+    size = f"({_TEXT_BYTES[connection.vendor]} + {_ROW_BYTES})"
     wanted = ", ".join(
         ["(CAST(%s AS bigint), CAST(%s AS bigint), CAST(%s AS bigint))"] * len(after)
     )
