@@ -62,16 +62,16 @@ async def test_who_sends_too_fast_is_told_so_and_closed_in_the_end(strict):
             assert (await other.expect("private_chat"))["message"] == str(number)
 
 
-async def test_somebody_has_so_many_sockets_and_no_more(strict):
+async def test_of_one_socket_too_many_the_oldest_gives_way(strict):
     person, _ = strict.friends()
     async with contextlib.AsyncExitStack() as stack:
-        for _ in range(SOCKETS):
+        sockets = []
+        for _ in range(SOCKETS + 1):
             client = await logged_in(person)
-            await stack.enter_async_context(client.online())
-        client = await logged_in(person)
-        with pytest.raises(InvalidStatus) as refused:
-            await stack.enter_async_context(client.online())
-        assert refused.value.response.status_code == 429
+            sockets.append(await stack.enter_async_context(client.online()))
+        assert await sockets[0].closed() == 4002
+        await sockets[-1].say(person.username, "here")
+        assert await sockets[-1].any_frame()
 
 
 async def test_a_code_that_is_too_old_opens_nothing(strict):
