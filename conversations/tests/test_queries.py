@@ -135,8 +135,8 @@ def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatc
     async def rest():
         """A sweep of this process would be counted, too."""
 
-    monkeypatch.setattr(runtime().sweep, "_look_at_users", rest)
-    monkeypatch.setattr(runtime().sweep, "_look_at_heads", rest)
+    for look in ("_look_at_users", "_look_at_heads", "_look_at_memberships"):
+        monkeypatch.setattr(runtime().sweep, look, rest)
     costs = []
     for size in SIZES:
         _, phone, made = person_with(size)
