@@ -55,6 +55,8 @@ class PostOffice:
             log.warning("mail_held_back")
         except Exception as error:
             # Without its message: mail servers quote addresses.
+            if not isinstance(error, OSError):
+                background.count("mail")
             log.error("mail_failed", **describe(error))
         finally:
             self._jobs.task_done()

@@ -91,11 +91,12 @@ async def _lifespan(receive: Any, send: Any) -> None:
             gc.set_threshold(*COLLECT_AFTER)
             await send({"type": "lifespan.startup.complete"})
         else:
-            await background.cancel(refreshing)
-            looking.cancel()
-            # Its last messages still have to be written. It waits for threads, not here.
-            await asyncio.to_thread(stop_worker)
-            await runtime().stop()
+            await background.cancel([*refreshing, looking])
+            try:
+                # Its last messages still have to be written. It waits for threads, not here.
+                await asyncio.to_thread(stop_worker)
+            finally:
+                await runtime().stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -103,6 +103,8 @@ class ReceiptBuffer:
                 await in_database_thread(_announce, news)
             except Exception as error:
                 # They are written and answered; who missed the news reads it.
+                if not isinstance(as_chat_error(error), Unavailable):
+                    raise
                 log.warning("receipts_not_announced", error=type(error).__name__)
 
     async def _move(self, moves: list[Move]) -> dict[Pair, Moved | Unavailable] | ChatError:
@@ -115,6 +117,7 @@ class ReceiptBuffer:
             except Exception as error:
                 answer = as_chat_error(error)
                 if not isinstance(answer, Unavailable):
+                    background.count("receipts")
                     log.error("receipts_failed", **describe(error))
                     return answer
                 log.warning("receipts_retried", error=type(error).__name__, moves=len(moves))
@@ -146,6 +149,7 @@ def _tell(done: Done, outcome: Outcome) -> None:
         done(outcome)
     except Exception as error:
         # One caller's trouble must not cost the others of the batch their answer.
+        background.count("receipts")
         log.error("answer_failed", **describe(error))
 
 

@@ -141,9 +141,9 @@ class Lane:
 
     def _wake(self) -> None:
         if self.idle.is_set():
-            self.idle.clear()
             # Everything that arrives in this round of the loop goes into the first batch.
             self._runtime.loop.call_soon(background.guard("writer", self._start_batch))
+            self.idle.clear()
 
     @property
     def queued(self) -> int:
@@ -168,15 +168,15 @@ class Lane:
         self._thread.shutdown()
 
     def _start_batch(self) -> None:
-        # Another content under the same client_id waits for the next batch, which finds
-        # the first one stored or refused.
-        places: dict[Key, Place] = {}
-        for place in islice(self._queue, settings.LOG_BATCH_MAX):
-            places.setdefault(place[:3], place)
-        self._running = {place: self._queue.pop(place) for place in places.values()}
-        drafts = [pending.draft for pending in self._running.values()]
-        work = commit if self._put_aside is None else commit_unlocked
         try:
+            # Another content under the same client_id waits for the next batch, which finds
+            # the first one stored or refused.
+            places: dict[Key, Place] = {}
+            for place in islice(self._queue, settings.LOG_BATCH_MAX):
+                places.setdefault(place[:3], place)
+            self._running = {place: self._queue.pop(place) for place in places.values()}
+            drafts = [pending.draft for pending in self._running.values()]
+            work = commit if self._put_aside is None else commit_unlocked
             committing = self._runtime.loop.run_in_executor(self._thread, work, drafts)
             committing.add_done_callback(background.guard("writer", self._take_outcomes))
         except Exception as error:
@@ -206,6 +206,7 @@ class Lane:
             self._settle(batch, found)
         except Exception as error:
             # Nothing that happens to an answer may stop the lane: it is committed.
+            background.count("writer")
             log.error("answering_failed", **describe(error))
             for pending in batch:
                 _tell_all(pending, Unavailable(retry_after=1.0))
@@ -234,7 +235,13 @@ class Lane:
         behind = {place: p for place, p in self._queue.items() if p.draft.conversation_id in ids}
         for place in behind:
             del self._queue[place]
-        self._put_aside([*locked, *behind.values()])
+        moved = [*locked, *behind.values()]
+        try:
+            self._put_aside(moved)
+        except Exception as error:
+            background.report("writer", error)
+            for pending in moved:
+                _tell_all(pending, Unavailable(retry_after=1.0))
 
     def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
         failpoints.reach("writer.committed")
@@ -256,7 +263,7 @@ class Lane:
                 frame = message_created(outcome.json)
                 by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
         for events in by_topic.values():
-            self._runtime.publish_events(events)
+            background.call("writer", self._runtime.publish_events, events)
         _measure(batch, outcomes, now)
 
 
@@ -275,6 +282,7 @@ def _tell_all(pending: Pending, outcome: Outcome) -> None:
             done(outcome)
         except Exception as error:
             # One caller's trouble must not cost the others of the batch their answer.
+            background.count("writer")
             log.error("answer_failed", **describe(error))
 
 

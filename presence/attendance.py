@@ -84,8 +84,8 @@ class Attendance:
             async with asyncio.timeout_at(self._renew_at):
                 await self._queued.wait()
         except TimeoutError:
-            self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
             self.renew()
+            self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
         await self.say_queued()
 
     async def say_queued(self) -> None:
@@ -101,6 +101,11 @@ class Attendance:
         except Away:
             # Who is here already hears of those who come here.
             came = fresh
+        except BaseException:
+            # Nobody knows what of it was said: all who are here are put again by the sweep.
+            self._away = True
+            self._news.came(self.here(fresh))
+            raise
         self._news.came(self.here(came))
 
     async def sweep(self) -> None:
@@ -114,9 +119,9 @@ class Attendance:
             self._news.gone(gone)
             metrics.PRESENCE_ONLINE.set(online)
             if self._away:
-                self._away = False
                 self.renew()
                 self.back.set()
+                self._away = False
             if now >= self._tend_at:
                 self._tend_at = now + renew_seconds()
                 self._news.tend()

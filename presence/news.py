@@ -82,7 +82,7 @@ class News:
                 publish.user_hints(list((await self.hints(changes)).values()))
         except Exception as error:
             if not is_passing(error):
-                background.report("presence_news", error)
+                raise
             log.warning("presence_not_told", error=type(error).__name__)
 
     async def hints(self, changes: Mapping[int, Change]) -> dict[int, UserHint]:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
+from chatbe.core import background
+from chatbe.core.redis_errors import is_away
 from chatbe.core.sharing import REDIS_TIMEOUT_SECONDS, Sharing
 from presence.lengths import renew_seconds, settled_seconds
 from presence.store import SAVED_AT_ONCE, Away, Gone, Known, Swept, Term, moment
@@ -180,6 +182,8 @@ class RedisStore:
                     return read(await ask(*args, **kwargs))
             except Exception as error:
                 self._sharing.lost(error)
+                if not is_away(error):
+                    background.report("presence_store", error)
                 raise Away from error
 
 

@@ -81,6 +81,8 @@ class Watch:
         self._viewers: dict[int, Viewer] = {}
         self._due: set[int] = set()
         self._due_now = asyncio.Event()
+        # With whom that failed: the check has it done again.
+        self._untold: set[int] = set()
         home.hub.ending.append(self._left)
         home.hub.feed_moving.append(self._look_again)
         home.hub.gates["presence.changed"] = self._whom_it_is_news_for
@@ -103,11 +105,10 @@ class Watch:
             batch = [self._due.pop() for _ in range(min(len(self._due), CIRCLES_PER_READ))]
             try:
                 await self._read(batch)
-            except Exception as error:
+            except BaseException as error:
                 self._due.update(batch)
                 if not isinstance(error, Unavailable):
-                    background.report("presence_circles", error)
-                    log.warning("presence_not_shown", error=type(error).__name__)
+                    raise
                 await asyncio.sleep(RETRY_SECONDS)
         self._due_now.clear()
 
@@ -120,6 +121,9 @@ class Watch:
         except TimeoutError:
             pass
         self._attendance.back.clear()
+        untold, self._untold = self._untold, set()
+        for user_id in untold:
+            self._look_again(user_id)
         try:
             await self._repair()
         except Away:
@@ -152,8 +156,14 @@ class Watch:
         except Away:
             known = Known(self._attendance.here(watched), complete=False)
         for user_id, circle in circles.items():
-            if self._viewers.get(user_id) is viewers[user_id]:
+            if self._viewers.get(user_id) is not viewers[user_id]:
+                continue
+            try:
                 self._tell(user_id, viewers[user_id], circle, known)
+            except Exception as error:
+                # One who cannot be told keeps no other waiting.
+                background.report("presence_circles", error)
+                self._untold.add(user_id)
 
     def _tell(self, user_id: int, viewer: Viewer, circle: Circle, known: Known) -> None:
         # Of whom nothing is known what was told stays.
@@ -164,8 +174,7 @@ class Watch:
                 online.add(other)
             else:
                 online.discard(other)
-        viewer.meanwhile = None
-        waiting, viewer.waiting = viewer.waiting, set()
+        waiting = set(viewer.waiting)
         sockets = [
             connection
             for connection in self._hub.users.get(user_id, ())
@@ -184,6 +193,9 @@ class Watch:
             for connection in sockets:
                 if connection in waiting:
                     connection.push(frame)
+        # Not before all of it is said: what fails is said again.
+        viewer.waiting -= waiting
+        viewer.meanwhile = None
 
     # --- what changes --------------------------------------------------------------------
 

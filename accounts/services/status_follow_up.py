@@ -18,6 +18,8 @@ from django.utils import timezone
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import StatusFollowUp, User
 from accounts.signals import user_coming_or_going, user_leaving, user_status_changed
+from chatbe.core import background
+from chatbe.core.database_errors import is_passing
 from chatbe.core.error_log import describe
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,8 @@ def _try_to_follow_up(user_id: int) -> bool:
         follow_up(user_id)
     except Exception as error:
         # The change itself is committed, and the row is still there.
+        if not is_passing(error):
+            background.count("status_follow_ups")
         log.error("status_follow_up_failed", user_id=str(user_id), **describe(error))
         return False
     return True

@@ -136,11 +136,14 @@ class OldConsumer(AsyncConsumer):
         try:
             await resume(self._connection.hub, self._connection, {})
             presence().went_live(self._connection)
-        except Exception as error:
-            answer = as_chat_error(error)
+        except BaseException as error:
+            answer = as_chat_error(error) if isinstance(error, Exception) else GoingAway()
             if isinstance(answer, Internal):
+                background.count("old_socket")
                 log.error("socket_failed", **describe(error))
             self._connection.close(answer)
+            if not isinstance(error, Exception):
+                raise
 
     # --- what the client says ---------------------------------------------------------------
 

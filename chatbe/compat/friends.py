@@ -21,6 +21,7 @@ from chatbe.compat.frames import (
 )
 from chatbe.compat.names import email_for, uuid_text
 from chatbe.core import background
+from chatbe.core.errors import Unavailable, as_chat_error
 from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
 from chatbe.realtime.connection import FrameWriter
 from chatbe.realtime.entrance import Gathered
@@ -73,6 +74,8 @@ class Friends:
                 await self._tell_of(set(self._online))
         except Exception as error:
             # The next that is heard tells of this, too.
+            if not isinstance(as_chat_error(error), Unavailable):
+                raise
             log.warning("friends_unknown", error=type(error).__name__)
         finally:
             self._task = None

@@ -13,6 +13,7 @@ import structlog
 from accounts.models import User
 from chatbe.core import background
 from chatbe.core.database import in_database_thread
+from chatbe.core.database_errors import is_passing
 from chatbe.realtime.runtime import Runtime
 from contacts.models import Block
 
@@ -58,6 +59,8 @@ class Senders:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 found = await in_database_thread(_read, [asked for asked, _ in waiting])
         except Exception as error:
+            if not (isinstance(error, TimeoutError) or is_passing(error)):
+                raise
             log.warning("senders_unknown", error=type(error).__name__)
         finally:
             # Everybody who waits is answered, whatever happened.

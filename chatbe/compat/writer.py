@@ -107,6 +107,7 @@ class OldWriter:
         if isinstance(error, ChatError) and answer.close_code is not None:
             self._close(answer.close_code, answer.code)
         else:
+            background.count("old_socket_writer")
             log.error("not_interpreted", **describe(error))
 
     def _put(self, item: bytes | tuple[int, str]) -> None:
@@ -116,17 +117,26 @@ class OldWriter:
             self._task = background.spawn("old_socket_writer", self._empty())
 
     async def _empty(self) -> None:
-        while self._queue:
-            item = self._queue.pop(0)
-            if isinstance(item, tuple):
-                self._close(*item)
-                return
-            try:
-                frames = await self._interpreter.interpret(item)
-            except Exception as error:
-                self._fail(error)
-            else:
-                self._send(frames)
-            self._waiting = max(0, self._waiting - len(item))
+        try:
+            while self._queue:
+                item = self._queue.pop(0)
+                if isinstance(item, tuple):
+                    self._close(*item)
+                    return
+                await self._show(item)
+                self._waiting = max(0, self._waiting - len(item))
+        except BaseException:
+            # Nobody would empty the queue any more: the client comes again.
+            self._task = None
+            self.abort()
+            raise
         self._task = None
         self._emptied.set()
+
+    async def _show(self, payload: bytes) -> None:
+        try:
+            frames = await self._interpreter.interpret(payload)
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._send(frames)

@@ -88,9 +88,14 @@ def failing() -> list[str]:
         return sorted({watched.name for watched in _troubled if watched.is_failing})
 
 
+def count(name: str) -> None:
+    """Count an exception of background work that is logged under a name of its own."""
+    metrics.BACKGROUND_FAILURES.labels(name).inc()
+
+
 def report(name: str, error: BaseException) -> None:
     """Count and log an exception of background work."""
-    metrics.BACKGROUND_FAILURES.labels(name).inc()
+    count(name)
     throttle = _throttles.setdefault(name, LogThrottle(_LOG_SECONDS))
     suppressed = throttle.take()
     if suppressed is not None:
@@ -126,6 +131,20 @@ async def _attempt(watched: Watched, step: Callable[[], Awaitable[object]]) -> N
         if _is_cancelled():
             # The step has kept it to itself.
             raise asyncio.CancelledError
+
+
+async def do_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
+    """Do them one after another, whatever some of them raise; then raise the first of that."""
+    raised: list[BaseException] = []
+    for step in steps:
+        try:
+            await step()
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancelled():
+                raise
+            raised.append(error)
+    if raised:
+        raise raised[0]
 
 
 def _is_cancelled() -> bool:
@@ -217,7 +236,7 @@ def call(name: str, callback: Callable[P, object], *args: P.args, **kwargs: P.kw
     """Call it now; what it raises costs nothing but itself."""
     try:
         callback(*args, **kwargs)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         report(name, error)
 
 
@@ -247,7 +266,7 @@ def repeat(name: str, step: Callable[[], object], stopping: threading.Event) -> 
         while not stopping.is_set():
             try:
                 step()
-            except Exception as error:
+            except BaseException as error:
                 stopping.wait(watched.failed(error))
             else:
                 watched.worked()
@@ -257,7 +276,14 @@ def repeat(name: str, step: Callable[[], object], stopping: threading.Event) -> 
 
 def spawn_thread(name: str, work: Callable[[], object]) -> threading.Thread:
     """Run `work` in a thread of its own, once. Raises RuntimeError when there can be no more."""
-    return _start(name, lambda: call(name, work))
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            report(name, error)
+
+    return _start(name, run)
 
 
 def _start(name: str, target: Callable[[], None]) -> threading.Thread:

@@ -23,7 +23,8 @@ from typing import Literal
 
 from django.conf import settings
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
+from chatbe.core.redis_errors import is_away
 from chatbe.core.sharing import PROCESSES, REDIS_TIMEOUT_SECONDS, Sharing
 
 LEASE_SECONDS = 60.0
@@ -162,7 +163,8 @@ class SocketLeases:
         metrics.LIMITS_HIT.labels("sockets_per_user").inc()
         lease.is_lost = True
         if lease.on_lost is not None:
-            lease.on_lost()
+            # A socket that cannot be closed keeps nobody from coming in.
+            background.call("socket_lease_lost", lease.on_lost)
 
     def give_back(self, lease: Lease) -> None:
         """The socket is gone; safe to call twice."""
@@ -178,9 +180,9 @@ class SocketLeases:
             async with asyncio.timeout_at(self._renew_at):
                 await self._queued.wait()
         except TimeoutError:
-            self._renew_at = loop.time() + RENEW_SECONDS
             for lease in [lease for held in self._held.values() for lease in held.values()]:
                 self._say("renew", lease)
+            self._renew_at = loop.time() + RENEW_SECONDS
         await self._send_queued()
         self._queued.clear()
 
@@ -206,7 +208,7 @@ class SocketLeases:
                     answer.set_result(None)
         for (_, lease, _), name in zip(words, answers or (), strict=False):
             if name:
-                self._give_way(lease.user_id, name)
+                background.call("socket_lease_lost", self._give_way, lease.user_id, name)
 
     def _give_way(self, user_id: int, name: str) -> None:
         if name.startswith(f"{self._process}."):
@@ -229,6 +231,8 @@ class SocketLeases:
             return [bytes(answers[place]).decode() for place in range(len(words))]
         except Exception as error:
             self._sharing.lost(error)
+            if not is_away(error):
+                raise
             return None
 
     def _say(self, word: Word, lease: Lease, answer: asyncio.Future[None] | None = None) -> None:

@@ -24,6 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from chatbe.core.buckets import Bucket, divide_limits_by, take_due
+from chatbe.core.redis_errors import is_away
 
 log = structlog.get_logger(__name__)
 
@@ -97,8 +98,11 @@ class Sharing:
 
     async def stop(self) -> None:
         """Tell what was taken last, so that a restart resets nothing; after the last step."""
-        if self.redis is not None:
+        if self.redis is None:
+            return
+        try:
             await self._report_due()
+        finally:
             with contextlib.suppress(Exception):
                 if self.is_up:
                     await self.redis.zrem(PROCESSES, self._process)
@@ -127,6 +131,8 @@ class Sharing:
                 await self._exchange(due[start : start + BUCKETS_PER_CALL])
         except Exception as error:
             self.lost(error)
+            if not is_away(error):
+                raise
 
     async def _exchange(self, due: Sequence[tuple[Bucket, int]]) -> None:
         """Tell what was taken and take in what the others did. Whatever it raises, Redis is lost."""

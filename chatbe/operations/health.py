@@ -87,10 +87,15 @@ class DatabaseWatch:
 
     async def state(self) -> State:
         """What the database answers now. One that hangs is waited for once, not by everybody."""
-        asked = self._ask()
-        left = self._asked_at + DATABASE_SECONDS - self._loop.time()
-        await asyncio.wait([asked], timeout=max(0.0, left))
-        return asked.result() if asked.done() else "down"
+        try:
+            asked = self._ask()
+            left = self._asked_at + DATABASE_SECONDS - self._loop.time()
+            await asyncio.wait([asked], timeout=max(0.0, left))
+            return asked.result() if asked.done() else "down"
+        except Exception as error:
+            # Whoever cannot even ask does no work.
+            background.report("readiness", error)
+            return "down"
 
     async def stop(self) -> None:
         """Give the connection back; a question that hangs is not waited for."""
@@ -100,7 +105,9 @@ class DatabaseWatch:
         self._thread.shutdown(wait=False)
 
     async def _ask_again(self) -> None:
-        await asyncio.wait([self._ask()])
+        asked = self._ask()
+        await asyncio.wait([asked])
+        asked.result()
         await asyncio.sleep(ASK_SECONDS)
 
     def _ask(self) -> asyncio.Future[State]:

@@ -57,7 +57,8 @@ class Supervisor:
                 log.error("worker_did_not_start")
                 self._signals = 1
             else:
-                background.call("workers", self._replace_dead)
+                for place in range(len(self._workers)):
+                    background.call("workers", self._replace_if_dead, place)
         return self._stop()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -70,14 +71,13 @@ class Supervisor:
         worker.start()
         return worker, time.monotonic()
 
-    def _replace_dead(self) -> None:
-        for place, (worker, started_at) in enumerate(self._workers):
-            if worker.exitcode is None or time.monotonic() < started_at + RESTART_SECONDS:
-                continue
-            log.error("worker_died", pid=worker.pid, exit_code=worker.exitcode)
-            replacement = self._start()
-            worker.close()
-            self._workers[place] = replacement
+    def _replace_if_dead(self, place: int) -> None:
+        worker, started_at = self._workers[place]
+        if worker.exitcode is None or time.monotonic() < started_at + RESTART_SECONDS:
+            return
+        log.error("worker_died", pid=worker.pid, exit_code=worker.exitcode)
+        self._workers[place] = self._start()
+        worker.close()
 
     def _stop(self) -> int:
         told = 0

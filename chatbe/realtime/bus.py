@@ -18,10 +18,10 @@ from typing import Any, Protocol
 
 import structlog
 from channels.layers import InMemoryChannelLayer, get_channel_layer
-from redis.exceptions import RedisError
 
 from chatbe.core import background, metrics
 from chatbe.core.error_log import LogThrottle
+from chatbe.core.redis_errors import is_away
 
 BEAT_SECONDS = 1.0
 DOWN_AFTER_SECONDS = 3.5
@@ -32,6 +32,7 @@ STOP_SECONDS = 1.0
 REOPEN_SECONDS = 15.0
 QUEUE_MAX = 10_000
 MESSAGES_PER_TURN = 32
+REFUSED_SECONDS = 0.001
 BEATS_TOPIC = "beats"
 # So many of its own beats a process hears, and no other between them, before it is alone.
 ALONE_AFTER_BEATS = 4
@@ -172,7 +173,9 @@ class LayerBus:
     async def stop(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_sent.wait(), STOP_SECONDS)
-        await background.cancel([self._receiving, *self._tasks])
+        # In this order: one of the tasks may be about to begin receiving anew.
+        await background.cancel(self._tasks)
+        await background.cancel([self._receiving])
 
     # --- what goes on in the background, a step at a time -----------------------------------
 
@@ -184,6 +187,8 @@ class LayerBus:
                 async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
                     await self._layer.group_send(topic, message)
             except Exception as error:
+                if not is_away(error):
+                    raise
                 log.debug("publish_failed", error=type(error).__name__)
         self._queued.clear()
         self._all_sent.set()
@@ -193,27 +198,30 @@ class LayerBus:
             await self._open()
         try:
             message = await self._layer.receive(self._channel)
-        except (RedisError, OSError) as error:
-            log.warning("receive_failed", error=type(error).__name__)
-            await asyncio.sleep(BEAT_SECONDS)
-            return
         except Exception as error:
+            if is_away(error):
+                log.warning("receive_failed", error=type(error).__name__)
+                await asyncio.sleep(BEAT_SECONDS)
+                return
             # What is in Redis is untrusted input: a message we cannot read is no message.
             self._refuse(error)
             message = None
         self._received += 1
         if self._received % MESSAGES_PER_TURN == 0:
-            # What is there already comes without waiting: others want to go on as well.
-            await asyncio.sleep(0)
+            # What is there already comes without waiting: others want to go on as well, and a
+            # layer that raises whenever it is asked must not take all the time there is.
+            await asyncio.sleep(0 if message is not None else REFUSED_SECONDS)
         if message is not None:
             self._hear(message)
 
     async def _open(self) -> None:
-        """Get this process's channel. Raises nothing; whoever needs it waits for `_opened`."""
+        """Get this process's channel; whoever needs it waits for `_opened`."""
         try:
             async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
                 self._channel = await self._layer.new_channel()
         except Exception as error:
+            if not is_away(error):
+                raise
             if self._unreachable_log.take() is not None:
                 log.warning("bus_unreachable", error=type(error).__name__)
             await asyncio.sleep(BEAT_SECONDS)
@@ -250,6 +258,7 @@ class LayerBus:
         self._beats_alone += 1
 
     async def _beat(self) -> None:
+        await self._check_beat()
         if not self._opened.is_set() or not self.up:
             # Not before it can be heard.
             await self._opened.wait()
@@ -259,16 +268,22 @@ class LayerBus:
                 beat = {"type": "beat", "of": self._channel}
                 await self._layer.group_send(BEATS_TOPIC, beat)
         except Exception as error:
+            if not is_away(error):
+                raise
             log.debug("beat_failed", error=type(error).__name__)
         await asyncio.sleep(BEAT_SECONDS)
+
+    async def _check_beat(self) -> None:
+        """See whether what this process said of itself came back."""
+        now = asyncio.get_running_loop().time()
         if self.up and self.beat_age > DOWN_AFTER_SECONDS:
             self.up = False
             # What it cannot hear may be there.
             self._beats_alone = 0
             self._reopen_at = self._last_beat + REOPEN_SECONDS
             log.warning("bus_down")
-        elif not self.up and asyncio.get_running_loop().time() > self._reopen_at:
-            self._reopen_at = asyncio.get_running_loop().time() + REOPEN_SECONDS
+        elif not self.up and now > self._reopen_at:
+            self._reopen_at = now + REOPEN_SECONDS
             await self._reopen()
 
     async def _reopen(self) -> None:
@@ -281,9 +296,13 @@ class LayerBus:
             async with asyncio.timeout(LAYER_TIMEOUT_SECONDS):
                 await self._layer.flush()
         except Exception as error:
+            if not is_away(error):
+                raise
             log.debug("reopen_failed", error=type(error).__name__)
-        self._receiving.cancel()
-        self._receiving = background.run_loop("bus_receive", self._receive)
+        finally:
+            # Whatever happened: one that waits for the old channel opens no new one.
+            self._receiving.cancel()
+            self._receiving = background.run_loop("bus_receive", self._receive)
 
     async def _keep_joined(self) -> None:
         await self._opened.wait()
@@ -293,9 +312,11 @@ class LayerBus:
                     await self._layer.group_add(topic, self._channel)
                     self._joined.add(topic)
                 for topic in self._joined - self._wanted.keys():
-                    self._joined.discard(topic)
                     await self._layer.group_discard(topic, self._channel)
+                    self._joined.discard(topic)
         except Exception as error:
+            if not is_away(error):
+                raise
             log.debug("join_failed", error=type(error).__name__)
             await asyncio.sleep(BEAT_SECONDS)
             return

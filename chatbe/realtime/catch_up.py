@@ -194,7 +194,7 @@ async def in_time(connection: Connection, work: Coroutine[Any, Any, None]) -> No
     try:
         async with asyncio.timeout(settings.SYNC_SECONDS):
             await work
-    except Exception:
+    except BaseException:
         if connection.state is State.LIVE:
             stall(connection)
         raise

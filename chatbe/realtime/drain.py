@@ -32,7 +32,7 @@ async def send_away(hub: Hub, seconds: float) -> None:
     closing = []
     for connection in connections:
         delay = round(random.uniform(0, window), 3)  # noqa: S311
-        connection.push(encode_frame("bye", reconnect_in=delay))
+        background.call("send_away", connection.push, encode_frame("bye", reconnect_in=delay))
         closing.append(background.spawn("send_away", _close_later(connection, delay)))
     try:
         await asyncio.gather(*closing)

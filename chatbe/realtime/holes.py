@@ -73,7 +73,7 @@ class Holes:
             while room.is_stale:
                 room.is_stale = False
                 await self.fill([room])
-        except Exception:
+        except BaseException:
             room.is_stale = True
             raise
         finally:
@@ -94,20 +94,32 @@ class Holes:
                 Sources.log.ranges, requests, asked, settings.REPLAY_MAX
             )
             answers = {found.conversation_id: found for found in ranges}
+            raised: list[Exception] = []
             for room in after:
                 found = answers.get(room.conversation_id)
                 if not self._is_here(room):
                     continue
-                if found is None:
-                    # The conversation itself is gone.
-                    room.put_out(asked)
+                try:
+                    self._take(room, found, asked, reached[room])
+                except Exception as error:
+                    # One that fails keeps no other waiting.
+                    raised.append(error)
                     continue
-                if found.head < reached[room]:
-                    self._move_back(room, found, asked)
-                else:
-                    self._apply(room, found, asked)
-                if found.to < found.head:
+                if found is not None and found.to < found.head:
                     behind.append(room)
+            if raised:
+                raise raised[0]
+
+    def _take(
+        self, room: Room, found: LogRange | None, asked: Collection[int], reached: int
+    ) -> None:
+        if found is None:
+            # The conversation itself is gone.
+            room.put_out(asked)
+        elif found.head < reached:
+            self._move_back(room, found, asked)
+        else:
+            self._apply(room, found, asked)
 
     def _is_here(self, room: Room) -> bool:
         return self._hub.rooms.get(room.conversation_id) is room
@@ -128,8 +140,12 @@ class Holes:
             frame = frames.get(visible_from)
             if frame is None:
                 frame = frames[visible_from] = visible_range(found, visible_from)
-            connection.push(frame)
-            connection.touched.add(room)
+            try:
+                connection.push(frame)
+                connection.touched.add(room)
+            except Exception as error:
+                background.report("deliver", error)
+                self._hub.cut(connection)
         room.set_head(found.to)
 
     def _may_have(self, connection: Connection, room: Room, found: LogRange) -> bool:

@@ -185,7 +185,7 @@ class Hub(Outboxes):
     def _set_feed(self, user_id: int, feed_seq: int) -> None:
         self.feed_seqs[user_id] = feed_seq
         for connection in self.users[user_id]:
-            self.tell_feed(connection)
+            background.call("feed_moved", self.tell_feed, connection)
         self.refresh_memberships(user_id)
         background.call_each("feed_moved", self.feed_moving, user_id)
 
@@ -202,14 +202,15 @@ class Hub(Outboxes):
         self.arrivals.sessions_ended(ended)
         for connection in self.connections():
             if connection.session_id in ended:
-                connection.fail(SessionEnded())
+                background.call("socket_closed", connection.fail, SessionEnded())
 
     def users_disconnected(self, disconnects: Mapping[int, int]) -> None:
         """Close the local sockets that were open when their user was disconnected."""
         for user_id, number in disconnects.items():
             for connection in list(self.users.get(user_id, ())):
                 if connection.disconnects < number:
-                    connection.fail(GoingAway("You were disconnected. Connect again."))
+                    gone = GoingAway("You were disconnected. Connect again.")
+                    background.call("socket_closed", connection.fail, gone)
 
     # --- memberships ---------------------------------------------------------------------
 
@@ -256,7 +257,7 @@ class Hub(Outboxes):
         # One at a time: what changes meanwhile is one more look, however often it does.
         try:
             await self._refresh_user(self, user_id)
-        except Exception:
+        except BaseException:
             if user_id in self.users:
                 self.unsettled.add(user_id)
             raise

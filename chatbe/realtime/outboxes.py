@@ -35,7 +35,7 @@ class Outboxes:
                 self._flush(connection, built)
             except Exception as error:
                 background.report("flush", error)
-                self._cut(connection)
+                self.cut(connection)
 
     def _flush(self, connection: Connection, built: dict[tuple[bytes, ...], bytes]) -> None:
         outbox = connection.outbox
@@ -53,7 +53,7 @@ class Outboxes:
                     self._write(connection, join_frames(batch))
         outbox.clear()
 
-    def _cut(self, connection: Connection) -> None:
+    def cut(self, connection: Connection) -> None:
         """Something of what this socket was to get is lost: it comes again from its cursors."""
         connection.outbox.clear()
         background.call("flush", connection.hub.remove, connection)

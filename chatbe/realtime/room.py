@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 
+from chatbe.core import background
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.memberships import Members
 from chatbe.realtime.slow import stall
@@ -179,17 +180,19 @@ class Room:
 
     def _forward(self, event: Event) -> None:
         self.head = event.position
-        if event.seq >= self.members.last_start:
-            frame = event.frame
-            for connection in self.live:
-                connection.push(frame)
+        # Hidden from somebody: an old row, or one from before a joining that is known of
+        # already while the events that lead to it are still on their way.
+        frame = event.frame if event.seq >= self.members.last_start else None
+        missed: list[Connection] = []
+        for connection in self.live:
+            try:
+                connection.push(frame or self.frame_for(connection, event))
                 connection.touched.add(self)
-        else:
-            # Hidden from somebody: an old row, or one from before a joining that is known of
-            # already while the events that lead to it are still on their way.
-            for connection in self.live:
-                connection.push(self.frame_for(connection, event))
-                connection.touched.add(self)
+            except Exception as error:
+                background.report("deliver", error)
+                missed.append(connection)
+        for connection in missed:
+            connection.hub.cut(connection)
         if self.holding:
             self._hold_back(event)
         self._heed(event)

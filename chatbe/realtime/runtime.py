@@ -235,9 +235,8 @@ class Runtime:
             # One that fails keeps no other from finishing.
             await asyncio.wait([background.spawn("drain", drain())])
         await background.cancel(self._tasks)
-        await self.bus.stop()
-        await self.leases.stop()
-        await self.sharing.stop()
+        for end in (self.bus.stop, self.leases.stop, self.sharing.stop):
+            await asyncio.wait([background.spawn("ending", end())])
 
 
 def _measure(late: float) -> None:

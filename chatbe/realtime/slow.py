@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.errors import TooSlow
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.frames import encode_frame
@@ -33,12 +33,21 @@ def check_stalled(hub: Hub) -> None:
     """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
     now = asyncio.get_running_loop().time()
     for connection in hub.connections():
-        buffered = connection.writer.buffered()
-        if buffered < settings.SOCKET_STALL_BYTES // 2 or buffered < connection.stalled_bytes:
-            connection.stalled_at = now
-        elif now - connection.stalled_at > settings.SOCKET_STALL_SECONDS:
-            hub.remove(connection)
-            metrics.SLOW_CLOSES.inc()
-            log.info("socket_too_slow", code=TooSlow.code, buffered=buffered)
-            connection.writer.abort()
-        connection.stalled_bytes = buffered
+        try:
+            _check(connection, now)
+        except Exception as error:
+            # One that cannot be looked at is no reason to let the others fill the memory.
+            background.report("stalled_sockets", error)
+            hub.cut(connection)
+
+
+def _check(connection: Connection, now: float) -> None:
+    buffered = connection.writer.buffered()
+    if buffered < settings.SOCKET_STALL_BYTES // 2 or buffered < connection.stalled_bytes:
+        connection.stalled_at = now
+    elif now - connection.stalled_at > settings.SOCKET_STALL_SECONDS:
+        connection.hub.remove(connection)
+        metrics.SLOW_CLOSES.inc()
+        log.info("socket_too_slow", code=TooSlow.code, buffered=buffered)
+        connection.writer.abort()
+    connection.stalled_bytes = buffered

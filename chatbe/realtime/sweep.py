@@ -7,9 +7,10 @@ holds the promises while Redis is dead.
 """
 
 import asyncio
+import functools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import structlog
 from django.conf import settings
@@ -55,14 +56,9 @@ class Sweep:
         except TimeoutError:
             pass
         self._asked.clear()
-        background.call("stalled_sockets", check_stalled, self._hub)
-        for look in (self._look_at_users, self._look_at_heads, self._look_at_memberships):
-            try:
-                await look()
-            except Exception as error:
-                if not is_passing(error):
-                    background.report("sweep", error)
-                log.warning("sweep_failed", look=look.__name__, error=type(error).__name__)
+        check_stalled(self._hub)
+        looks = (self._look_at_users, self._look_at_heads, self._look_at_memberships)
+        await background.do_all(functools.partial(_look_if_possible, look) for look in looks)
 
     async def _look_at_users(self) -> None:
         hub = self._hub
@@ -162,6 +158,15 @@ class Sweep:
     def _tell(self, number: int, what: str) -> None:
         metrics.SWEEP_REPAIRS.labels(what).inc(number)
         log.info("sweep_repaired", what=what, number=number)
+
+
+async def _look_if_possible(look: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await look()
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        log.warning("sweep_failed", look=look.__name__, error=type(error).__name__)
 
 
 def is_misplaced(connection: Connection, standings: Standings) -> bool:

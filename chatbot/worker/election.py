@@ -48,7 +48,8 @@ class Election:
         self._changed = changed
         self._dedicated = dedicated
         self._connection: psycopg.Connection[Any] | None = None
-        self._answers = False
+        # None where nobody knows: to be told again.
+        self._answers: bool | None = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -105,14 +106,17 @@ class Election:
         return bool(found and found[0])
 
     def _let_go(self) -> None:
-        if not self._dedicated:
-            self._tell(answers=False)
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        held, self._connection = self._connection, None
+        try:
+            if not self._dedicated:
+                self._tell(answers=False)
+        finally:
+            if held is not None:
+                held.close()
 
     def _tell(self, *, answers: bool) -> None:
         if answers != self._answers:
-            self._answers = answers
+            self._answers = None
             log.info("bot_election", answers=answers)
             self._changed(answers)
+            self._answers = answers

@@ -79,5 +79,6 @@ class Reading:
             self._queue.put(fault)
         except Exception as error:
             # Without its message, which may quote what was asked.
+            background.count("bot_provider")
             log.error("bot_provider_failed", **describe(error))
             self._queue.put(Broken())

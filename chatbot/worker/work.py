@@ -150,7 +150,7 @@ class Worker:
                 self._reminding.add(reminder.id)
                 try:
                     self._spawn(partial(self._remind, reminder))
-                except RuntimeError:
+                except BaseException:
                     self._reminding.discard(reminder.id)
                     raise
 
@@ -163,6 +163,8 @@ class Worker:
                     find_questions(place)
             except Exception as error:
                 # What is wrong in one conversation keeps no other waiting.
+                if not is_away(error):
+                    background.count("bot_worker")
                 log.warning("bot_finding_failed", **describe(error))
         if len(places) == ROUND_MAX:
             # There are more.
@@ -183,7 +185,7 @@ class Worker:
         self._running[answer.id] = bot_id
         try:
             self._spawn(partial(self._answer, answer, is_new=left is None))
-        except RuntimeError:
+        except BaseException:
             # No thread to be had: another worker, or this one later, takes it over.
             self._running.pop(answer.id, None)
             raise
@@ -215,6 +217,8 @@ class Worker:
         try:
             self._say(reminder)
         except Exception as error:
+            if not is_away(error):
+                background.count("bot_answer")
             log.warning("bot_reminder_failed", **describe(error))
         finally:
             self._reminding.discard(reminder.id)
@@ -265,12 +269,14 @@ def stop_worker() -> None:
     """Stop it; returns once what was being answered is in the log."""
     global _worker, _election
     with _starting:
-        if _election is not None:
-            _election.stop()
-            _election = None
-        if _worker is not None:
-            _worker.stop()
-            _worker = None
+        election, _election = _election, None
+        worker, _worker = _worker, None
+        try:
+            if election is not None:
+                election.stop()
+        finally:
+            if worker is not None:
+                worker.stop()
 
 
 def has_election() -> bool:
