@@ -103,7 +103,8 @@ class Message(models.Model):
     `seq` is its place, `changed_seq` the place of its last change, `number` counts the
     text messages up to it. `digest` is a keyed hash of what was sent, so that a retry
     can be told from another message also after an edit or a deletion. The text of a
-    system row is the JSON of a `SystemBody` (wire.py); such rows never change.
+    system row is the JSON of a `SystemBody` (wire.py); such rows never change while anybody
+    could see them.
 
     There are no foreign keys in the database: users and conversations are emptied,
     never deleted, and a deferred key would fail a whole batch at COMMIT.

@@ -121,7 +121,7 @@ def sent_body(message: MessageBody) -> SentBody:
 
 
 encode = msgspec.json.Encoder().encode
-_decode_system = msgspec.json.Decoder(SystemBody).decode
+decode_system = msgspec.json.Decoder(SystemBody).decode
 
 
 class MessageRow(NamedTuple):
@@ -153,7 +153,7 @@ class MessageRow(NamedTuple):
             client_id=self.client_id,
             kind=self.kind,
             text="" if is_system else self.text,
-            system=_decode_system(self.text) if is_system else None,
+            system=decode_system(self.text) if is_system else None,
             reply_to=self.reply_to,
             created_at=_iso(self.created_at) or "",
             edited_at=_iso(self.edited_at),

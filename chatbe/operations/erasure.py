@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from accounts.models import User
 from accounts.services import erase_account, set_user_active
 from chatbe.operations.joined import BELONGINGS
-from chatbot.services.erasing import empty_answers_to
+from chatbot.services.erasing import empty_answers_to, places_of_answers_to
 from conversations.selectors.own import count_own_texts
 from conversations.services.emptying import empty_texts_of
+from groups.services.abandoned import empty_abandoned_groups
 from moderation.models import Report
 from moderation.services.evidence import forget_texts_of
 
@@ -37,7 +38,8 @@ def erase_user(user_id: int, *, empty_messages: bool) -> Iterator[int]:
 
 
 def _empty_everything(user_id: int) -> Iterator[int]:
-    """Their words, wherever they are: in messages, in answers to them, in evidence."""
+    """Their words, wherever they are: messages, answers to them, evidence, groups of nobody."""
     yield from empty_texts_of(user_id)
     yield from empty_answers_to(user_id)
-    yield from forget_texts_of(user_id)
+    yield from forget_texts_of(user_id, answers=places_of_answers_to(user_id))
+    yield from empty_abandoned_groups(user_id)

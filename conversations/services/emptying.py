@@ -9,14 +9,16 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from itertools import groupby
 
+import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
 from chatbe.core.ids import first_id_at
 from conversations.changes import append_changes, lock_conversation
-from conversations.models import Message
+from conversations.models import Conversation, Message
 from conversations.selectors.own import conversations_of, texts_of
 from conversations.services.edits import bury
+from conversations.wire import decode_system, encode
 
 BATCH = 200
 # How many rows, full or empty, one look at the log covers.
@@ -72,6 +74,22 @@ def empty_places(conversation_id: int, seqs: list[int]) -> Iterator[int]:
     """Empty the messages at these places; yields each batch's number."""
     for place in range(0, len(seqs), BATCH):
         yield _empty_batch(conversation_id, seqs[place : place + BATCH])
+
+
+def empty_system_values(conversation: Conversation) -> int:
+    """Empty the names in system messages of a locked conversation without members; their number.
+
+    The rows take no new position: there is nobody to be told.
+    """
+    emptied = 0
+    rows = Message.objects.filter(conversation=conversation, kind=Message.Kind.SYSTEM)
+    for message in rows.iterator(chunk_size=BATCH):
+        system = decode_system(message.text)
+        if system.value:
+            text = encode(msgspec.structs.replace(system, value="")).decode()
+            Message.objects.filter(id=message.id).update(text=text)
+            emptied += 1
+    return emptied
 
 
 @transaction.atomic

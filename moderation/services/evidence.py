@@ -7,7 +7,7 @@ messages themselves under retention, once the report is closed. The report stays
 where, when and how it ended.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,10 +25,18 @@ from moderation.models import Report
 BATCH = 200
 
 
-def forget_texts_of(user_id: int) -> Iterator[int]:
-    """Empty what this user wrote in the evidence of all reports; yields how many of each batch."""
+def forget_texts_of(user_id: int, *, answers: Collection[tuple[int, int]]) -> Iterator[int]:
+    """Empty what this user wrote in the evidence of all reports; yields how many of each batch.
+
+    And what was answered them: `answers` holds the conversation and seq of each such message.
+    """
     reports = Report.objects.filter(conversation_id__in=conversations_of(user_id))
-    yield from _empty(reports, lambda message: message["sender_id"] == str(user_id))
+
+    def is_theirs(message: dict[str, Any]) -> bool:
+        place = int(message["conversation_id"]), message["seq"]
+        return message["sender_id"] == str(user_id) or place in answers
+
+    yield from _empty(reports, is_theirs)
 
 
 def forget_texts_before(kind: str, moment: datetime) -> Iterator[int]:

@@ -20,7 +20,9 @@ from conversations.models import Conversation, Message
 from conversations.services.direct import open_direct
 from conversations.services.emptying import count_texts_before
 from conversations.tests.people import draft
+from groups.models import Group
 from groups.services.groups import create_group
+from groups.services.members import admit
 from moderation.models import Report
 from moderation.services.reports import dismiss_report, report_message, report_user
 from moderation.tests.conftest import committed  # noqa: F401 - a fixture
@@ -67,14 +69,22 @@ class Life:
         report_user(reporter=self.gone, user_id=self.stays.id, reason="spam", comment=WORDS)
         self.ask_a_bot()
 
-    def moderator_in(self, place):
-        from groups.models import Group
-        from groups.services.members import admit
+    def keep_to_themselves(self):
+        """A group that nobody else is in."""
+        device = device_of(self.gone)
+        named = {"name": f"{CANARY} alone", "description": WORDS, "client_id": CANARY}
+        made = device.post("/api/v1/groups", named).json()
+        group = f"/api/v1/groups/{made['conversation_id']}"
+        assert device.patch(group, {"name": f"{CANARY} still"}).status_code == 200
 
+    def moderator_in(self, place):
+        self.bring(self.moderator, place)
+        return self.moderator
+
+    def bring(self, user, place):
         group = Group.objects.select_related("conversation").get(conversation_id=place)
         with transaction.atomic():
-            admit(group, actor_id=self.stays.id, user_ids=[self.moderator.id])
-        return self.moderator
+            admit(group, actor_id=self.stays.id, user_ids=[user.id])
 
     def reported(self, place, seq):
         report, _ = report_message(
@@ -90,7 +100,17 @@ class Life:
         answer = Answer.objects.create(
             bot=bot, conversation_id=place, question_seq=asked, asker=self.gone, text=WORDS
         )
-        say(bot.user, place, f"I shall: {CANARY}", client_id=answer.client_id)
+        said = say(bot.user, place, f"I shall: {CANARY}", client_id=answer.client_id)
+        report_message(reporter=self.gone, conversation_id=place, seq=said, reason="other")
+        # In a group others can report what was answered there, or what was said after it.
+        self.bring(bot.user, self.group)
+        asked = say(self.gone, self.group, f"what is {CANARY}?")
+        answer = Answer.objects.create(
+            bot=bot, conversation_id=self.group, question_seq=asked, asker=self.gone
+        )
+        said = say(bot.user, self.group, f"{CANARY} is", client_id=answer.client_id)
+        self.reported(self.group, said)
+        self.reported(self.group, say(self.moderator, self.group, "hm"))
         Reminder.objects.create(answer=answer, due_at=timezone.now(), text=CANARY)
         self.gone_alone_with = place
 
@@ -127,8 +147,9 @@ def erase(tmp_path):
 
 
 def test_the_canary_is_where_it_is_looked_for(life):
+    life.keep_to_themselves()
     tables = {place.partition(".")[0] for place in places_of(CANARY)}
-    kinds = (type(life.gone), Session, Notice, Message, Report, Answer, Reminder)
+    kinds = (type(life.gone), Session, Notice, Message, Report, Answer, Reminder, Group)
     assert tables >= {model._meta.db_table for model in kinds}
 
 
@@ -136,11 +157,13 @@ def test_after_an_erasure_nothing_of_it_is_in_any_table(life, tmp_path):
     assert {m._meta.db_table for m in apps.get_models()} <= set(
         connection.introspection.table_names()
     )
+    life.keep_to_themselves()
     erase(tmp_path)
     assert places_of(CANARY) == set()
     # What others said is not touched.
     said = {m["text"] for r in Report.objects.all() for m in r.evidence.get("messages", [])}
     assert said == {"", "an innocent answer", "hm"}
+    assert Group.objects.get(conversation_id=life.group).conversation.name == "Club"
 
 
 def test_what_a_moderator_should_look_at_first_is_in_the_report_of_the_erasure(life, tmp_path):
