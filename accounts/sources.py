@@ -17,12 +17,15 @@ class AccountsUserSource:
         rows = list(users.values_list("id", "feed_seq", "disconnects"))
         live = selectors.live_sessions().filter(id__in=session_ids)
         last_uses = dict(live.values_list("id", "last_used_at"))
-        # The asked sessions have sockets: as long as one is open, its session is used.
-        stale = [id for id, used_at in last_uses.items() if selectors.use_is_stale(used_at)]
-        if stale:
-            services.note_use(stale)
         return UserStates(
             feed_seqs={id: feed_seq for id, feed_seq, _ in rows},
             disconnects={id: disconnects for id, _, disconnects in rows},
             live_sessions=frozenset(last_uses),
+            unnoted_sessions=frozenset(
+                id for id, used_at in last_uses.items() if selectors.use_is_stale(used_at)
+            ),
         )
+
+    def note_use(self, session_ids: Collection[int]) -> None:
+        """Note that these sessions are used; those that somebody has locked are noted later."""
+        services.note_use(session_ids)

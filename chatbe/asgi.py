@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from chatbe.api.forwarded import as_the_client_sent_it
 from chatbe.compat import routing as compat_routing
 from chatbe.core import background, failpoints, ids
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import write_in_database_thread
 from chatbe.core.deadlines import limit_statements
 from chatbe.gateway import routing
 from chatbe.operations.follow_ups import start_looking
@@ -61,7 +61,7 @@ _router = ProtocolTypeRouter(
 
 async def _connect() -> None:
     """What must never wait for a connection has its own before anybody else asks for one."""
-    await runtime().part(DatabaseWatch).state()
+    await runtime().part(DatabaseWatch).connect()
     await log_writer().connect()
 
 
@@ -78,7 +78,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
                 limit_statements(settings.DATABASE_STATEMENT_TIMEOUT_SECONDS + ANSWER_SECONDS)
             # No id can be made on the loop before this: wait for the database if need be.
             while not ids.is_prepared():
-                await in_database_thread(ids.prepare)
+                await write_in_database_thread(ids.prepare)
                 await asyncio.sleep(0 if ids.is_prepared() else DATABASE_RETRY_SECONDS)
             await _connect()
             if belongs_in_server():
@@ -108,7 +108,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     start_here()
     if not ids.is_prepared():
-        await in_database_thread(ids.prepare)
+        await write_in_database_thread(ids.prepare)
     if belongs_in_server():
         start_worker()
     await _router(cast("Any", as_the_client_sent_it(scope)), receive, send)

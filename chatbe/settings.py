@@ -120,6 +120,8 @@ env = Environment(
     BREAK_GLASS_SECONDS=(int, 1_800),
     # --- sockets and messages
     HELLO_SECONDS=(float, 10.0),
+    ARRIVAL_QUEUE_MAX=(int, 20_000),
+    ARRIVAL_QUEUE_SECONDS=(float, 30.0),
     PING_SECONDS=(float, 20.0),
     DRAIN_SECONDS=(float, 10.0),
     FRAME_BYTES_BEFORE_WELCOME=(int, 4 * 1024),
@@ -466,6 +468,8 @@ BREAK_GLASS_SECONDS = env("BREAK_GLASS_SECONDS")
 # --- sockets and messages -----------------------------------------------------------
 
 HELLO_SECONDS = env("HELLO_SECONDS")
+ARRIVAL_QUEUE_MAX = env("ARRIVAL_QUEUE_MAX")
+ARRIVAL_QUEUE_SECONDS = env("ARRIVAL_QUEUE_SECONDS")
 PING_SECONDS = env("PING_SECONDS")
 DRAIN_SECONDS = env("DRAIN_SECONDS")
 FRAME_BYTES_BEFORE_WELCOME = env("FRAME_BYTES_BEFORE_WELCOME")

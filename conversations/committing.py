@@ -33,22 +33,24 @@ Outcomes = Sequence[Outcome | None]
 
 def commit_unlocked(drafts: Sequence[Draft]) -> Outcomes | None:
     """Commit a batch, but for the conversations that somebody else has locked for long."""
+    until = _time_is_up_at()
     try:
-        return commit(drafts, patient=False)
+        return _commit_until(until, drafts, patient=False)
     except Exception as error:
         if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
             raise
-        free = _unlocked(drafts)
-    outcomes = commit([d for d in drafts if d.conversation_id in free]) if free else []
+        free = _unlocked(until, drafts)
+    tried = [draft for draft in drafts if draft.conversation_id in free]
+    outcomes = _commit_until(until, tried, patient=True) if tried else []
     if outcomes is None:
         return None
     committed = iter(outcomes)
     return [next(committed) if draft.conversation_id in free else None for draft in drafts]
 
 
-def _unlocked(drafts: Sequence[Draft]) -> set[int]:
+def _unlocked(until: float, drafts: Sequence[Draft]) -> set[int]:
     try:
-        with deadline(settings.LOG_UNKNOWN_OUTCOME_SECONDS):
+        with deadline(_seconds_left(until)):
             return unlocked_conversations({draft.conversation_id for draft in drafts})
     except Exception as error:
         if not is_passing(error):
@@ -57,22 +59,36 @@ def _unlocked(drafts: Sequence[Draft]) -> set[int]:
         return set()
 
 
-def commit(drafts: Sequence[Draft], *, patient: bool = True) -> list[Outcome] | None:
+def commit(drafts: Sequence[Draft]) -> Outcomes | None:
     """Commit a batch in a lane's thread. None when its outcome could not be found out.
 
-    Without patience it raises when a lock is not had in time. A connection that breaks in
-    COMMIT leaves the outcome unknown; running the same drafts again answers it, for what
-    was stored is recognised by its client_id. No attempt takes longer than there is time.
+    A connection that breaks in COMMIT leaves the outcome unknown; running the same drafts again
+    answers it, for what was stored is recognised by its client_id. However often it is tried,
+    and in however many pieces, all of it has LOG_UNKNOWN_OUTCOME_SECONDS.
     """
-    until = time.monotonic() + settings.LOG_UNKNOWN_OUTCOME_SECONDS
+    return _commit_until(_time_is_up_at(), drafts, patient=True)
+
+
+def _time_is_up_at() -> float:
+    return time.monotonic() + float(settings.LOG_UNKNOWN_OUTCOME_SECONDS)
+
+
+def _seconds_left(until: float) -> float:
+    return max(_LEAST_SECONDS, until - time.monotonic())
+
+
+def _commit_until(until: float, drafts: Sequence[Draft], *, patient: bool) -> Outcomes | None:
+    """Without patience it raises when a lock is not had in time."""
     while True:
         try:
-            with deadline(max(_LEAST_SECONDS, until - time.monotonic())):
+            with deadline(_seconds_left(until)):
                 return append_messages(drafts)
         except Exception as error:
             if not is_passing(error):
                 log.warning("append_split", error=type(error).__name__, drafts=len(drafts))
-                return _commit_singly(drafts) if len(drafts) > 1 else _commit_last(drafts[0])
+                if len(drafts) > 1:
+                    return _commit_singly(until, drafts, patient=patient)
+                return _commit_last(until, drafts[0], patient=patient)
             log.warning("append_retried", error=type(error).__name__, drafts=len(drafts))
             _drop_bad_connection(error)
             if not patient and sqlstate_of(error) == LOCK_NOT_AVAILABLE:
@@ -82,29 +98,44 @@ def commit(drafts: Sequence[Draft], *, patient: bool = True) -> list[Outcome] | 
             time.sleep(_RETRY_SECONDS)
 
 
-def _commit_singly(drafts: Sequence[Draft]) -> list[Outcome] | None:
+def _commit_singly(until: float, drafts: Sequence[Draft], *, patient: bool) -> Outcomes | None:
     """One bad row fails a whole batch: run it row by row, so that it fails alone."""
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome | None] = []
+    locked: set[int] = set()
     for draft in drafts:
-        outcome = commit([draft])
-        if outcome is None:
+        if draft.conversation_id in locked:
+            # Nothing overtakes what waits for the same lock.
+            outcomes.append(None)
+            continue
+        if time.monotonic() > until:
             return None
-        outcomes += outcome
+        try:
+            found = _commit_until(until, [draft], patient=patient)
+        except Exception as error:
+            if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
+                raise
+            locked.add(draft.conversation_id)
+            found = [None]
+        if found is None:
+            return None
+        outcomes += found
     return outcomes
 
 
-def _commit_last(draft: Draft) -> list[Outcome] | None:
+def _commit_last(until: float, draft: Draft, *, patient: bool) -> Outcomes | None:
     """A row that fails by itself: once more with a new id, which may have collided."""
     draft.id = new_id()
     try:
-        with deadline(settings.LOG_UNKNOWN_OUTCOME_SECONDS):
+        with deadline(_seconds_left(until)):
             return append_messages([draft])
     except Exception as error:
         if is_passing(error):
-            return commit([draft])
+            return _commit_until(until, [draft], patient=patient)
         log.error("append_failed", **describe(error))
         # What the database refused it has not stored. Anything else may have come after it.
-        return [Internal()] if isinstance(error, Error) or _is_absent(draft) else None
+        with deadline(_seconds_left(until)):
+            is_absent = isinstance(error, Error) or _is_absent(draft)
+        return [Internal()] if is_absent else None
 
 
 def _is_absent(draft: Draft) -> bool:

@@ -18,7 +18,7 @@ import structlog
 from django.conf import settings
 
 from chatbe.core import background, deadlines
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import in_database_thread, write_in_database_thread
 from chatbe.core.error_log import describe
 from chatbe.core.errors import ChatError, NotFound, Unavailable, as_chat_error
 from chatbe.realtime import publish
@@ -113,7 +113,7 @@ class ReceiptBuffer:
         while True:
             try:
                 left = max(_LEAST_SECONDS, deadline - self._loop.time())
-                return await in_database_thread(_move_within, left, moves)
+                return await write_in_database_thread(_move_within, left, moves)
             except Exception as error:
                 answer = as_chat_error(error)
                 if not isinstance(answer, Unavailable):

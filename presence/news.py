@@ -15,7 +15,7 @@ from typing import Literal
 import structlog
 
 from chatbe.core import background, metrics
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import in_database_thread, write_in_database_thread
 from chatbe.core.database_errors import is_passing
 from chatbe.core.times import iso_milliseconds
 from chatbe.realtime import publish
@@ -114,7 +114,7 @@ class News:
                 now = datetime.now(UTC)
                 # What is in Redis is untrusted, its clock too.
                 seen = {user_id: min(seen_at, now) for user_id, seen_at in gone}
-                await in_database_thread(save_last_seen, seen)
+                await write_in_database_thread(save_last_seen, seen)
                 await self._store.saved(gone)
         except Away:
             return

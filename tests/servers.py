@@ -105,11 +105,14 @@ class ProductServer(Server):
         return None if self._process is None else self._process.poll()
 
     def close(self) -> None:
-        """As any server; raises AssertionError when it wrote down what people trusted it with."""
-        found = [] if self._directory is None else secrets_in(self.log)
+        """As any server; raises AssertionError when it wrote down what people trusted it with,
+        or that somebody waited for their turn to write where others read (SQLite)."""
+        log = "" if self._directory is None else self.log
         super().close()
-        if found:
+        if found := secrets_in(log):
             raise AssertionError("\n".join(["Secrets in the server's log:", *found]))
+        if "written_among_reads" in log:
+            raise AssertionError(f"Written among reads:\n{log}")
 
     def _create(self) -> None:
         """Nothing to lay out: the folder holds the log only."""

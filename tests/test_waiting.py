@@ -24,6 +24,7 @@ import pytest
 from tests.secrecy import PASSWORD
 from tests.servers import NO_LIMIT, fresh_database, running_redis
 from tests.stage import Person, Stage, open_socket
+from tests.test_compat import logged_in
 
 CROWD = 48
 # How long others may take, on a busy machine.
@@ -385,6 +386,42 @@ async def test_whoever_holds_the_file_holds_up_no_reader(embedded: Stage) -> Non
         await others.are_served(writing=False)
         holder.execute("ROLLBACK")
     await answers_of(tasks, {200})
+
+
+@pytest.mark.embedded_only
+async def test_sockets_that_wait_to_write_hold_up_no_reader(embedded: Stage) -> None:
+    """Tickets, first texts to somebody, receipts, edits: all wait for the file."""
+    others = await Others(embedded).come()
+    one, _, conversation_id = await embedded.talking()
+    await ask(embedded, sending(one, conversation_id))
+    pairs = [embedded.friends() for _ in range(8)]
+    old = [await logged_in(person) for person, _ in pairs]
+    tickets = [(await one.rest("POST", "auth/ticket"))["ticket"] for _ in range(12)]
+    file = f"{embedded.installation.environment['DATA_DIR']}/chat.sqlite3"
+    async with contextlib.AsyncExitStack() as stack:
+        speakers = [await stack.enter_async_context(client.online()) for client in old]
+        sockets = [await stack.enter_async_context(one.live()) for _ in range(4)]
+        coming = [await stack.enter_async_context(open_socket(embedded.address)) for _ in tickets]
+        holder = stack.enter_context(
+            contextlib.closing(sqlite3.connect(file, isolation_level=None))
+        )
+        holder.execute("BEGIN IMMEDIATE")
+        for socket, ticket in zip(coming, tickets, strict=True):
+            await socket.send("hello", ref="h", ticket=ticket)
+        for speaker, (_, contact) in zip(speakers, pairs, strict=True):
+            await speaker.say(contact.username, "the first")
+        for socket in sockets:
+            place = {"conversation_id": conversation_id, "seq": 1}
+            await socket.send("message.edit", ref="e", text="changed", **place)
+            await socket.send("receipt.mark_read", ref="r", **place)
+        await asyncio.sleep(0.3)
+        for _ in range(2):
+            await others.are_served(writing=False)
+        holder.execute("ROLLBACK")
+        for socket in coming:
+            answer = await socket.expect(ref="h")
+            # One in vain may come again; none is let in twice.
+            assert answer["type"] == "welcome" or answer["code"] == "unavailable", answer
 
 
 # --- receipts -------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from accounts.services.sessions import (
     start_session,
 )
 from accounts.services.staff import end_admin_logins, set_user_staff
-from accounts.services.tickets import create_ticket, spend_ticket
+from accounts.services.tickets import create_ticket, spend_ticket, spend_tickets
 from accounts.services.users import register_user, set_user_active
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     "set_user_active",
     "set_user_staff",
     "spend_ticket",
+    "spend_tickets",
     "start_session",
     "update_profile",
     "verify_login",

@@ -1,6 +1,6 @@
 """Sessions: begun by a login, kept alive by refreshing, ended for a reason.
 
-One function decides whether a session is alive (`_require_live`); REST requests,
+One function decides whether a session is alive (`is_live`); REST requests,
 socket credentials and tickets all pass it.
 """
 
@@ -151,7 +151,10 @@ def authenticate_token(token: str) -> Session:
 
 
 def authenticate_tokens(presented: Collection[str]) -> dict[str, Session | ChatError]:
-    """`authenticate_token` for many at once: for each its session, or why there is none."""
+    """`authenticate_token` for many at once: for each its session, or why there is none.
+
+    Only reads: as long as their sockets are open it is noted that the sessions are used.
+    """
     outcomes: dict[str, Session | ChatError] = {}
     named: dict[str, tuple[int, int]] = {}
     for token in presented:
@@ -163,12 +166,10 @@ def authenticate_tokens(presented: Collection[str]) -> dict[str, Session | ChatE
     found = Session.objects.select_related("user").in_bulk(session_ids)
     for token, (user_id, session_id) in named.items():
         session = found.get(session_id)
-        try:
-            if session is None or session.user_id != user_id:
-                raise SessionEnded
-            outcomes[token] = use_session(session)
-        except SessionEnded as error:
-            outcomes[token] = error
+        if session is None or session.user_id != user_id or not is_live(session):
+            outcomes[token] = SessionEnded()
+        else:
+            outcomes[token] = session
     return outcomes
 
 
@@ -177,10 +178,10 @@ def load_session(*, user_id: int, session_id: int) -> Session:
     session = Session.objects.select_related("user").filter(id=session_id).first()
     if session is None or session.user_id != user_id:
         raise SessionEnded
-    return use_session(session)
+    return _use(session)
 
 
-def use_session(session: Session) -> Session:
+def _use(session: Session) -> Session:
     """Return the session if it is alive, noting that it was used; else SessionEnded."""
     _require_live(session)
     if selectors.use_is_stale(session.last_used_at):
@@ -214,12 +215,15 @@ def note_use(session_ids: Collection[int]) -> None:
     Session.objects.filter(id__in=ids).update(last_used_at=timezone.now())
 
 
+def is_live(session: Session) -> bool:
+    """Whether a session, with its user, is alive."""
+    return (
+        session.ended_at is None and session.expires_at > timezone.now() and session.user.is_active
+    )
+
+
 def _require_live(session: Session) -> None:
-    if (
-        session.ended_at is not None
-        or session.expires_at <= timezone.now()
-        or not session.user.is_active
-    ):
+    if not is_live(session):
         raise SessionEnded
 
 

@@ -103,3 +103,17 @@ def test_of_two_hundred_uses_of_one_ticket_exactly_one_succeeds():
     results = run_together([lambda: services.spend_ticket(ticket)] * 200)
     assert sum(isinstance(result, Session) for result in results) == 1
     assert sum(isinstance(result, WrongCredentials) for result in results) == 199
+
+
+@pytest.mark.django_db
+def test_many_are_spent_at_once_and_each_has_its_own_answer(device):
+    good = services.create_ticket(session=device.tokens.session)[0]
+    gone = device_of(make_user("bob"))
+    ended = services.create_ticket(session=gone.tokens.session)[0]
+    Session.objects.filter(id=gone.tokens.session.id).update(ended_at=timezone.now())
+    found = services.spend_tickets([good, ended, "none", "\ud800"])
+    assert found[good] == device.tokens.session
+    assert isinstance(found[ended], SessionEnded)
+    assert [type(found[other]) for other in ("none", "\ud800")] == [WrongCredentials] * 2
+    again = services.spend_tickets([good, ended])
+    assert {type(outcome) for outcome in again.values()} == {WrongCredentials}

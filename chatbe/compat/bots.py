@@ -7,20 +7,21 @@ from chatbot.selectors import list_bots
 from contacts.selectors import list_contacts
 from contacts.services import add_contact
 from conversations.models import Membership
-from conversations.services.direct import open_direct
 from groups.permissions import Permission
 from groups.selectors import access_group
 from groups.services.members import add_members
 
 
-def direct_with_bot(user_id: int) -> int:
-    """The id of the user's conversation with the bot, made if need be. NotFound."""
+def find_bot(user_id: int) -> tuple[int, int | None]:
+    """The bot's id, and that of the user's conversation with it if there is one. NotFound."""
     bot = _first_bot(user_id)
-    known = find_direct(user_id, bot.id)
-    if known is not None:
-        return known
-    conversation_id, _ = open_direct(user_id=user_id, other_id=bot.id)
-    return conversation_id
+    return bot.id, find_direct(user_id, bot.id)
+
+
+def has_bot(group_id: int) -> bool:
+    """Whether a group has a bot that answers."""
+    members = Membership.objects.filter(conversation_id=group_id, left_seq=None)
+    return members.filter(user__is_bot=True, user__is_active=True).exists()
 
 
 def bring_bot(*, user_id: int, group_id: int) -> None:
@@ -28,8 +29,7 @@ def bring_bot(*, user_id: int, group_id: int) -> None:
 
     NotFound, Forbidden, Conflict, RateLimited.
     """
-    members = Membership.objects.filter(conversation_id=group_id, left_seq=None)
-    if members.filter(user__is_bot=True, user__is_active=True).exists():
+    if has_bot(group_id):
         return
     access_group(user_id=user_id, conversation_id=group_id, permission=Permission.ADD)
     bot = _first_bot(user_id)

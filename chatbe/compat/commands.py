@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from accounts.models import User
-from chatbe.compat.bots import bring_bot, direct_with_bot
+from chatbe.compat.bots import bring_bot, find_bot, has_bot
 from chatbe.compat.frames import (
     GroupBotCommand,
     GroupCommand,
@@ -20,7 +20,7 @@ from chatbe.compat.groups import access_group_named
 from chatbe.compat.prompts import QUESTION, prompt_client_id
 from chatbe.compat.recipients import Recipients
 from chatbe.compat.selectors import contacts_named, find_direct
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import change_in_database_thread, in_database_thread
 from chatbe.core.errors import ChatError
 from chatbe.core.text import clean_line, clean_text
 from chatbe.realtime.connection import Connection
@@ -34,9 +34,10 @@ Refuse = Callable[[ChatError], None]
 
 
 class _Found(NamedTuple):
-    """Where a text is to be stored, and what the user's feed had come to before that was read."""
+    """To whom a text is to go, and what the user's feed had come to before that was read."""
 
-    conversation_id: int
+    contact_id: int
+    conversation_id: int | None
     feed_seq: int
 
 
@@ -75,18 +76,22 @@ class Speaker:
                 text, client_id = clean_text(chat.message), next(self._client_ids)
                 name = chat.recipient_username
                 found = await in_database_thread(_find_person, user_id, name)
-                place = found.conversation_id
+                place = found.conversation_id or await self._open_direct(found.contact_id)
                 self._recipients.found_person(name, place, feed_seq=found.feed_seq)
             case PrivateBotCommand(private_chat=chat):
                 text, client_id = clean_text(chat.message), next(self._client_ids)
-                place = await in_database_thread(direct_with_bot, user_id)
+                bot_id, known = await in_database_thread(find_bot, user_id)
+                place = known or await self._open_direct(bot_id)
             case GroupCommand(group_chat=chat):
                 text, client_id = clean_text(chat.message), next(self._client_ids)
                 place = await self._find_group(chat.group_name)
             case GroupBotCommand(group_chat_bot=chat):
                 text, client_id = QUESTION + clean_text(chat.message), prompt_client_id()
                 place = await self._find_group(chat.group_name)
-                await in_database_thread(bring_bot, user_id=user_id, group_id=place)
+                if not await in_database_thread(has_bot, place):
+                    await change_in_database_thread(
+                        str(place), bring_bot, user_id=user_id, group_id=place
+                    )
         if self._connection.takes_commands():
             self._send(place, text, client_id, refuse)
 
@@ -94,6 +99,14 @@ class Speaker:
         name = clean_line(name, "group_name", max_length=NAME_MAX)
         place = await in_database_thread(access_group_named, self._connection.user_id, name)
         self._recipients.found_group(name, place)
+        return place
+
+    async def _open_direct(self, other_id: int) -> int:
+        """The user's conversation with somebody, made now."""
+        user_id = self._connection.user_id
+        place, _ = await change_in_database_thread(
+            ("pairs of", user_id), open_direct, user_id=user_id, other_id=other_id
+        )
         return place
 
     def _send(self, place: int, text: str, client_id: str, refuse: Refuse) -> None:
@@ -116,12 +129,8 @@ class Speaker:
 
 
 def _find_person(user_id: int, username: str) -> _Found:
-    """The user's conversation with a contact, made if need be. NotFound."""
+    """One of the user's contacts, and their conversation if there is one. NotFound."""
     # Before anything else: what changes from here on moves the feed beyond this.
     feed_seq = User.objects.values_list("feed_seq", flat=True).get(id=user_id)
     [contact] = contacts_named(user_id, [username])
-    # Most have one: looking takes no lock.
-    known = find_direct(user_id, contact.id)
-    if known is None:
-        known, _ = open_direct(user_id=user_id, other_id=contact.id)
-    return _Found(known, feed_seq)
+    return _Found(contact.id, find_direct(user_id, contact.id), feed_seq)

@@ -20,7 +20,6 @@ from django.conf import settings
 
 from accounts.models import Session
 from accounts.names import LOGIN_MAX, username_key
-from accounts.services import spend_ticket
 from chatbe.compat.commands import Speaker
 from chatbe.compat.frames import (
     COMMAND_TYPES,
@@ -58,6 +57,7 @@ from chatbe.gateway.admission import (
     refuse_handshake,
 )
 from chatbe.gateway.consumer import CUT_OFF
+from chatbe.gateway.credentials import Credentials
 from chatbe.gateway.pace import Pace
 from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectWriter, Transport
 from chatbe.realtime.resume import resume
@@ -233,7 +233,7 @@ async def _authenticate(scope: Any) -> Session:
     otp, username = query.get("otp"), query.get("username")
     if otp is None or username is None:
         raise Unauthenticated("Both otp and username are needed.")
-    session = await runtime().hub.entrance.read(spend_ticket, otp[0])
+    session, _ = await runtime().part(Credentials).of_ticket(otp[0])
     if username_key(username[0][:LOGIN_MAX]) != session.user.username_key:
         raise WrongCredentials
     return session

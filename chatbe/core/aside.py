@@ -20,7 +20,7 @@ class Place(Protocol):
         """The neighbourhood the request comes from; waiting is shared out by it."""
 
     def step_aside(self) -> None:
-        """Leave the place to somebody else, from the request's thread."""
+        """Leave the place to somebody else, from the request's thread. Raises Unavailable."""
 
     def come_back(self) -> None:
         """Take a place again, from the request's thread. Raises Unavailable."""
@@ -39,7 +39,8 @@ def asker() -> str:
 def stepping_aside() -> Iterator[None]:
     """Do what is inside without a place among the requests and without a connection.
 
-    Raises Unavailable when there is no place to come back to. Inside a transaction, which
+    Raises Unavailable when too many have stepped aside, and when there is no place to come back
+    to. Inside a transaction, which
     cannot be left, everything is kept: begin none before this.
     """
     if connection.in_atomic_block:

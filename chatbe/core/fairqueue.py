@@ -21,6 +21,7 @@ class FairQueue:
     """
 
     def __init__(self, name: str, *, at_once: int) -> None:
+        self.at_once = at_once
         self._name = name
         self._free = at_once
         self._lock = threading.Lock()

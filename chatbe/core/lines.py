@@ -39,8 +39,8 @@ class Line:
         self._free -= 1
         return True
 
-    async def enter(self, deadline: float) -> None:
-        """Wait for a place until then, by the loop's clock. Raises TimeoutError."""
+    async def enter(self, deadline: float | None) -> None:
+        """Wait for a place until then, by the loop's clock, or for ever. Raises TimeoutError."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -65,19 +65,44 @@ class Line:
         self._free += 1
 
 
-class Lines:
-    """All lines of one sort, each made when somebody needs it; `queue` is what metrics call them."""
+class Crowd:
+    """Who waits in one sort of queue, as metrics know it, and what one too many is told."""
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
-        self._lines: dict[Hashable, Line] = {}
         self._waiting = 0
 
-    async def enter(self, key: Hashable, places: int, *, deadline: float, length: int) -> None:
+    def count(self, more: int) -> None:
+        """So many more wait, or fewer."""
+        self._waiting += more
+        metrics.QUEUE_LENGTH.labels(self._queue).inc(more)
+
+    def refusal(self, reason: str) -> Unavailable:
+        """Why somebody does not go on waiting: the queue is "full", or their turn "late"."""
+        metrics.QUEUE_REFUSALS.labels(self._queue, reason).inc()
+        return Unavailable("Too much is waiting already.", retry_after=RETRY_SECONDS)
+
+
+class Lines(Crowd):
+    """All lines of one sort, each made when somebody needs it; `queue` is what metrics call them."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(queue)
+        self._lines: dict[Hashable, Line] = {}
+
+    async def enter(
+        self,
+        key: Hashable,
+        places: int,
+        *,
+        deadline: float | None,
+        length: int,
+        each: int | None = None,
+    ) -> None:
         """Take one of so many places under a key, waiting until then by the loop's clock.
 
-        Unavailable at the deadline, and at once if `length` wait altogether, or half of that
-        for this key.
+        Unavailable at the deadline, and at once if `length` wait altogether, or `each` for this
+        key: half of that, if nothing is said.
         """
         # Looked up when it is entered, never before: one that is empty is forgotten.
         line = self._lines.get(key)
@@ -85,15 +110,16 @@ class Lines:
             line = self._lines[key] = Line(places)
         if line.try_enter():
             return
-        if self._waiting >= length or line.waiting >= (length + 1) // 2:
-            raise self._refusal("full")
-        self._count(1)
+        each = (length + 1) // 2 if each is None else each
+        if self._waiting >= length or line.waiting >= each:
+            raise self.refusal("full")
+        self.count(1)
         try:
             await line.enter(deadline)
         except TimeoutError:
-            raise self._refusal("late") from None
+            raise self.refusal("late") from None
         finally:
-            self._count(-1)
+            self.count(-1)
 
     def leave(self, key: Hashable) -> None:
         """Give back what `enter` took."""
@@ -101,11 +127,3 @@ class Lines:
         line.leave()
         if line.is_idle:
             del self._lines[key]
-
-    def _count(self, more: int) -> None:
-        self._waiting += more
-        metrics.QUEUE_LENGTH.labels(self._queue).inc(more)
-
-    def _refusal(self, reason: str) -> Unavailable:
-        metrics.QUEUE_REFUSALS.labels(self._queue, reason).inc()
-        return Unavailable("Too much is waiting already.", retry_after=RETRY_SECONDS)

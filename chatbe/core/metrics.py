@@ -211,7 +211,8 @@ BOT_SECONDS = Histogram(
 
 QUEUE_LENGTH = Gauge(
     "chat_queue_length",
-    "Who waits: requests for a place, commands for a thread, passwords to be hashed.",
+    "Who waits: requests for a place, commands for a thread, passwords to be hashed, sockets that"
+    " come for a read (arrivals), and what a process writes for many at once (background).",
     ["queue"],
     multiprocess_mode="livesum",
 )

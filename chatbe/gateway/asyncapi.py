@@ -93,7 +93,7 @@ def _schema_of_own(kind: type) -> Json:
     """msgspec's hook for the types of commands that are not its own."""
     if kind is Id:
         return {"type": "string", "pattern": ID_PATTERN}
-    raise NotImplementedError(f"no schema for {kind}")
+    raise TypeError(f"{kind.__qualname__} is in a frame: say here what JSON it is written as.")
 
 
 def _message(kind: type[Command | Event], name: str, schemas: Json) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,18 +10,16 @@ import msgspec
 from django.conf import settings
 
 from accounts.models import Session
-from accounts.services import authenticate_tokens, spend_ticket
-from chatbe.core.errors import ChatError, InvalidInput
-from chatbe.core.models import Installation
+from chatbe.core.errors import InvalidInput
 from chatbe.core.times import iso_milliseconds
 from chatbe.gateway.admission import Admission, admit
+from chatbe.gateway.credentials import Credentials
 from chatbe.gateway.cursors import Cursors
 from chatbe.realtime.connection import Connection, FrameWriter
-from chatbe.realtime.entrance import Gathered
 from chatbe.realtime.frames import encode_frame
 from chatbe.realtime.protocol import Command, Position
 from chatbe.realtime.resume import resume
-from chatbe.realtime.runtime import Runtime, runtime
+from chatbe.realtime.runtime import runtime
 from presence.process import presence
 
 CURSORS_PER_SYNC = 1_000
@@ -134,25 +131,7 @@ def ping(greeted: Greeted, command: Ping) -> None:
 
 async def _authenticate(command: Hello) -> tuple[Session, str]:
     """The session of the command's credential, and the epoch of the logs."""
+    credentials = runtime().part(Credentials)
     if command.token is not None:
-        outcome, epoch = await runtime().part(_Tokens).reading.of(command.token)
-        if isinstance(outcome, ChatError):
-            raise outcome
-        return outcome, epoch
-    return await runtime().hub.entrance.read(_spend, command.ticket or "")
-
-
-def _spend(ticket: str) -> tuple[Session, str]:
-    return spend_ticket(ticket), Installation.current_epoch()
-
-
-class _Tokens:
-    """The tokens of all sockets that come at the same time, looked up together."""
-
-    def __init__(self, home: Runtime) -> None:
-        self.reading = Gathered(home.hub.entrance, _sessions_of)
-
-
-def _sessions_of(presented: Collection[str]) -> dict[str, tuple[Session | ChatError, str]]:
-    epoch = Installation.current_epoch()
-    return {token: (found, epoch) for token, found in authenticate_tokens(presented).items()}
+        return await credentials.of_token(command.token)
+    return await credentials.of_ticket(command.ticket or "")

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 from django.conf import settings
 
+from accounts.hashers import hashing
 from chatbe.api.addresses import scope_address, site_of
-from chatbe.core.lines import Lines
+from chatbe.core.errors import Unavailable
+from chatbe.core.lines import RETRY_SECONDS, Lines
 
 # Beside DATABASE_THREADS and LOG_LANES: the lane aside, readiness, the post office and two
 # of the chatbot's worker.
@@ -29,6 +32,8 @@ REQUEST_PLACES_MIN = 4
 # How many places requests that change the very same thing (an id in their path) get.
 SAME_THING = 2
 _NO_LIMIT = 1 << 30
+# For answers that are streamed, and for those who are only told that there is no place.
+SPARE_THREADS = 48
 
 Scope = Mapping[str, Any]
 
@@ -44,15 +49,22 @@ def request_places() -> int:
 
 
 class Admission:
-    """The places of one process. On the event loop."""
+    """The places of one process. On the event loop.
+
+    Beside those in places, as many may have stepped aside as wait for a turn to hash or have
+    it. All of them have a thread each of `threads`, so none ever waits for one.
+    """
 
     def __init__(self) -> None:
         self.places = max(REQUEST_PLACES_MIN, request_places())
         self.lines = Lines("requests")
+        aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once
+        self.aside = threading.BoundedSemaphore(aside)
+        self.threads = self.places + aside + SPARE_THREADS
 
     async def enter(self, scope: Scope) -> RequestPlace:
         """Wait for a place. Raises Unavailable."""
-        place = RequestPlace(self.lines, scope, self._passages(scope))
+        place = RequestPlace(self.lines, self.aside, scope, self._passages(scope))
         await place.enter(length=settings.REQUEST_QUEUE_MAX)
         return place
 
@@ -73,8 +85,16 @@ class Admission:
 class RequestPlace:
     """Where one request is worked on, when it is in (`chatbe.core.aside.Place`)."""
 
-    def __init__(self, lines: Lines, scope: Scope, passages: list[tuple[Hashable, int]]) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        aside: threading.BoundedSemaphore,
+        scope: Scope,
+        passages: list[tuple[Hashable, int]],
+    ) -> None:
         self._lines = lines
+        self._aside = aside
+        self._is_aside = False
         self._scope = scope
         self._loop = asyncio.get_running_loop()
         self._passages = passages
@@ -88,24 +108,40 @@ class RequestPlace:
                 await self._lines.enter(key, places, deadline=deadline, length=length)
                 self._passed.append(key)
         except BaseException:
-            self.leave()
+            self._give_back()
             raise
 
     def leave(self) -> None:
-        """Give back what is still taken."""
+        """The request is over: give back what is still taken."""
+        self._give_back()
+        self._end_aside()
+
+    def _give_back(self) -> None:
         while self._passed:
             self._lines.leave(self._passed.pop())
+
+    def _end_aside(self) -> None:
+        if self._is_aside:
+            self._is_aside = False
+            self._aside.release()
 
     def asker(self) -> str:
         return site_of(scope_address(self._scope))
 
     def step_aside(self) -> None:
-        self._loop.call_soon_threadsafe(self.leave)
+        if not self._aside.acquire(blocking=False):
+            # Some of these wait for a place to come back to.
+            raise Unavailable("Too much is waiting already.", retry_after=RETRY_SECONDS)
+        self._is_aside = True
+        self._loop.call_soon_threadsafe(self._give_back)
 
     def come_back(self) -> None:
         # There are few of them, and they have waited once: the length is no matter.
         again = self.enter(length=_NO_LIMIT)
-        asyncio.run_coroutine_threadsafe(again, self._loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(again, self._loop).result()
+        finally:
+            self._end_aside()
 
 
 def _caller(scope: Scope) -> Hashable:

@@ -5,7 +5,7 @@ import random
 
 from accounts.services.status_follow_up import finish_follow_ups
 from chatbe.core.background import run_loop
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import write_in_database_thread
 
 LOOK_SECONDS = 30.0
 
@@ -17,4 +17,4 @@ def start_looking() -> asyncio.Task[None]:
 
 async def _look() -> None:
     await asyncio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
-    await in_database_thread(finish_follow_ups)
+    await write_in_database_thread(finish_follow_ups)

@@ -2,7 +2,8 @@
 
 A server answers both on its event loop, without Django and without a request's place, and
 the database is asked over a connection that nobody else uses: whoever decides by them whether
-to restart or pass over this process must hear it at once, whatever else waits here.
+to restart or pass over this process must hear it at once, whatever else waits here. So nobody
+waits for a database that hangs, either: what it last said counts, for a few seconds.
 """
 
 import asyncio
@@ -23,16 +24,18 @@ from chatbe.core.database_state import State, database_state
 from chatbe.core.deadlines import deadline
 from chatbe.realtime.runtime import Runtime, runtime
 
-# The database is asked so often, and is down when it does not answer for so long: whoever
-# asks gives up soon, and better a clear "down" than none.
+# The database is asked so often, and is down when it does not answer for so long.
 ASK_SECONDS = 1.0
 DATABASE_SECONDS = 2.0
+# Whoever asks for readiness has an answer within 100 ms: so long may a fresh one take.
+FRESH_SECONDS = 0.05
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
-Answer = tuple[int, dict[str, Any]]
+# Status, body, and how many seconds old it is.
+Answer = tuple[int, dict[str, Any], float]
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +58,13 @@ class HealthFirst:
             await self._others(scope, receive, send)
             return
         started = time.perf_counter()
-        status, body = await door()
+        status, body, age = await door()
         content = json.dumps(body).encode()
         headers = {
             "Content-Type": "application/json",
             "Content-Length": str(len(content)),
             "Cache-Control": "no-store",
+            "Age": str(round(age)),
             "X-Content-Type-Options": "nosniff",
             "X-Request-Id": secrets.token_hex(8),
         }
@@ -75,27 +79,35 @@ class DatabaseWatch:
     """Asks the database again and again, in a thread and by a connection of its own.
 
     One question at a time: those to a database that hangs do not pile up. On the event loop.
+    `age` is how many seconds ago it last answered.
     """
 
     def __init__(self, home: Runtime) -> None:
         self._loop = home.loop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         self._asked: asyncio.Future[State] | None = None
-        self._asked_at = float("-inf")
+        self._seen: State = "down"
+        self._seen_at = self._loop.time()
         self._asking = background.run_loop("readiness", self._ask_again)
         home.drains.append(self.stop)
 
     async def state(self) -> State:
-        """What the database answers now. One that hangs is waited for once, not by everybody."""
+        """What the database said last: now, if it answers at once."""
         try:
-            asked = self._ask()
-            left = self._asked_at + DATABASE_SECONDS - self._loop.time()
-            await asyncio.wait([asked], timeout=max(0.0, left))
-            return asked.result() if asked.done() else "down"
+            await asyncio.wait([self._ask()], timeout=FRESH_SECONDS)
         except Exception as error:
             # Whoever cannot even ask does no work.
             background.report("readiness", error)
             return "down"
+        return "down" if self.age > ASK_SECONDS + DATABASE_SECONDS else self._seen
+
+    @property
+    def age(self) -> float:
+        return self._loop.time() - self._seen_at
+
+    async def connect(self) -> None:
+        """Wait for the first answer."""
+        await asyncio.wait([self._ask()], timeout=DATABASE_SECONDS)
 
     async def stop(self) -> None:
         """Give the connection back; a question that hangs is not waited for."""
@@ -113,8 +125,13 @@ class DatabaseWatch:
     def _ask(self) -> asyncio.Future[State]:
         if self._asked is None or self._asked.done():
             self._asked = self._loop.run_in_executor(self._thread, ask_database)
-            self._asked_at = self._loop.time()
+            # Before whoever waits for it goes on.
+            self._asked.add_done_callback(self._see)
         return self._asked
+
+    def _see(self, asked: asyncio.Future[State]) -> None:
+        self._seen = "down" if asked.cancelled() or asked.exception() else asked.result()
+        self._seen_at = self._loop.time()
 
 
 def ask_database() -> State:
@@ -132,16 +149,19 @@ def ask_database() -> State:
 
 
 async def _health() -> Answer:
-    return 200, {"status": "ok"}
+    return 200, {"status": "ok"}, 0.0
 
 
 async def _readiness() -> Answer:
     here = runtime()
-    # What is stopping has given its connections back.
-    return readiness("down" if here.hub.stopping else await here.part(DatabaseWatch).state())
+    if here.hub.stopping:
+        # It has given its connections back.
+        return *readiness("down"), 0.0
+    watch = here.part(DatabaseWatch)
+    return *readiness(await watch.state()), watch.age
 
 
-def readiness(database: State) -> Answer:
+def readiness(database: State) -> tuple[int, dict[str, Any]]:
     """200 when the database answers and takes writes, 503 when not or when this process stops.
 
     A layer that is down is reported and does not make us unready: messages are stored

@@ -33,10 +33,6 @@ from chatbe.operations.http_budget import Budgets
 from chatbe.operations.http_protocol import DROP_EXTENSION
 from chatbe.realtime.runtime import runtime
 
-# A thread is made when no other is free. Beside those in places there are some that have
-# stepped aside and some that only say that there is none.
-THREADS_MAX = 128
-
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -61,8 +57,9 @@ class ThreadedHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="request")
         self.admission = Admission()
+        # A thread is made when no other is free.
+        self._threads = ThreadPoolExecutor(self.admission.threads, thread_name_prefix="request")
 
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
         super().load_middleware(is_async=False)

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatbe.core.buckets import rule_problems
+from chatbe.core.database import THREADS_MIN
 from chatbe.core.hosts import normal_origin
 from chatbe.operations.admission import (
     OTHERS_WITH_CONNECTIONS,
@@ -88,6 +89,11 @@ def _network_problems() -> Iterator[str]:
 def _number_problems() -> Iterator[str]:
     if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
         yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    if settings.DATABASE_THREADS < THREADS_MIN:
+        yield (
+            f"DATABASE_THREADS must be at least {THREADS_MIN}: some of them are never at anything"
+            " that waits for locks."
+        )
     if settings.PRESENCE_LEASE_SECONDS < 1:
         yield "PRESENCE_LEASE_SECONDS must be at least 1."
 

@@ -103,11 +103,13 @@ class UserStates:
     """The feed position of each asked user and the asked sessions that still live.
 
     `disconnects` is how often each user was disconnected: sockets from before are closed.
+    Of `unnoted_sessions` it has not been noted for a while that they are used.
     """
 
     feed_seqs: Mapping[int, int]
     disconnects: Mapping[int, int]
     live_sessions: frozenset[int]
+    unnoted_sessions: frozenset[int] = frozenset()
 
 
 class UserSource(Protocol):
@@ -115,6 +117,9 @@ class UserSource(Protocol):
 
     def states(self, user_ids: Collection[int], session_ids: Collection[int]) -> UserStates:
         """The feed positions of active users and the live ones among the sessions."""
+
+    def note_use(self, session_ids: Collection[int]) -> None:
+        """Note that these sessions are used."""
 
 
 class BlockSource(Protocol):

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from chatbe.core import background, metrics
-from chatbe.core.database import in_database_thread
+from chatbe.core.database import in_database_thread, write_in_database_thread
 from chatbe.core.database_errors import is_passing
 from chatbe.realtime.connection import Connection, State
 from chatbe.realtime.hub import Hub
@@ -42,6 +42,8 @@ class Sweep:
         # Whose memberships have not been looked at in this turn, and how many are at a time.
         self._waiting: list[int] = []
         self._turn = 0
+        # Sessions whose sockets are open, which is use of them: to be written down.
+        self._unnoted: set[int] = set()
 
     def ask(self) -> None:
         """Look now: hints were lost."""
@@ -58,7 +60,9 @@ class Sweep:
         self._asked.clear()
         check_stalled(self._hub)
         looks = (self._look_at_users, self._look_at_heads, self._look_at_memberships)
-        await background.do_all(functools.partial(_look_if_possible, look) for look in looks)
+        await background.do_all(
+            functools.partial(_look_if_possible, look) for look in (*looks, self._note_use)
+        )
 
     async def _look_at_users(self) -> None:
         hub = self._hub
@@ -79,6 +83,12 @@ class Sweep:
             for user_id, feed_seq in here.items():
                 if feed_seq < known[user_id]:
                     hub.feed_moved_back(user_id, feed_seq)
+            self._unnoted |= states.unnoted_sessions
+
+    async def _note_use(self) -> None:
+        if self._unnoted:
+            session_ids, self._unnoted = self._unnoted, set()
+            await write_in_database_thread(Sources.users.note_use, session_ids)
 
     async def _look_at_memberships(self) -> None:
         """Compare some users' memberships with the rooms of their sockets, all by and by."""
@@ -123,6 +133,9 @@ class Sweep:
 
     async def _look_at_heads(self) -> None:
         hub = self._hub
+        for stale in list(hub.rooms.values()):
+            # What was to be read, and could not be then.
+            hub.holes.reread(stale)
         behind: dict[int, int] = {}
         shorter: list[Room] = []
         for ids in _chunks(list(hub.rooms), CHUNK):

@@ -8,23 +8,28 @@ them share; while there is one, no server takes on anything.
 The locks are those of a transaction that stays open, not of a session: behind a pooler
 that lends connections for a transaction, a session's lock would outlive whoever took it.
 Nothing is read or written in it, so it keeps no vacuum waiting.
+
+A database that does not answer within ANSWER_SECONDS has not said that we hold the lock: the
+connection is given up, and with it the work.
 """
 
 import threading
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import structlog
 from django.db import connection
 
 from chatbe.core.background import run_thread
+from chatbe.core.deadlines import deadline
+from chatbe.core.postgres import PostgresConnection
 
 # Of all advisory locks in this database, ours ("CHAT").
 _SPACE = 0x43484154
 _ELECTED, _DEDICATED = 1, 2
 # So often the lock is asked for, held on to, and a dedicated worker looked for.
 LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
 STOP_SECONDS = 2.0
 
 _TAKE = "SELECT pg_try_advisory_xact_lock(%s, %s)"
@@ -47,7 +52,7 @@ class Election:
     def __init__(self, changed: Callable[[bool], None], *, dedicated: bool) -> None:
         self._changed = changed
         self._dedicated = dedicated
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: PostgresConnection | None = None
         # None where nobody knows: to be told again.
         self._answers: bool | None = False
         self._stopping = threading.Event()
@@ -67,7 +72,8 @@ class Election:
 
     def _step(self) -> None:
         try:
-            self._look()
+            with deadline(ANSWER_SECONDS):
+                self._look()
         except BaseException:
             # Whoever cannot say that they hold the lock does not.
             self._let_go()
@@ -85,7 +91,7 @@ class Election:
     def _take(self) -> bool:
         """Try to get the lock; the connection stays open with it, and only with it."""
         params: dict[str, Any] = connection.get_connection_params()
-        held = psycopg.connect(**params)
+        held = PostgresConnection.connect(**params)
         statement = _SHARE if self._dedicated else _TAKE
         number = _DEDICATED if self._dedicated else _ELECTED
         try:

@@ -24,14 +24,14 @@ class Process:
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self.hub = schedule.hub
-        self.leases = self.reading = self
+        self.leases = self
 
     def part(self, kind: Any) -> Process:
         return self
 
     # --- the tokens ---------------------------------------------------------------------------
 
-    async def of(self, token: str) -> tuple[Any, str]:
+    async def of_token(self, token: str) -> tuple[Any, str]:
         person = await self.hub.entrance.read(self._schedule.sources.session, int(token))
         user = SimpleNamespace(
             username=str(person.id),

@@ -64,6 +64,9 @@ class ScriptedSources:
             live_sessions=frozenset(session_ids) & self._world.sessions.keys(),
         )
 
+    def note_use(self, session_ids: Collection[int]) -> None:
+        raise AssertionError("These sessions are all noted.")
+
     def blocked_by(self, user_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
         self._world.before_statement(f"blocks of {sorted(user_ids)}")
         return {id: who for id in user_ids if (who := self._world.people[id].blocked)}

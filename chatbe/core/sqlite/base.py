@@ -15,6 +15,7 @@ from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 from chatbe.core.deadlines import seconds_left
+from chatbe.core.reading import about_to_write
 from chatbe.core.sqlite.fairlock import FairLock
 
 # As long as PostgreSQL lets a statement wait for a lock: whoever waits here has a thread.
@@ -41,6 +42,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.execute_wrappers.append(self._queue_single_writes)
 
     def _take_write_lock(self) -> None:
+        about_to_write()
         left = seconds_left()
         if not _write_lock.acquire(_WAIT_SECONDS if left is None else min(_WAIT_SECONDS, left)):
             raise OperationalError("database is locked: waited too long for other writers")

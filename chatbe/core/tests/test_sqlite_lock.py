@@ -11,7 +11,14 @@ import pytest
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 
+from chatbe.core import reading
+from chatbe.core.database import (
+    change_in_database_thread,
+    in_database_thread,
+    write_in_database_thread,
+)
 from chatbe.core.deadlines import deadline
+from chatbe.core.error_log import LogThrottle
 from chatbe.core.models import Installation
 from chatbe.core.sqlite import base
 from chatbe.core.sqlite.fairlock import FairLock
@@ -215,3 +222,21 @@ def test_another_process_is_waited_for_no_longer_than_the_deadline():
     # Whoever has no deadline waits as ever.
     [[milliseconds]] = connection.connection.execute("PRAGMA busy_timeout").fetchall()
     assert milliseconds == settings.DATABASES["default"]["OPTIONS"]["timeout"] * 1000
+
+
+@sqlite
+@pytest.mark.parametrize("work", [write, write_together])
+async def test_a_write_among_those_who_read_is_reported(caplog, monkeypatch, work):
+    monkeypatch.setattr(reading, "_throttle", LogThrottle(0))
+    await write_in_database_thread(work)
+    await change_in_database_thread("thing", work)
+    await in_database_thread(lambda: list(Installation.objects.all()))
+    assert "written_among_reads" not in caplog.text
+    await in_database_thread(work)
+    # It says where.
+    assert "written_among_reads" in caplog.text
+    assert "test_sqlite_lock.py" in caplog.text
+    # The thread does not stay under suspicion.
+    caplog.clear()
+    await write_in_database_thread(work)
+    assert "written_among_reads" not in caplog.text

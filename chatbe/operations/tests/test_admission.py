@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import path
 
+from accounts.hashers import hashing
 from chatbe.core.aside import stepping_aside
 from chatbe.core.errors import Unavailable
 from chatbe.operations.admission import SAME_THING, Admission, request_places
@@ -196,6 +197,12 @@ def patient(request):
     return HttpResponse("done")
 
 
+def failing(request):
+    """Something goes wrong while it has stepped aside."""
+    with stepping_aside():
+        raise Unavailable(retry_after=1.0)
+
+
 def quick(request):
     return HttpResponse("quick")
 
@@ -207,7 +214,12 @@ def stubborn(request):
     return HttpResponse("done")
 
 
-urlpatterns = [path("patient", patient), path("quick", quick), path("stubborn", stubborn)]
+urlpatterns = [
+    path("patient", patient),
+    path("failing", failing),
+    path("quick", quick),
+    path("stubborn", stubborn),
+]
 
 
 @pytest.fixture
@@ -251,6 +263,29 @@ async def test_who_has_stepped_aside_takes_nobodys_place(handler):
     going_on.set()
     assert [status for status, _ in await asyncio.gather(*crowd)] == [200] * count
     assert handler.admission.lines._lines == {}
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_however_many_step_aside_threads_are_left(handler, settings):
+    """Also for those whose turn is over and who find no place to come back to."""
+    settings.PASSWORD_QUEUE_MAX = 3
+    handler = ThreadedHandler()
+    aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once
+    crowd = await crowd_at(handler, "/patient", aside)
+    assert handler.admission.threads > aside + handler.admission.places
+    # One too many is told so, and holds nothing.
+    for _ in range(2):
+        status, headers = await ask(handler, "/patient", "one too many")
+        assert (status, headers["retry-after"]) == (503, "1")
+    assert (await ask(handler, "/quick", "somebody"))[0] == 200
+    going_on.set()
+    assert [status for status, _ in await asyncio.gather(*crowd)] == [200] * aside
+    # All of it was given back, also by those who failed while they were aside.
+    for _ in range(2 * aside):
+        assert (await ask(handler, "/failing", "somebody"))[0] == 503
+    crowd = await crowd_at(handler, "/patient", aside)
+    going_on.set()
+    assert [status for status, _ in await asyncio.gather(*crowd)] == [200] * aside
 
 
 async def test_a_request_without_a_place_is_answered_in_time_like_any_other(handler, settings):

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from chatbe.core import metrics
 from chatbe.core.errors import Unavailable
 from chatbe.realtime.entrance import Entrance, Gathered
 
@@ -74,3 +75,57 @@ async def test_whoever_goes_away_holds_up_nobody():
     assert await stays == ("stays", 0)
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_whoever_has_gone_is_not_asked_for():
+    table = Table()
+    gathered = Gathered(Entrance(), table.read)
+    table.hold.clear()
+    first = asyncio.create_task(gathered.of("first"))
+    await table.begun.wait()
+    gone = asyncio.create_task(gathered.of("gone"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    last = asyncio.create_task(gathered.of("last"))
+    table.hold.set()
+    await asyncio.gather(first, last)
+    assert table.reads == [["first"], ["last"]]
+
+
+def refusals(reason):
+    return metrics.QUEUE_REFUSALS.labels("arrivals", reason)._value.get()
+
+
+def waiting():
+    return metrics.QUEUE_LENGTH.labels("arrivals")._value.get()
+
+
+@pytest.mark.parametrize("way", ["gathered", "one by one"])
+async def test_a_queue_of_those_who_come_has_a_length_and_a_deadline(way, settings):
+    settings.ARRIVAL_QUEUE_MAX = 5
+    settings.ARRIVAL_QUEUE_SECONDS = 0.3
+    table, entrance = Table(), Entrance()
+    gathered = Gathered(entrance, table.read)
+
+    def ask(key):
+        return gathered.of(key) if way == "gathered" else entrance.read(table.read, [key])
+
+    full, late = refusals("full"), refusals("late")
+    table.hold.clear()
+    places = 1 if way == "gathered" else entrance._places
+    inside = [asyncio.create_task(ask(number)) for number in range(places)]
+    await table.begun.wait()
+    crowd = [asyncio.create_task(ask(f"crowd {number}")) for number in range(8)]
+    # Those for whom there is no room hear it at once, the others when their time is up.
+    done, _ = await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+    assert len(done) == 3
+    assert waiting() == 5
+    answers = await asyncio.gather(*crowd, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unavailable}
+    assert all(answer.retry_after for answer in answers)
+    assert refusals("full") - full == 3
+    assert refusals("late") - late >= 5
+    table.hold.set()
+    await asyncio.gather(*inside, return_exceptions=True)
+    assert len(await asyncio.gather(ask("again"))) in {1, 2}
+    assert waiting() == 0

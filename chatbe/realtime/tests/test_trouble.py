@@ -255,14 +255,15 @@ async def test_the_sweep_goes_on_after_a_look_at_stalled_sockets_that_raises(set
         looked.append(name)
         raise RuntimeError
 
-    for name in ("_look_at_users", "_look_at_heads", "_look_at_memberships"):
+    looks = ("_look_at_users", "_look_at_heads", "_look_at_memberships", "_note_use")
+    for name in looks:
         monkeypatch.setattr(
             sweep, name, functools.wraps(getattr(sweep, name))(lambda n=name: look(n))
         )
     task = background.run_loop("sweep", sweep.step)
     await until(lambda: len(looked) > 6)
     await background.cancel([task])
-    assert set(looked) == {"_look_at_users", "_look_at_heads", "_look_at_memberships"}
+    assert set(looked) == set(looks)
 
 
 # --- reads for many -------------------------------------------------------------------------
