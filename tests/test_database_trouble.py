@@ -96,7 +96,7 @@ def trouble():
             LOG_UNKNOWN_OUTCOME_SECONDS=str(UNKNOWN_SECONDS),
             RECEIPT_SECONDS="0.05",
             DATABASE_STATEMENT_TIMEOUT_SECONDS="2",
-            DATABASE_POOL_SIZE="16",
+            DATABASE_POOL_SIZE="18",
         )
         stack.callback(stage.server.close)
         yield stage, postgres, line
@@ -334,7 +334,8 @@ async def test_a_line_that_swallows_everything_holds_nobody_beyond_the_deadline(
                 answer = await phone.expect(ref=text, seconds=60)
                 assert (answer["code"], answer["retry"]) == ("unavailable", True), answer
             assert time.monotonic() - began < 2 * UNKNOWN_SECONDS + MARGIN_SECONDS
-            assert (await asyncio.to_thread(readiness, stage)) == (503, "down")
+            down = lambda: readiness(stage) == (503, "down")  # noqa: E731
+            assert await asyncio.to_thread(wait_until, down, MARGIN_SECONDS)
         finally:
             line.resume()
         await in_order_from(phone, conversation_id, ("first", "second"), 2)

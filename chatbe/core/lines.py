@@ -120,10 +120,15 @@ class Lines(Crowd):
             raise self.refusal("late") from None
         finally:
             self.count(-1)
+            # A place that was handed over in the moment we gave up went back, perhaps as the last.
+            self._forget_if_idle(key)
 
     def leave(self, key: Hashable) -> None:
         """Give back what `enter` took."""
-        line = self._lines[key]
-        line.leave()
-        if line.is_idle:
+        self._lines[key].leave()
+        self._forget_if_idle(key)
+
+    def _forget_if_idle(self, key: Hashable) -> None:
+        line = self._lines.get(key)
+        if line is not None and line.is_idle:
             del self._lines[key]

@@ -182,6 +182,37 @@ async def test_a_place_left_in_the_moment_somebody_gives_up_is_free(admission):
     other.leave()
 
 
+@pytest.mark.parametrize("leaving", ["place", "other"])
+async def test_a_place_handed_over_in_the_moment_somebody_gives_up_is_free(admission, leaving):
+    """The same, the other way round: it is theirs already, and they have not run since."""
+    places = {
+        "place": await admission.enter(scope("PUT", "/x/7", "one")),
+        "other": await admission.enter(scope("PUT", "/x/7", "another")),
+    }
+    entering = asyncio.create_task(admission.enter(scope("PUT", "/x/7", "late")))
+    await asyncio.sleep(0)
+    places[leaving].leave()
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert not await waits(admission, scope("PUT", "/x/7", "somebody"))
+    for place in places.values():
+        place.leave()
+
+
+async def test_a_line_whose_last_place_is_handed_to_who_gives_up_is_forgotten(admission):
+    """`admission` looks after every test whether a line is left."""
+    place = await admission.enter(scope("PUT", "/x/7", "one"))
+    half = [await admission.enter(scope("PUT", "/x/7", "one"))]
+    entering = asyncio.create_task(admission.enter(scope("PUT", "/x/7", "late")))
+    await asyncio.sleep(0)
+    for each in (place, *half):
+        each.leave()
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+
+
 # --- in the handler -------------------------------------------------------------------------
 
 going_on = threading.Event()
