@@ -23,6 +23,8 @@ from chatbe.core.invisible import IGNORED
 from chatbe.core.text import clean_line, normal_line, plain_digits, without_directions
 
 USERNAME_MIN = 3
+# In scripts where a letter is a syllable or a word: most Chinese and Korean given names.
+USERNAME_MIN_EAST_ASIA = 2
 USERNAME_MAX = 32
 EMAIL_MAX = 254
 DISPLAY_NAME_MAX = 64
@@ -41,6 +43,8 @@ _INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5")
 # Letters that belong to no script by the data, and those whose script they share.
 _LONG_VOWEL = "\u30fc"
 _SHARED = {_LONG_VOWEL: "KATAKANA"}
+# A letter of Han, though a number by its category.
+_ZERO = "\u3007"
 _ZWJ = "\u200d"
 _JOINERS = frozenset({"\u200c", _ZWJ})
 # The combining class of the mark that takes a letter's vowel away, in the scripts of India.
@@ -50,6 +54,22 @@ _TOGETHER = (
     frozenset({"HAN", "HANGUL"}),
     frozenset({"HAN", "BOPOMOFO"}),
 )
+_EAST_ASIA = frozenset({"HAN", "HIRAGANA", "KATAKANA", "HANGUL"})
+_KANA_OR_HAN = frozenset({"HAN", "HIRAGANA", "KATAKANA"})
+# Signs that some words are written with, and the scripts of the letter before and of that
+# after each (RFC 5892, appendix A). Elsewhere they would pass for another sign.
+_SIGNS: dict[str, tuple[frozenset[str] | None, frozenset[str] | None]] = {
+    # Geresh, gershayim, tsheg: they may also end a word.
+    "\u05f3": (frozenset({"HEBREW"}), None),
+    "\u05f4": (frozenset({"HEBREW"}), None),
+    "\u0f0b": (frozenset({"TIBETAN"}), None),
+    # Between the parts of a foreign name.
+    "\u30fb": (_KANA_OR_HAN, _KANA_OR_HAN),
+    # The okina of Hawaii, which may also begin a word, and the apostrophe of Ukraine.
+    "\u02bb": (None, frozenset({"LATIN"})),
+    "\u02bc": (frozenset({"CYRILLIC"}), frozenset({"CYRILLIC"})),
+}
+_MIDDLE_DOT = "\u00b7"
 # I looks like l, and I is i when the case is folded: all of them are one letter here.
 _ONE_LETTER = str.maketrans("i1|", "lll")
 
@@ -70,8 +90,9 @@ def clean_username(value: str) -> str:
 
 
 def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
-    if len(name) < USERNAME_MIN:
-        return f"is shorter than {USERNAME_MIN} characters"
+    shortest = shortest_name(name)
+    if len(name) < shortest:
+        return f"is shorter than {shortest} characters"
     if not all(_may_stand(name, place) for place in range(len(name))):
         return "may hold letters, digits, '_', '.' and '-'"
     if name[0] in _PUNCTUATION or name[-1] in _PUNCTUATION:
@@ -89,8 +110,23 @@ def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
     return None
 
 
+def shortest_name(name: str) -> int:
+    """How many characters a username has at least that is written like this one."""
+    if name and all(_is_letter(c) and _script(c) in _EAST_ASIA for c in name):
+        return USERNAME_MIN_EAST_ASIA
+    return USERNAME_MIN
+
+
 def _may_stand(name: str, place: int) -> bool:
     character, before, after = name[place], name[:place], name[place + 1 :]
+    if character in _SIGNS:
+        return all(
+            scripts is None or (bool(beside) and _script(beside) in scripts)
+            for scripts, beside in zip(_SIGNS[character], (before[-1:], after[:1]), strict=True)
+        )
+    if character == _MIDDLE_DOT:
+        # Catalan has a doubled l with it, as in Gal\u00b7la.
+        return before[-1:] in {"l", "L"} and after[:1] in {"l", "L"}
     if character in _JOINERS:
         if character == _ZWJ and before and unicodedata.combining(before[-1]) == _VIRAMA:
             # Draws a letter of its own from those before, also at the end of a word (Malayalam).
@@ -111,7 +147,7 @@ def _is_letter(character: str) -> bool:
     if category == "Lm" and character not in _SHARED and script_of(character) == "COMMON":
         # Signs that are raised beside any letter, and pass for apostrophes.
         return False
-    return category in _LETTERS and character not in _INVISIBLE
+    return character == _ZERO or (category in _LETTERS and character not in _INVISIBLE)
 
 
 def _is_mark(character: str) -> bool:

@@ -10,14 +10,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
 from accounts.models import Audience, User
-from accounts.names import LOGIN_MAX, username_key
+from accounts.names import LOGIN_MAX, shortest_name, username_key
 from accounts.summaries import UserSummary, summaries_of, summary_of_gone
 from chatbe.core import limits
 from chatbe.core.errors import InvalidInput, NotFound
 from chatbe.core.text import clean_line
 from contacts.models import Block, Contact, ContactRequest
 
-PREFIX_MIN = 3
 # Above every character a key may hold.
 _LAST_CHARACTER = "\U0010ffff"
 # Orders keys by their bytes, whatever the language of the database: only then does a prefix
@@ -189,8 +188,9 @@ def search_names(*, viewer_id: int, prefix: str, after: str | None, limit: int) 
     to be found so, and those the viewer has blocked. InvalidInput, RateLimited.
     """
     prefix = clean_line(prefix, "prefix", max_length=LOGIN_MAX)
-    if len(prefix) < PREFIX_MIN:
-        raise InvalidInput(fields={"prefix": f"is shorter than {PREFIX_MIN} characters"})
+    shortest = shortest_name(prefix)
+    if len(prefix) < shortest:
+        raise InvalidInput(fields={"prefix": f"is shorter than {shortest} characters"})
     first = username_key(prefix)
     blocked = Block.objects.filter(blocker_id=viewer_id, blocked=OuterRef("id"))
     users = (

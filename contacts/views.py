@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import session_of
-from accounts.names import LOGIN_MAX
+from accounts.names import LOGIN_MAX, USERNAME_MIN_EAST_ASIA
 from chatbe.api.fields import path_id
 from chatbe.api.pagination import (
     PAGE_PARAMETERS,
@@ -175,7 +175,7 @@ class UsersView(APIView):
             OpenApiParameter("username", str, description="The whole username, and nothing else."),
             OpenApiParameter(
                 "prefix",
-                {"type": "string", "minLength": selectors.PREFIX_MIN, "maxLength": LOGIN_MAX},
+                {"type": "string", "minLength": USERNAME_MIN_EAST_ASIA, "maxLength": LOGIN_MAX},
                 description="Its beginning.",
             ),
             *PAGE_PARAMETERS,

@@ -13,7 +13,7 @@ from accounts.names import clean_username, username_key
 from accounts.tests.rest import device_of, make_user
 from chatbe.compat.groups import access_group_named
 from chatbe.core.errors import InvalidInput
-from chatbe.core.text import clean_line, clean_text
+from chatbe.core.text import clean_label, clean_line, clean_text
 from chatbot.services.bots import make_bot
 from contacts.models import Contact
 from contacts.services import add_contact
@@ -94,6 +94,25 @@ def test_nobody_is_called_by_piles_of_marks(name):
         clean_line(name, "name", max_length=100)
     with pytest.raises(InvalidInput):
         clean_username(name)
+
+
+# Whatever a font draws there, or nobody ever will.
+PRIVATE = ["\ue000", "\uf8ff\uf8ff", "\U000f0001", "\U0010fffd", "\ufdd0", "\uffff", "\U0001fffe"]
+
+
+@pytest.mark.parametrize("value", [*PRIVATE, " \u200b\ue000\u3164"], ids=ascii)
+def test_nobody_is_called_by_characters_that_every_font_draws_otherwise(value):
+    with pytest.raises(InvalidInput):
+        clean_line(value, "name", max_length=20)
+    with pytest.raises(InvalidInput):
+        clean_username(value * 4)
+    assert clean_label(value, max_length=20) == ""
+    assert clean_line(f"Anna {value}", "name", max_length=20).startswith("Anna")
+
+
+@pytest.mark.parametrize("value", ["\U0001fae9", "\U00011f04", "\uf8ff"], ids=ascii)
+def test_what_may_be_newer_than_this_python_is_a_text(value):
+    assert clean_text(value) == value
 
 
 @pytest.mark.parametrize("name", REAL)

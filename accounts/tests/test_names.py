@@ -116,6 +116,52 @@ def test_ordinary_names_of_many_scripts_are_taken_as_typed(name):
     assert clean_username(unicodedata.normalize("NFD", name)) == name
 
 
+@pytest.mark.parametrize("name", ["李白", "수지", "ゆき", "ユキ", "さく", "李小", "〇一"])
+def test_two_characters_are_a_name_where_each_is_a_syllable_or_a_word(name):
+    assert clean_username(name) == name
+
+
+@pytest.mark.parametrize("name", ["李", "수", "李1", "1李", "jo", "Ян", "یا", "a李", "ひ-", "수_"])
+def test_elsewhere_two_characters_are_too_few(name):
+    with pytest.raises(InvalidInput):
+        clean_username(name)
+
+
+WITH_SIGNS = [
+    *(
+        "Gal·la",
+        "MARCEL·LÍ",
+        "ג׳ורג׳",
+        "צה״ל",
+        "བཀྲ་ཤིས་",
+        "ジョン・スミス",
+        "〇一二",
+        "二〇",
+        "Kaʻiulani",
+    ),
+    *("ʻIolani", "Марʼяна", "лукʼян1"),
+]
+
+
+@pytest.mark.parametrize("name", WITH_SIGNS)
+def test_a_name_holds_the_signs_its_words_are_written_with(name):
+    assert clean_username(unicodedata.normalize("NFD", f" {name}")) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["al·ice", "·alla", "al·", "bob׳s", "׳דוד", "a་b་c", "jo・hn", "・ジョン", "ジョン・", "김・철수", "aliceʻ",
+     "Иʻван", "ʼбоб", "bobʼs", "Марʼ", "a〇b", "Kaʻʻiu", "ʻ12", "12·34"],
+)  # fmt: skip
+def test_such_a_sign_beside_letters_of_others_is_refused(name):
+    with pytest.raises(InvalidInput):
+        clean_username(name)
+
+
+def test_a_sign_that_is_drawn_like_an_apostrophe_is_one_with_it():
+    assert {username_key(f"Ka{sign}iulani") for sign in "ʻʼ'‘’"} == {username_key("kaʻiulani")}
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["PayPal", "раураӏ", "paypa1", "PAYPAL"])
 def test_nobody_registers_as_somebody_elses_look_alike(name):

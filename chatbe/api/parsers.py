@@ -8,11 +8,15 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from chatbe.core.errors import TooLarge
+from chatbe.core.errors import TooLarge, UnsupportedMedia
 
 
 class JSONParser(BaseParser):
-    """Reads no more than a socket frame may hold (FRAME_BYTES); TooLarge beyond."""
+    """Reads no more than a socket frame may hold (FRAME_BYTES); TooLarge beyond.
+
+    UnsupportedMedia for a body that is encoded (gzip and the like): read as it stands, it
+    would be taken for broken JSON.
+    """
 
     media_type = "application/json"
 
@@ -22,6 +26,10 @@ class JSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        request = (parser_context or {}).get("request")
+        coding = "" if request is None else request.headers.get("content-encoding", "")
+        if coding.strip().lower() not in {"", "identity"}:
+            raise UnsupportedMedia("Send the body as it is, without Content-Encoding.")
         body = stream.read(settings.FRAME_BYTES + 1)
         if len(body) > settings.FRAME_BYTES:
             raise TooLarge(f"A request body has at most {settings.FRAME_BYTES} bytes.")

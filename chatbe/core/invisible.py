@@ -21,6 +21,15 @@ _IGNORED = (
 # what annotations stand between, what stands for an object that is not there.
 _BLANK = "\u2800\ufdd0-\ufdef\ufff9-\ufffc\ufffe\uffff\U0001d159"
 
+# Each font draws something else, and most nothing: private use, and what is no character.
+_PRIVATE = re.compile(
+    "[\ue000-\uf8ff\U000f0000-\U0010ffff"
+    + "".join(
+        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
+    )
+    + "]"
+)
+
 IGNORED = re.compile(f"[{_IGNORED}]")
 _NOTHING = re.compile(f"[{_IGNORED}{_BLANK}]")
 _OUTER = re.compile(rf"^[\s{_IGNORED}{_BLANK}]+|[\s\u3164\uffa0\u115f\u1160{_BLANK}]+$")
@@ -56,6 +65,14 @@ def draws_nothing(text: str) -> bool:
         or _NOTHING.match(character)
         for character in text
     )
+
+
+def names_nothing(text: str) -> bool:
+    """Whether this is nobody's name: it draws nothing, or on every device something else.
+
+    What Unicode has not assigned may be a letter or an emoji that is newer than Python.
+    """
+    return draws_nothing(text if text.isascii() else _PRIVATE.sub("", text))
 
 
 def without_invisible(text: str) -> str:

@@ -11,7 +11,13 @@ import unicodedata
 from django.conf import settings
 
 from chatbe.core.errors import InvalidInput, TooLarge
-from chatbe.core.invisible import IGNORED, draws_nothing, piles_marks, without_invisible
+from chatbe.core.invisible import (
+    IGNORED,
+    draws_nothing,
+    names_nothing,
+    piles_marks,
+    without_invisible,
+)
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_BREAKS = re.compile("[\\n\\t\u2028\u2029]")
@@ -53,7 +59,7 @@ def clean_line(value: str, field: str, *, max_length: int) -> str:
     cleaned = normal_line(value)
     if _CONTROLS.search(cleaned) or _LINE_BREAKS.search(cleaned):
         raise InvalidInput(fields={field: "holds control characters"})
-    if draws_nothing(cleaned):
+    if names_nothing(cleaned):
         raise InvalidInput(fields={field: "is empty"})
     if len(cleaned) > max_length:
         raise InvalidInput(fields={field: f"is longer than {max_length} characters"})
@@ -76,7 +82,7 @@ def clean_label(value: str, *, max_length: int) -> str:
     """What a program calls itself (a device, a browser): cleaned and cut, never refused."""
     printable = _LINE_BREAKS.sub(" ", _CONTROLS.sub(" ", value))
     cleaned = " ".join(normal_line(printable).split())[:max_length].rstrip()
-    return "" if draws_nothing(cleaned) or piles_marks(cleaned) else cleaned
+    return "" if names_nothing(cleaned) or piles_marks(cleaned) else cleaned
 
 
 def normal_password(value: str) -> str:

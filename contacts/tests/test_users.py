@@ -91,6 +91,13 @@ def test_names_of_other_scripts_are_found_by_their_beginning(phone):
         assert found(phone, prefix=prefix) == [name]
 
 
+def test_a_prefix_is_as_short_as_names_of_its_script_may_be(phone):
+    for name in ("수지", "수지연"):
+        make_user(name, email=f"{len(name)}@example.org")
+    assert found(phone, prefix="수지") == ["수지", "수지연"]
+    assert search(phone, prefix="수").status_code == 400
+
+
 def test_a_prefix_is_no_pattern(phone):
     for name in ("a_bcd", "axbcd", "a-bcd"):
         make_user(name)

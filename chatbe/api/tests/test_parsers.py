@@ -1,5 +1,7 @@
 """Bodies of requests: JSON, UTF-8, bounded (S17)."""
 
+import gzip
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -34,6 +36,26 @@ def test_what_is_not_json_or_not_an_object_is_invalid(body):
     answer = post(body)
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "GZIP, identity", "nonsense"])
+@pytest.mark.parametrize("url", [URL, "/v1/auth/login"])
+@pytest.mark.django_db
+def test_a_body_that_is_encoded_is_unsupported(coding, url):
+    for body in (gzip.compress(b'{"refresh_token": "x"}'), b'{"refresh_token": "x"}'):
+        answer = APIClient(HTTP_CONTENT_ENCODING=coding).post(
+            url, body, content_type="application/json"
+        )
+        assert answer.status_code == 415
+        assert "Content-Encoding" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_body_that_says_it_is_not_encoded_is_read():
+    answer = APIClient(HTTP_CONTENT_ENCODING=" Identity").post(
+        URL, b'{"refresh_token": "x"}', content_type="application/json"
+    )
+    assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1", "base64", "rot13", "nonsense"])
