@@ -14,7 +14,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from chatbe.gateway.asyncapi import asyncapi_document
+from chatbe.gateway.asyncapi import _schema_of_own, asyncapi_document
 from chatbe.gateway.conversation_events import Skip
 from chatbe.gateway.dispatch import COMMAND_TYPES, Refused, decode_command
 from chatbe.gateway.events import EVENTS, decode_event, tag_of
@@ -244,3 +244,20 @@ def open_slowly(address):
     line.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     line.connect((host, int(port)))
     return open_socket(address, sock=line)
+
+
+def test_close_codes_say_whether_a_client_comes_back_by_itself():
+    comes_back = {row["closeCode"]: row["reconnect"] for row in DOCUMENT["x-close-codes"]}
+    assert not comes_back.pop(4002)
+    assert {code: code < 4500 for code in comes_back} == comes_back
+
+
+def test_a_type_without_a_schema_is_named():
+    class Odd:
+        pass
+
+    class Frame(msgspec.Struct):
+        odd: Odd
+
+    with pytest.raises(TypeError, match=r"Odd is in a frame"):
+        msgspec.json.schema_components([Frame], schema_hook=_schema_of_own)

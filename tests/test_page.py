@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import expect
@@ -107,6 +109,29 @@ def test_what_happens_while_disconnected_is_caught_up_with(served, arrive):
     hers.page.get_by_role("button", name="Connect", exact=True).click()
     hers.reads("first", "while you were away", "from my side")
     his.reads("first", "while you were away", "from my side")
+
+
+def test_a_page_that_gave_way_to_newer_sockets_comes_back_when_it_is_used(served, arrive):
+    alice, _ = served.friends()
+    hers = arrive()
+    hers.log_in(alice)
+    with ThreadPoolExecutor(1) as elsewhere:
+        elsewhere.submit(asyncio.run, push_out(alice)).result()
+    status = hers.page.get_by_role("status")
+    expect(status).to_contain_text("too_many_sockets", timeout=20_000)
+    expect(status).to_contain_text("Disconnected")
+    connect = hers.page.get_by_role("button", name="Connect", exact=True)
+    expect(connect).to_be_enabled()
+    connect.click()
+    hers.is_live()
+
+
+async def push_out(person):
+    """As many other sockets of this person as may be; they stay as long as it takes."""
+    await person.be_logged_in()
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(10):
+            await stack.enter_async_context(person.greeted())
 
 
 def test_the_page_comes_back_by_itself_after_a_restart_of_the_server(served, arrive):

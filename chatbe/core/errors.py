@@ -26,7 +26,8 @@
     ├── TooSlow             too_slow             503   closes 4004
     └── Unavailable         unavailable          503
 
-Close codes 4000-4499 say "reconnect", 4500-4999 say "don't". An error without a
+Close codes 4000-4499 say "reconnect" (4002: once somebody uses the client again), 4500-4999
+say "don't". An error without a
 close code leaves its socket open. `retry` says whether the very same request may
 succeed later without the user changing anything.
 """
@@ -50,6 +51,8 @@ class ChatError(Exception):
     status = 500
     retry = False
     close_code: int | None = None
+    # Whether a client whose socket was closed with a code below 4500 connects again by itself.
+    comes_back = True
     message = "Something went wrong on our side."
 
     def __init__(
@@ -192,7 +195,9 @@ class TooManySockets(ChatError):
     status = 429
     retry = True
     close_code = 4002
-    message = "You have too many open sockets."
+    # Faithful clients would push each other out for ever.
+    comes_back = False
+    message = "You have too many open sockets: this one gives way to a newer one."
 
 
 class TooManyCommands(ChatError):

@@ -165,12 +165,12 @@ def _errors() -> list[Json]:
 
 
 def _close_codes() -> list[Json]:
-    """4000-4499 say "reconnect", 4500-4999 say "don't"."""
+    """4000-4499 say "reconnect" (4002: not by itself), 4500-4999 say "don't"."""
     ours = [
         {
             "closeCode": error.close_code,
             "code": error.code,
-            "reconnect": error.close_code < 4500,
+            "reconnect": error.close_code < 4500 and error.comes_back,
             "message": error.message,
         }
         for error in error_table()

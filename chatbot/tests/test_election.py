@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
+import time
 import uuid
 
 import pytest
+from django.db import connection, connections
+from psycopg import OperationalError
 
 from chatbot.tests.bots import WorkerProcess, talk
 from chatbot.tests.conftest import started
+from chatbot.worker.election import ANSWER_SECONDS, Election
+from tests.test_database_trouble import MARGIN_SECONDS, Line
 
 pytestmark = pytest.mark.postgres
 
@@ -41,6 +46,38 @@ async def until(condition):
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("dedicated", [False, True])
+def test_a_database_that_hangs_is_given_up_and_the_work_with_it(monkeypatch, dedicated):
+    params = connection.get_connection_params()
+    line = Line(int(params["port"]))
+    told = []
+    # None of its own, so that each step is ours.
+    election = Election(told.append, dedicated=dedicated)
+    election._stopping.set()
+    through = {**params, "host": "127.0.0.1", "port": line.port}
+    with monkeypatch.context() as patch:
+        patch.setattr(connections["default"], "get_connection_params", lambda: through)
+        try:
+            for _ in range(2):
+                election._step()
+            assert told == ([] if dedicated else [True])
+            line.hang()
+            began = time.monotonic()
+            with pytest.raises(OperationalError):
+                election._step()
+            assert time.monotonic() - began < ANSWER_SECONDS + MARGIN_SECONDS
+            assert told == ([] if dedicated else [True, False])
+            assert election._connection is None
+            line.resume()
+            election._step()
+            assert election._connection is not None
+        finally:
+            line.resume()
+            election.stop()
+            line.close()
 
 
 async def test_one_of_two_servers_answers_then_the_other_then_a_worker(provider):

@@ -1,6 +1,7 @@
 """Whatever a commit raises, everybody is answered, nothing unknown is called failed, and lanes go on."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from django.db import InternalError, OperationalError
 from psycopg import errors
 
-from chatbe.core.errors import Internal, Unavailable
+from chatbe.core.errors import Internal, NotFound, Unavailable
 from conversations import committing, writer
 from conversations.drafts import Draft
 from conversations.receipts import Move, ReceiptBuffer
@@ -164,6 +165,46 @@ def test_what_fails_outside_of_the_database_has_failed_only_if_it_is_not_there(
     appends.append(ValueError())
     outcomes = committing.commit([draft("a")])
     assert (outcomes is not None) is certain
+
+
+def test_a_batch_in_pieces_has_no_more_time_than_one_in_a_whole(monkeypatch, settings):
+    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 0.3
+    tried = []
+
+    def append(drafts):
+        tried.append(drafts)
+        if len(drafts) > 1:
+            raise ValueError
+        # Slow, and successful.
+        time.sleep(0.05)
+        return [NotFound()]
+
+    monkeypatch.setattr(committing, "append_messages", append)
+    assert committing.commit([draft(str(number)) for number in range(200)]) is None
+    assert len(tried) < 20
+
+
+def test_of_a_batch_in_pieces_what_is_locked_is_put_aside_with_all_behind_it(monkeypatch):
+    locked = refused(OperationalError, errors.LockNotAvailable())
+    drafts = [draft(str(number)) for number in range(6)]
+    for number, each in enumerate(drafts):
+        each.conversation_id = number % 2
+    tried = []
+
+    def append(some):
+        if len(some) > 1:
+            raise ValueError
+        tried.append(some[0])
+        if some[0].conversation_id == 1:
+            raise locked
+        return [NotFound()]
+
+    monkeypatch.setattr(committing, "append_messages", append)
+    monkeypatch.setattr(committing, "_drop_bad_connection", lambda _error: None)
+    outcomes = committing.commit_unlocked(drafts)
+    assert [outcome is None for outcome in outcomes] == [False, True] * 3
+    # Nothing overtook the first, and nobody waited for the same lock again.
+    assert [each.conversation_id for each in tried] == [0, 1, 0, 0]
 
 
 # --- receipts ---------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ const SYNC_REF = "sync";
 const SYNC_AGAIN_MS = 1_000;
 // Close codes from here on say that the same attempt would be refused again.
 const DO_NOT_RECONNECT = 4500;
+// A newer socket of the same user has taken the place of this one. Coming back by itself it would
+// push out another, which comes back, and so on: whoever uses this page connects again.
+const GAVE_WAY = 4002;
 
 export function socketAddress() {
   const address = new URL("/ws/v1/", location.href);
@@ -98,7 +101,7 @@ export class Socket {
     };
     socket.onclose = ({ code, reason }) => {
       if (this.#socket !== socket) return;
-      if (code >= DO_NOT_RECONNECT) this.#wanted = false;
+      if (code >= DO_NOT_RECONNECT || code === GAVE_WAY) this.#wanted = false;
       this.#gone("offline", `closed with ${code} ${reason}`);
     };
   }

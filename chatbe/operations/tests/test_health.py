@@ -1,10 +1,15 @@
 """Whether the process lives, and whether it can work."""
 
+import asyncio
 import contextlib
+import threading
+from types import SimpleNamespace
 
 import pytest
 import requests
 
+from chatbe.operations import health
+from chatbe.operations.health import DatabaseWatch
 from scripts.processes import wait_until
 from scripts.services import Postgres, Redis
 from tests.stage import Stage, open_socket
@@ -34,6 +39,43 @@ def test_every_answer_has_a_number_of_its_own(stage):
     # What a client says is its own business and not taken over into our log.
     own = requests.get(f"{stage.server.url}/", headers={"X-Request-Id": "mine"}, timeout=PATIENCE)
     assert own.headers["X-Request-Id"] != "mine"
+
+
+async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
+    answers = threading.Event()
+    answers.set()
+
+    def ask_database():
+        assert answers.wait(PATIENCE)
+        return "ok"
+
+    monkeypatch.setattr(health, "ask_database", ask_database)
+    home = SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
+    watch = DatabaseWatch(home)
+    await watch.connect()
+    assert await watch.state() == "ok"
+    answers.clear()
+    # So old may what it said last be, before it counts no more.
+    monkeypatch.setattr(health, "DATABASE_SECONDS", 0.5)
+    monkeypatch.setattr(health, "ASK_SECONDS", 0.5)
+    seen = []
+    async with asyncio.timeout(PATIENCE):
+        while seen[-1:] != ["down"]:
+            began = home.loop.time()
+            seen.append(await watch.state())
+            assert home.loop.time() - began < 1.0
+    assert seen[0] == "ok"
+    assert watch.age > 1.0
+    answers.set()
+    async with asyncio.timeout(PATIENCE):
+        while await watch.state() != "ok":
+            await asyncio.sleep(0.01)
+    assert watch.age < 1.0
+    await watch.stop()
+
+
+def test_readiness_says_how_old_it_is(stage):
+    assert 0 <= int(ask(stage.server, "/readyz").headers["Age"]) <= 3
 
 
 @pytest.fixture

@@ -195,6 +195,13 @@ def test_another_isolation_and_a_pool_that_is_too_small_are_named_together(setti
     assert len(problems) == 2
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("threads", "problems"), [(3, 1), (4, 0)])
+def test_threads_of_which_none_would_be_left_to_readers_are_refused(settings, threads, problems):
+    settings.DATABASE_THREADS = threads
+    assert sum("DATABASE_THREADS must" in problem for problem in startup_problems()) == problems
+
+
 def serve(tmp_path, **environment):
     """Try to start the server; how it ended, and what it said."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}

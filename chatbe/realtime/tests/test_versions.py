@@ -4,6 +4,7 @@ on what has happened since."""
 import asyncio
 
 import pytest
+from django.db import OperationalError
 
 from chatbe.core.errors import SessionEnded
 from chatbe.realtime.memberships import UNKNOWN, Members
@@ -568,3 +569,24 @@ def test_at_the_same_position_only_a_look_that_knows_the_feed_says_who_may_post(
     assert members.read_only == {ALICE}
     assert members.learn(Membership(CONVERSATION, ALICE, 1, may_send=True), 7)
     assert members.read_only == set()
+
+
+async def test_rules_that_could_not_be_read_again_are_read_by_the_sweep(database):
+    hub = make_hub()
+    log = database.log(members=[ALICE], head=3)
+    await live(hub, ALICE, {CONVERSATION: 3})
+    room = hub.rooms[CONVERSATION]
+    sweep = Sweep(hub)
+    database.failing["ranges"] = OperationalError("away")
+    event = log.write("the rules have changed")
+    hub.deliver([event._replace(reread=True)])
+    await settled(hub)
+    assert room.is_stale
+    # Nothing else is said in this conversation.
+    await sweep._look_at_heads()
+    await settled(hub)
+    assert room.is_stale
+    del database.failing["ranges"]
+    await sweep._look_at_heads()
+    await settled(hub)
+    assert not room.is_stale
