@@ -127,10 +127,10 @@ def test_a_page_that_gave_way_to_newer_sockets_comes_back_when_it_is_used(served
 
 
 async def push_out(person):
-    """As many other sockets of this person as may be; they stay as long as it takes."""
-    await person.be_logged_in()
+    """As many sockets of this person on other devices as may be."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(10):
+            await person.log_in(person.stage.address)
             await stack.enter_async_context(person.greeted())
 
 

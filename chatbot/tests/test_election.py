@@ -53,7 +53,7 @@ async def until(condition):
 def test_a_database_that_hangs_is_given_up_and_the_work_with_it(monkeypatch, dedicated):
     params = connection.get_connection_params()
     line = Line(int(params["port"]))
-    told = []
+    told: list[bool] = []
     # None of its own, so that each step is ours.
     election = Election(told.append, dedicated=dedicated)
     election._stopping.set()

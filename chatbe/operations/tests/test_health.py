@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -50,7 +51,7 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
         return "ok"
 
     monkeypatch.setattr(health, "ask_database", ask_database)
-    home = SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
+    home: Any = SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
     watch = DatabaseWatch(home)
     await watch.connect()
     assert await watch.state() == "ok"
@@ -58,7 +59,7 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
     # So old may what it said last be, before it counts no more.
     monkeypatch.setattr(health, "DATABASE_SECONDS", 0.5)
     monkeypatch.setattr(health, "ASK_SECONDS", 0.5)
-    seen = []
+    seen: list[str] = []
     async with asyncio.timeout(PATIENCE):
         while seen[-1:] != ["down"]:
             began = home.loop.time()
