@@ -147,7 +147,7 @@ def _announce(moved: list[Moved]) -> None:
 def _tell(done: Done, outcome: Outcome) -> None:
     try:
         done(outcome)
-    except Exception as error:
+    except background.RAISED as error:
         # One caller's trouble must not cost the others of the batch their answer.
         background.count("receipts")
         log.error("answer_failed", **describe(error))

@@ -179,7 +179,7 @@ class Lane:
             work = commit if self._put_aside is None else commit_unlocked
             committing = self._runtime.loop.run_in_executor(self._thread, work, drafts)
             committing.add_done_callback(background.guard("writer", self._take_outcomes))
-        except Exception as error:
+        except background.RAISED as error:
             # No thread to be had, perhaps.
             background.report("writer", error)
             self._runtime.loop.call_soon(background.guard("writer", self._finish_batch), None)
@@ -189,7 +189,7 @@ class Lane:
             found = committing.result()
             if found is not None and len(found) != len(self._running):
                 raise ValueError("not one outcome for each draft")
-        except (Exception, asyncio.CancelledError) as error:
+        except background.RAISED as error:
             # Nobody knows how far it came: as with a connection that was lost in COMMIT.
             background.report("writer", error)
             found = None
@@ -204,7 +204,7 @@ class Lane:
             found = [Unavailable(retry_after=1.0)] * len(batch)
         try:
             self._settle(batch, found)
-        except Exception as error:
+        except background.RAISED as error:
             # Nothing that happens to an answer may stop the lane: it is committed.
             background.count("writer")
             log.error("answering_failed", **describe(error))
@@ -238,7 +238,7 @@ class Lane:
         moved = [*locked, *behind.values()]
         try:
             self._put_aside(moved)
-        except Exception as error:
+        except background.RAISED as error:
             background.report("writer", error)
             for pending in moved:
                 _tell_all(pending, Unavailable(retry_after=1.0))
@@ -280,7 +280,7 @@ def _tell_all(pending: Pending, outcome: Outcome) -> None:
     for done in waiting:
         try:
             done(outcome)
-        except Exception as error:
+        except background.RAISED as error:
             # One caller's trouble must not cost the others of the batch their answer.
             background.count("writer")
             log.error("answer_failed", **describe(error))

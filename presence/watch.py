@@ -160,7 +160,7 @@ class Watch:
                 continue
             try:
                 self._tell(user_id, viewers[user_id], circle, known)
-            except Exception as error:
+            except background.RAISED as error:
                 # One who cannot be told keeps no other waiting.
                 background.report("presence_circles", error)
                 self._untold.add(user_id)

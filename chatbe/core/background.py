@@ -37,6 +37,10 @@ STOP_SECONDS = 1.0
 _LOG_SECONDS = 1.0
 
 
+# What a call may raise where nobody cancels the caller, in plain functions at least.
+RAISED = (Exception, asyncio.CancelledError)
+
+
 class Watched:
     """One loop's record: whether it fails at the moment, and how long it pauses then."""
 
@@ -54,7 +58,8 @@ class Watched:
         """A step has come to its end."""
         if self._failures:
             self.ended()
-            log.info("background_recovered", work=self.name)
+            with contextlib.suppress(Exception):
+                log.info("background_recovered", work=self.name)
 
     def failed(self, error: BaseException) -> float:
         """A step has raised: how many seconds to wait before the next."""
@@ -94,12 +99,13 @@ def count(name: str) -> None:
 
 
 def report(name: str, error: BaseException) -> None:
-    """Count and log an exception of background work."""
+    """Count and log an exception of background work. Raises nothing, whatever the log does."""
     count(name)
     throttle = _throttles.setdefault(name, LogThrottle(_LOG_SECONDS))
     suppressed = throttle.take()
     if suppressed is not None:
-        log.error("background_failed", work=name, suppressed=suppressed, **describe(error))
+        with contextlib.suppress(Exception):
+            log.error("background_failed", work=name, suppressed=suppressed, **describe(error))
 
 
 # --- on the event loop ----------------------------------------------------------------------
@@ -121,7 +127,7 @@ async def _repeat(watched: Watched, step: Callable[[], Awaitable[object]]) -> No
 async def _attempt(watched: Watched, step: Callable[[], Awaitable[object]]) -> None:
     try:
         await step()
-    except (Exception, asyncio.CancelledError) as error:
+    except RAISED as error:
         if _is_cancelled():
             raise
         # Not this task was cancelled, but something it waited for.
@@ -139,7 +145,7 @@ async def do_all(steps: Iterable[Callable[[], Awaitable[object]]]) -> None:
     for step in steps:
         try:
             await step()
-        except (Exception, asyncio.CancelledError) as error:
+        except RAISED as error:
             if _is_cancelled():
                 raise
             raised.append(error)
@@ -202,7 +208,7 @@ def spawn(name: str, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
 async def _once(name: str, work: Coroutine[Any, Any, object]) -> None:
     try:
         await work
-    except (Exception, asyncio.CancelledError) as error:
+    except RAISED as error:
         if _is_cancelled():
             raise
         report(name, error)
@@ -236,7 +242,7 @@ def call(name: str, callback: Callable[P, object], *args: P.args, **kwargs: P.kw
     """Call it now; what it raises costs nothing but itself."""
     try:
         callback(*args, **kwargs)
-    except (Exception, asyncio.CancelledError) as error:
+    except RAISED as error:
         report(name, error)
 
 

@@ -19,7 +19,7 @@ from chatbe.core import background
 from chatbe.core.database import in_database_thread, write_in_database_thread
 from chatbe.core.database_errors import is_passing
 from chatbe.core.deadlines import deadline
-from chatbe.core.errors import Unavailable
+from chatbe.core.errors import ChatError, Unavailable
 from chatbe.core.lines import Crowd, Lines
 
 P = ParamSpec("P")
@@ -139,6 +139,8 @@ class Gathered(Generic[K, T]):
         except Exception as error:
             # Also where the answer lacks a key: nobody waits for ever.
             _fail(waiting, error)
+            if not isinstance(error, ChatError):
+                raise
         finally:
             _fail(waiting, Unavailable(retry_after=RETRY_SECONDS))
 

@@ -94,14 +94,14 @@ class Holes:
                 Sources.log.ranges, requests, asked, settings.REPLAY_MAX
             )
             answers = {found.conversation_id: found for found in ranges}
-            raised: list[Exception] = []
+            raised: list[BaseException] = []
             for room in after:
                 found = answers.get(room.conversation_id)
                 if not self._is_here(room):
                     continue
                 try:
                     self._take(room, found, asked, reached[room])
-                except Exception as error:
+                except background.RAISED as error:
                     # One that fails keeps no other waiting.
                     raised.append(error)
                     continue
@@ -143,7 +143,7 @@ class Holes:
             try:
                 connection.push(frame)
                 connection.touched.add(room)
-            except Exception as error:
+            except background.RAISED as error:
                 background.report("deliver", error)
                 self._hub.cut(connection)
         room.set_head(found.to)

@@ -166,7 +166,7 @@ class Hub(Outboxes):
                     self.holes.expect(room)
                 if room.is_stale:
                     self.holes.reread(room)
-            except Exception as error:
+            except background.RAISED as error:
                 # The others are delivered; what this one did not tell the sweep finds.
                 background.report("deliver", error)
 

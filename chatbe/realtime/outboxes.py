@@ -33,7 +33,7 @@ class Outboxes:
         for connection in dirty:
             try:
                 self._flush(connection, built)
-            except Exception as error:
+            except background.RAISED as error:
                 background.report("flush", error)
                 self.cut(connection)
 

@@ -188,7 +188,7 @@ class Room:
             try:
                 connection.push(frame or self.frame_for(connection, event))
                 connection.touched.add(self)
-            except Exception as error:
+            except background.RAISED as error:
                 background.report("deliver", error)
                 missed.append(connection)
         for connection in missed:

@@ -35,7 +35,7 @@ def check_stalled(hub: Hub) -> None:
     for connection in hub.connections():
         try:
             _check(connection, now)
-        except Exception as error:
+        except background.RAISED as error:
             # One that cannot be looked at is no reason to let the others fill the memory.
             background.report("stalled_sockets", error)
             hub.cut(connection)

@@ -1,0 +1,437 @@
+"""Whatever work in the background raises, at whichever of its steps: it goes on, and says so.
+
+The parts of a server run here as they do there, on a real database (and a real Redis where
+there is one), and people come, write, read and go. A first pass notes every call that work in
+the background makes out of its own module. Then each of these calls raises once, in all works
+at the same time, while people go on: whoever waits for something is answered, the failure is
+counted, and the next people find everything as it was.
+
+Whatever is run by `chatbe.core.background` takes part, or has a reason below.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import sys
+from collections import Counter, defaultdict
+from contextvars import ContextVar
+from pathlib import Path
+
+import pytest
+from django.conf import settings as project
+from django.db import connection
+
+from accounts.post_office import PostOffice
+from chatbe.compat.senders import Senders
+from chatbe.core import background, leases, sharing
+from chatbe.core.database import in_database_thread
+from chatbe.core.errors import ChatError
+from chatbe.gateway.hello import Hello, Sync, greet, sync
+from chatbe.operations import follow_ups, health
+from chatbe.operations import metrics as gauges
+from chatbe.realtime import bus as buses
+from chatbe.realtime import holes, publish, runtime, sweep
+from chatbe.realtime.connection import State
+from chatbe.realtime.frames import message_created
+from chatbe.realtime.room import Event
+from chatbe.realtime.tests.sockets import Recorder
+from chatbot.worker import election
+from chatbot.worker import work as bots
+from conversations.append import append_messages
+from conversations.drafts import Appended
+from conversations.pointers import Move, Moved
+from conversations.receipts import receipt_buffer
+from conversations.services import typing
+from conversations.tests.people import draft, make_friends
+from conversations.writer import log_writer
+from presence import watch
+from tests.test_background_work import APPS, HELPER, PROJECT, named_work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# What nobody has answered by then it never will.
+PATIENCE_SECONDS = 20
+PASSES = 4
+
+ELSEWHERE = {
+    "bot_answer": "chatbot/tests/test_faults.py",
+    "bot_provider": "chatbot/tests/test_faults.py",
+    "bus_came_back": "one call that sets an event",
+    "doorway": "chatbe/operations/tests/test_doorway.py",
+    "drain": "tests/test_background_harm.py",
+    "ending": "tests/test_background_harm.py",
+    "lifeline": "one read of a pipe, then a signal",
+    "listener": "chatbe/realtime/tests/test_trouble.py",
+    "old_friends": "tests/test_background_harm.py",
+    "old_socket": "tests/test_background_harm.py",
+    "old_socket_writer": "tests/test_background_harm.py",
+    "send_away": "tests/test_background_harm.py",
+    "socket": "chatbe/operations/tests/test_websocket_protocol.py",
+    "socket_closed": "tests/test_background_harm.py",
+    "socket_lease_lost": "tests/test_background_harm.py",
+    "socket_writer": "one send of the server's, which it looks after",
+    "workers": "tests/test_background_harm.py",
+}
+# Where there are several processes only.
+SHARED = {"bus_beat", "bus_join", "bus_publish", "bus_receive", "limits", "socket_leases"}
+
+# What only says what happens, and what nobody can make fail.
+SILENT_FILES = (
+    *("structlog/", "chatbe/core/metrics", "chatbe/core/error_log", "chatbe/core/background"),
+    *("chatbe/core/errors", "asyncio/locks.py", "asyncio/timeouts.py", "prometheus_client/"),
+    *("/logging/", "/enum.py", "contextlib.py", "threading.py", "functools.py", "/abc.py"),
+    *("/random.py", "weakref", "django/utils/functional.py", "django/conf/", "django/utils/dec"),
+    *(
+        "django/db/models/",
+        "django/db/backends/base/",
+        "<string>",
+        "collections/__init__.py",
+        "realtime/gate.py",
+    ),
+)
+SILENT_CALLS = {
+    *("BaseEventLoop.time", "BaseEventLoop.create_future", "BaseEventLoop.call_soon"),
+    *("BaseEventLoop._asyncgen_firstiter_hook", "TimerHandle.cancel", "Queue.task_done"),
+    *("Faults.watch_work.<locals>._call", "<lambda>", "ConnectionProxy.__getattr__"),
+    # Whoever waits, hearing the answer.
+    "Process.asked.<locals>.<lambda>",
+}
+
+
+class UnforeseenError(Exception):
+    """Of no kind that anybody expects."""
+
+
+ERRORS = (UnforeseenError, asyncio.CancelledError)
+
+_work: ContextVar[str] = ContextVar("work", default="")
+
+
+class Faults:
+    """Makes calls of work in the background raise, and notes what is done about it."""
+
+    def __init__(self):
+        # Of each work the calls that it makes, each with what it is still to raise.
+        self.calls = defaultdict(dict)
+        self.is_on = False
+        self.fired = []
+        self.counted = Counter()
+        self.reported = []
+        self.failing = {}
+        self._counts = {}
+
+    def trace(self, frame, event, _):
+        caller = frame.f_back
+        if event != "call" or caller is None:
+            return
+        pair = caller.f_code, frame.f_code
+        counts = self._counts.get(pair)
+        if counts is None:
+            counts = self._counts[pair] = is_step(*pair)
+        work = _work.get() if counts else ""
+        if not work:
+            return
+        place = f"{Path(pair[0].co_filename).name}:{caller.f_lineno}"
+        call = f"{pair[0].co_name} ({place}) -> {pair[1].co_qualname}"
+        left = self.calls[work].setdefault(call, list(ERRORS))
+        if self.is_on and left:
+            error = left.pop(0)(call)
+            self.fired.append((work, error))
+            raise error
+
+    @contextlib.contextmanager
+    def of(self, work):
+        """What happens inside is this work's."""
+        token, before = _work.set(work), sys.gettrace()
+        sys.settrace(self.trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+            _work.reset(token)
+
+    def watch_work(self, monkeypatch):
+        attempt, once, call = background._attempt, background._once, background.call
+        repeat = background.repeat
+
+        async def _attempt(watched, step):
+            async def traced():
+                sys.settrace(self.trace)
+                await step()
+
+            token = _work.set(watched.name)
+            try:
+                await attempt(watched, traced)
+            finally:
+                _work.reset(token)
+
+        async def _once(name, work):
+            token = _work.set(name)
+            sys.settrace(self.trace)
+            try:
+                await once(name, work)
+            finally:
+                _work.reset(token)
+
+        def _call(name, callback, *args, **kwargs):
+            def traced(*args, **kwargs):
+                with self.of(name):
+                    callback(*args, **kwargs)
+
+            call(name, traced, *args, **kwargs)
+
+        def _repeat(name, step, stopping):
+            def traced():
+                with self.of(name):
+                    step()
+
+            repeat(name, traced, stopping)
+
+        monkeypatch.setattr(background, "_attempt", _attempt)
+        monkeypatch.setattr(background, "_once", _once)
+        monkeypatch.setattr(background, "call", _call)
+        monkeypatch.setattr(background, "repeat", _repeat)
+
+    def watch_what_is_said(self, monkeypatch):
+        report, count, failed = background.report, background.count, background.Watched.failed
+
+        def _report(name, error):
+            self.reported.append((name, error))
+            report(name, error)
+
+        def _count(name):
+            self.counted[name] += 1
+            count(name)
+
+        def _failed(watched, error):
+            pause = failed(watched, error)
+            self.failing[watched.name] = background.failing()
+            return pause
+
+        monkeypatch.setattr(background, "report", _report)
+        monkeypatch.setattr(background, "count", _count)
+        monkeypatch.setattr(background.Watched, "failed", _failed)
+
+    def has_said(self, work, error):
+        """Whether a failure was counted, by its own name or by whom it was handed on to."""
+        return bool(self.counted[work]) or any(
+            error in (found, found.__cause__, found.__context__) for _, found in self.reported
+        )
+
+
+def is_step(caller, called):
+    """Whether it is a call out of a module of the product that may well fail."""
+    where, there = caller.co_filename, called.co_filename
+    return (
+        is_product(where)
+        and where != there
+        and not where.endswith("core/error_log.py")
+        and not any(part in there for part in SILENT_FILES)
+        and called.co_qualname not in SILENT_CALLS
+    )
+
+
+def is_product(path):
+    try:
+        inside = Path(path).relative_to(PROJECT).as_posix()
+    except ValueError:
+        return False
+    return inside.split("/")[0] in APPS and "/tests/" not in inside and inside != HELPER
+
+
+@pytest.fixture
+def quick(settings, monkeypatch):
+    """All that is done now and then is done all the time."""
+    settings.SWEEP_SECONDS = 0.03
+    settings.MEMBERSHIP_SWEEP_SECONDS = 0.01
+    settings.RECEIPT_SECONDS = 0.0
+    settings.PRESENCE_LEASE_SECONDS = 1.2
+    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 0.1
+    for module, name, seconds in (
+        *((background, "FIRST_PAUSE_SECONDS", 0.001), (background, "LONGEST_PAUSE_SECONDS", 0.01)),
+        *((buses, "BEAT_SECONDS", 0.01), (buses, "DOWN_AFTER_SECONDS", 1.0)),
+        *((sharing, "REPORT_SECONDS", 0.01), (leases, "RENEW_SECONDS", 0.05)),
+        *((follow_ups, "LOOK_SECONDS", 0.05), (health, "ASK_SECONDS", 0.05)),
+        *((gauges, "REFRESH_SECONDS", 0.03), (sweep, "PATIENCE_SECONDS", 0.01)),
+        *((watch, "PATIENCE_SECONDS", 0.01), (watch, "RETRY_SECONDS", 0.01)),
+        *((typing, "EXPIRES_SECONDS", 0.01), (bots, "PAUSE_SECONDS", 0.08)),
+        *((election, "LOOK_SECONDS", 0.03), (buses, "REOPEN_SECONDS", 0.5)),
+        (holes, "HOLE_SECONDS", 0.005),
+    ):
+        monkeypatch.setattr(module, name, seconds)
+
+
+class Process:
+    """The parts of a server, and two friends who use it."""
+
+    def __init__(self, friends):
+        self.friends = friends
+        self.home = runtime.runtime()
+        self.home.part(health.DatabaseWatch)
+        self.tasks = [
+            follow_ups.start_looking(),
+            background.run_loop("metrics", gauges._refresh_again),
+        ]
+        self.feed_seqs, self.lives = itertools.count(10), itertools.count()
+        self.mail = PostOffice()
+        self.bot = bots.Worker()
+        self.bot.start()
+        self.bot.take_on(True)
+        self.election = None
+        if bots.has_election():
+            self.election = election.Election(lambda _answers: None, dedicated=False)
+            self.election.start()
+
+    async def stop(self):
+        await background.cancel(self.tasks)
+        if self.election is not None:
+            await asyncio.to_thread(self.election.stop)
+        await asyncio.to_thread(self.bot.stop)
+        await self.home.stop()
+
+    async def come(self, device, *, strict):
+        greeted = await greet(Hello(token=device.tokens.access_token), Recorder())
+        try:
+            await sync(greeted, Sync(cursors={}, done=True))
+        except Exception:
+            if strict:
+                greeted.leave()
+                raise
+        return greeted
+
+    async def live(self, *, strict):
+        """Two come, one writes and one reads, and they go. All that waits is answered."""
+        friends, conversation_id = self.friends, self.friends.conversation_id
+        greeted = [await self.come(device, strict=strict) for device in self.devices]
+        phone, tablet = (one.connection for one in greeted)
+        try:
+            if strict:
+                for one in (phone, tablet):
+                    assert one.state is State.LIVE
+                    await one.writer.until(lambda writer: writer.of("presence.snapshot"))
+            sent = await self.asked(log_writer().submit, draft(friends.alice, conversation_id))
+            unheard = [draft(friends.alice, conversation_id) for _ in "12"]
+            appended = await in_database_thread(append_messages, unheard)
+            head = appended[-1].message.seq
+            if next(self.lives) % 2:
+                # Without what comes before it.
+                frame = message_created(appended[-1].json)
+                publish.log_events([Event(conversation_id, head, head, frame)])
+            moved = await self.asked(
+                receipt_buffer().submit, Move(conversation_id, friends.bob.id, head, head)
+            )
+            found = await self.home.part(Senders).find(friends.bob.id, [friends.alice.id])
+            with contextlib.suppress(ChatError):
+                typing.typists().start(phone, conversation_id)
+            publish.users_changed({friends.bob.id: next(self.feed_seqs)})
+            self.mail.take(connection.vendor.upper)
+            if strict:
+                assert isinstance(sent, Appended)
+                assert isinstance(moved, Moved)
+                assert found[friends.alice.id].username == friends.alice.username
+                await self.until(lambda: head in places(tablet.writer))
+            else:
+                await self.until(
+                    lambda: tablet.state is not State.LIVE or head in places(tablet.writer)
+                )
+        finally:
+            for one in greeted:
+                one.leave()
+
+    @property
+    def devices(self):
+        return self.friends.phone, self.friends.tablet
+
+    async def asked(self, submit, what):
+        answer = asyncio.get_running_loop().create_future()
+        try:
+            submit(what, lambda outcome: answer.done() or answer.set_result(outcome))
+        except ChatError as error:
+            return error
+        return await answer
+
+    async def until(self, condition):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def places(writer):
+    """The places in the log that a client was shown."""
+    shown = {frame["message"]["seq"] for frame in writer.of("message.created")}
+    for frame in writer.of("range"):
+        shown |= {change["seq"] for change in frame["changes"]}
+    for frame in writer.of("conversation.added"):
+        shown.add(frame.get("cursor") or frame.get("head"))
+    return shown
+
+
+@pytest.fixture
+def friends():
+    return make_friends()
+
+
+@pytest.fixture
+async def process(quick, friends, monkeypatch):
+    monkeypatch.setattr(runtime, "_current", None)
+    runtime.start_here()
+    process = Process(friends)
+    await log_writer().connect()
+    yield process
+    sys.settrace(None)
+    await process.stop()
+
+
+@pytest.fixture
+def faults(monkeypatch):
+    faults = Faults()
+    faults.watch_work(monkeypatch)
+    faults.watch_what_is_said(monkeypatch)
+    yield faults
+    sys.settrace(None)
+
+
+async def in_time(work, about):
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await work
+    except TimeoutError:
+        pytest.fail(f"somebody waits for ever: {about[-40:]}")
+
+
+async def test_whatever_work_in_the_background_raises_it_goes_on(faults, process):
+    await in_time(process.live(strict=True), "without faults")
+    faults.is_on = True
+    before = -1
+    while len(faults.fired) > before:
+        before = len(faults.fired)
+        for _ in range(PASSES):
+            # Whoever is there meanwhile is answered in any case.
+            with contextlib.suppress(UnforeseenError, asyncio.CancelledError, ChatError):
+                await in_time(process.live(strict=False), faults.fired)
+    faults.is_on = False
+    for _ in range(2):
+        await in_time(process.live(strict=True), faults.fired)
+    await in_time(process.until(lambda: not background.failing()), "what fails")
+    await in_time(process.until(lambda: is_free(process)), "a place")
+    silent = [(work, error) for work, error in faults.fired if not faults.has_said(work, error)]
+    assert silent == []
+    twice = Counter((name, id(error)) for name, error in faults.reported)
+    assert max(twice.values()) == 1
+    assert all(work in found for work, found in faults.failing.items())
+    assert {work for work, _ in faults.fired} >= expected(process)
+
+
+def expected(process):
+    """The work that there is in this process."""
+    found = named_work().keys() - ELSEWHERE.keys()
+    if process.home.sharing.redis is None:
+        found -= SHARED
+    if process.election is None:
+        found -= {"bot_election"}
+    return found
+
+
+def is_free(process):
+    """Whether nothing holds a place any more that others need."""
+    hub = process.home.hub
+    return hub.entrance._free._value == max(1, project.DATABASE_THREADS // 2)
