@@ -18,12 +18,11 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
-from django.conf import settings as project
 from django.db import connection
 
 from accounts.post_office import PostOffice
 from chatbe.compat.senders import Senders
-from chatbe.core import background, leases, sharing
+from chatbe.core import background, database, leases, sharing
 from chatbe.core.database import in_database_thread
 from chatbe.core.errors import ChatError
 from chatbe.gateway.hello import Hello, Sync, greet, sync
@@ -93,6 +92,8 @@ SILENT_CALLS = {
     *("BaseEventLoop.time", "BaseEventLoop.create_future", "BaseEventLoop.call_soon"),
     *("BaseEventLoop._asyncgen_firstiter_hook", "TimerHandle.cancel", "Queue.task_done"),
     *("Faults.watch_work.<locals>._call", "<lambda>", "ConnectionProxy.__getattr__"),
+    # What gives a place back.
+    *("Lines.leave", "Crowd.count"),
     # Whoever waits, hearing the answer.
     "Process.asked.<locals>.<lambda>",
 }
@@ -433,5 +434,5 @@ def expected(process):
 
 def is_free(process):
     """Whether nothing holds a place any more that others need."""
-    hub = process.home.hub
-    return hub.entrance._free._value == max(1, project.DATABASE_THREADS // 2)
+    every = process.home.hub.entrance._lines, database._changing, database._background
+    return not any(lines._lines or lines._waiting for lines in every)

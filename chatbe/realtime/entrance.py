@@ -129,6 +129,7 @@ class Gathered(Generic[K, T]):
             return
         keys = list(dict.fromkeys(key for key, _ in waiting))
         try:
+            self._crowd.count(-len(waiting))
             answers = await self._run(self._ask, keys)
             for place, (key, found) in enumerate(waiting):
                 if not found.done():
@@ -153,7 +154,6 @@ class Gathered(Generic[K, T]):
             del self._waiting[found]
             weighed += weight
             taken.append((key, found))
-        self._crowd.count(-len(taken))
         return taken
 
 
