@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 import types
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
-def raising(error):
+def raising(error) -> Any:
     def bad(*_args, **_kwargs):
         raise error
 
@@ -55,12 +56,12 @@ def raising(error):
 @pytest.mark.parametrize("error", RAISED)
 async def test_a_socket_that_cannot_be_told_keeps_no_other_open(error):
     hub = make_hub()
-    sockets = [connect(hub, 1) for _ in range(4)]
+    sockets: list[Any] = [connect(hub, 1) for _ in range(4)]
     for one in sockets[:3]:
         one.writer.write = raising(error)
     hub.sessions_ended([one.session_id for one in sockets])
     assert sockets[3].writer.code is not None
-    others = [connect(hub, 2) for _ in range(4)]
+    others: list[Any] = [connect(hub, 2) for _ in range(4)]
     for one in others[:3]:
         one.writer.write = raising(error)
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -71,7 +72,7 @@ async def test_a_socket_that_cannot_be_told_keeps_no_other_open(error):
 @pytest.mark.parametrize("error", RAISED)
 async def test_the_feed_is_told_to_every_socket_of_a_user(error, monkeypatch):
     hub = make_hub()
-    sockets = [connect(hub, 1) for _ in range(4)]
+    sockets: list[Any] = [connect(hub, 1) for _ in range(4)]
     bad = {id(one) for one in sockets[:3]}
     tell = hub.tell_feed
     monkeypatch.setattr(
@@ -84,7 +85,7 @@ async def test_the_feed_is_told_to_every_socket_of_a_user(error, monkeypatch):
 @pytest.mark.parametrize("error", RAISED)
 async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, monkeypatch):
     hub = make_hub()
-    sockets = [connect(hub, user) for user in range(1, 6)]
+    sockets: list[Any] = [connect(hub, user) for user in range(1, 6)]
     for one in sockets:
         room = hub.attach(one, Membership(7, one.user_id, 0))
         room.set_head(1)
@@ -108,7 +109,7 @@ async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, 
 async def test_a_socket_that_cannot_be_looked_at_is_dropped_and_the_others_looked_at(settings):
     settings.SOCKET_STALL_SECONDS = 0.0
     hub = make_hub()
-    sockets = [connect(hub, user) for user in range(1, 4)]
+    sockets: list[Any] = [connect(hub, user) for user in range(1, 4)]
     sockets[0].writer.buffered = raising(RuntimeError)
     sockets[2].writer.stuck = settings.SOCKET_STALL_BYTES
     sockets[2].stalled_at = -1.0
@@ -147,9 +148,10 @@ class Interpreter:
 
 @pytest.mark.parametrize("error", [RuntimeError(), asyncio.CancelledError()])
 async def test_an_old_client_whose_writer_fails_is_cut_off(error):
-    inner = Recorder()
+    inner: Any = Recorder()
     inner.write = raising(error)
-    writer = OldWriter(inner, Interpreter(error))
+    interpreter: Any = Interpreter(error)
+    writer = OldWriter(inner, interpreter)
     writer.write(b"{}")
     async with asyncio.timeout(PATIENCE_SECONDS):
         await writer.drained()
@@ -200,7 +202,8 @@ async def test_a_bus_that_fails_while_it_is_opened_anew_is_opened_all_the_same(e
 
 
 async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
-    runtime, ended = Runtime(), []
+    runtime = Runtime()
+    ended: list[str] = []
 
     def end(name, error=None):
         async def ending():
@@ -240,14 +243,15 @@ class Held:
 
 
 def test_whoever_cannot_be_told_gives_the_lock_back_and_is_told_again():
-    told, left = [], [RuntimeError(), RuntimeError()]
+    told: list[bool] = []
+    left = [RuntimeError(), RuntimeError()]
 
     def changed(answers):
         told.append(answers)
         if left:
             raise left.pop()
 
-    elected = election.Election(changed, dedicated=False)
+    elected: Any = election.Election(changed, dedicated=False)
     elected._connection = held = Held()
     elected._ask = lambda *_: False
     with contextlib.suppress(RuntimeError):
@@ -262,9 +266,9 @@ def test_whoever_cannot_be_told_gives_the_lock_back_and_is_told_again():
 
 
 def test_a_worker_that_cannot_be_replaced_keeps_no_other_dead(monkeypatch):
-    started = []
+    started: list[int] = []
     dead = [types.SimpleNamespace(exitcode=1, pid=n, close=raising(ValueError)) for n in (1, 2)]
-    config = types.SimpleNamespace(workers=2)
+    config: Any = types.SimpleNamespace(workers=2)
     one = supervisor.Supervisor(config, [])
     one._workers = [(worker, float("-inf")) for worker in dead]
 
@@ -288,7 +292,7 @@ def test_a_worker_that_cannot_be_replaced_keeps_no_other_dead(monkeypatch):
 @pytest.mark.parametrize("error", [RuntimeError(), MemoryError()])
 async def test_a_database_that_cannot_be_asked_is_down_and_asked_again(error, monkeypatch):
     monkeypatch.setattr(health, "ASK_SECONDS", 0.001)
-    asked = []
+    asked: list[int] = []
 
     def ask():
         asked.append(1)
@@ -297,7 +301,7 @@ async def test_a_database_that_cannot_be_asked_is_down_and_asked_again(error, mo
         return "ok"
 
     monkeypatch.setattr(health, "ask_database", ask)
-    home = types.SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
+    home: Any = types.SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
     watch = health.DatabaseWatch(home)
     assert await watch.state() == "down"
     await until(lambda: "readiness" in background.failing())
@@ -307,7 +311,7 @@ async def test_a_database_that_cannot_be_asked_is_down_and_asked_again(error, mo
 
 
 async def test_all_steps_are_done_whatever_some_raise():
-    done = []
+    done: list[int] = []
 
     def step(name, error=None):
         async def work():
