@@ -249,6 +249,33 @@ async def test_a_name_that_another_group_has_taken_is_not_the_group_it_was(circl
         await other.expect("group_chat", message="hello")
 
 
+@pytest.mark.parametrize("way", ["renamed", "left"])
+async def test_nor_is_it_for_a_socket_that_has_heard_nothing_of_the_group(circle, served, way):
+    """What their client shows, it has read before it connected."""
+    alice, bob, _, name = circle
+    mallory = await logged_in(served.strangers()[0])
+    await mallory.add_contact(bob.username)
+    async with alice.online() as one, mallory.online() as other:
+        await one.say_in_group(name, "before")
+        assert await one.heard() == []
+        [message] = await alice.group_messages(name)
+        async with bob.online() as two:
+            assert await two.heard() == []
+            if way == "left":
+                await alice.remove_from_group(name, bob.username)
+            else:
+                await renamed(served, alice, uuid.UUID(message["id"]).int, f"{name} II")
+            theirs = await brought_into(mallory, served, "quiet", bob)
+            await other.say_in_group("quiet", "here it is")
+            await two.expect("group_chat", message="here it is")
+            await renamed(served, mallory, theirs, name)
+            await two.say_in_group(name, "the code of the safe is 4711")
+            assert await two.explanation("group_chat")
+            await two.ask_in_group(name, "help")
+            assert await two.explanation("group_chatbot")
+            assert await one.heard() == await other.heard() == []
+
+
 async def test_a_group_is_addressed_by_what_it_is_called_by_now(circle, served):
     alice, bob, _, name = circle
     async with alice.online() as one, bob.online() as two:

@@ -116,8 +116,10 @@ class Interpreter:
     def _note(self, event: Event) -> None:
         match event:
             case ConversationAdded(conversation=found, cursor=cursor):
+                self._remember_groups(found.id, found.group.name if found.group else None)
                 self._places.add(found, cursor)
             case ConversationRemoved(conversation_id=id):
+                self._remember_groups(id, None)
                 self._places.remove(id)
             case MessageChanged(message=message):
                 self._advance(message.conversation_id, message.changed_seq)
@@ -143,6 +145,7 @@ class Interpreter:
 
     def _take_new(self, text: Text, place: Place, frames: list[bytes]) -> None:
         if text.renamed_to is not None:
+            self._remember_groups(text.conversation_id, text.renamed_to)
             self._places.rename(place, text.renamed_to, text.seq)
         if not text.is_shown or text.sender_id == self._user_id or text.id < self._since:
             return
@@ -153,6 +156,22 @@ class Interpreter:
             self._remember(place, called)
         before, after = text.frame(sender, place.group_name)
         frames.append(before + self._recipient + after)
+
+    def _remember_groups(self, conversation_id: str, name: str | None) -> None:
+        """A group is about to be called something else, or nothing: whom did those names mean?
+
+        The old one meant this group, if no other had it; the new one whichever had it before.
+        """
+        if not self._places.are_complete:
+            return
+        place = self._places.get(conversation_id)
+        old = None if place is None else place.group_name
+        others = list(self._places.others(int(conversation_id)))
+        if place is not None and old and all(other.group_name != old for other in others):
+            self._remember(place, old)
+        for other in others:
+            if name and other.group_name == name:
+                self._remember(other, name)
 
     def _remember(self, place: Place, called: str) -> None:
         if place.group_name is not None:

@@ -6,6 +6,7 @@ that of each renaming. So nothing older ever replaces what is newer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from conversations.wire import ConversationBody
@@ -22,6 +23,7 @@ class Place:
     id: int
     cursor: int
     group_name: str | None
+    peer_name: str | None
     named_at: int
     called: str | None = None
 
@@ -41,12 +43,20 @@ class Places:
     def add(self, found: ConversationBody, cursor: int) -> None:
         """A conversation was announced."""
         name = None if found.group is None else found.group.name
-        self._by_id[found.id] = Place(int(found.id), cursor, name, found.head)
+        peer = None if found.peer is None else found.peer.username
+        if not peer and found.id in self._by_id:
+            # They are gone. Somebody else may take their name: it was theirs here.
+            peer = self._by_id[found.id].peer_name
+        self._by_id[found.id] = Place(int(found.id), cursor, name, peer, found.head)
         self._names = None
 
     def remove(self, conversation_id: str) -> None:
         self._by_id.pop(conversation_id, None)
         self._names = None
+
+    def others(self, conversation_id: int) -> Iterator[Place]:
+        """All but that one."""
+        return (place for place in self._by_id.values() if place.id != conversation_id)
 
     def rename(self, place: Place, name: str, position: int) -> None:
         """A group got another name at a position of its log."""

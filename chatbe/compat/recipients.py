@@ -8,7 +8,8 @@ keep a text from strangers:
   blocks and accounts moves; a group's name as of the log that tells of its renaming. Whether
   the user may write there the append decides, under its lock.
 - On one socket a name means one conversation. A client that has been shown, or has used, a
-  name for one group goes on showing it, whatever others have called theirs meanwhile.
+  name for one group goes on showing it, whatever others have called theirs meanwhile; and one
+  that has done neither may have read it before it connected.
 """
 
 from __future__ import annotations
@@ -35,9 +36,12 @@ class Meanings:
         """The client was shown something under that name."""
         self._remember(name, self._ids.get(name, conversation_id))
 
-    def confirm(self, name: str, conversation_id: int) -> None:
-        """The client uses the name, which means this now. Conflict if it meant another."""
-        if self._ids.get(name, conversation_id) != conversation_id:
+    def confirm(self, name: str, conversation_id: int, *, is_others: bool = False) -> None:
+        """The client uses the name, which means this now. Conflict if it meant another.
+
+        `is_others` when the socket knows another conversation by that name.
+        """
+        if is_others or self._ids.get(name, conversation_id) != conversation_id:
             raise Conflict(self._refusal)
         self._remember(name, conversation_id)
 
@@ -74,7 +78,12 @@ class Recipients:
 
     def found_person(self, username: str, conversation_id: int, *, feed_seq: int) -> None:
         """It was read, when the user's feed had come to `feed_seq` already. Conflict."""
-        self.people.confirm(username_key(username), conversation_id)
+        wanted = username.casefold()
+        is_others = any(
+            place.peer_name is not None and place.peer_name.casefold() == wanted
+            for place in self._places.others(conversation_id)
+        )
+        self.people.confirm(username_key(username), conversation_id, is_others=is_others)
         self._forget_if_moved()
         if feed_seq >= self._feed_seq:
             if len(self._directs) >= DIRECTS_MAX:
@@ -91,7 +100,9 @@ class Recipients:
 
     def found_group(self, name: str, conversation_id: int) -> None:
         """It was read. Conflict."""
-        self.groups.confirm(name, conversation_id)
+        others = self._places.others(conversation_id)
+        is_others = any(place.group_name == name for place in others)
+        self.groups.confirm(name, conversation_id, is_others=is_others)
 
     def _forget_if_moved(self) -> None:
         feed_seq = self._feed_seqs.get(self._user_id, 0)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from accounts.summaries import UserSummary
 from chatbe.compat import recipients as recipients_module
 from chatbe.compat.friends import Friends
 from chatbe.compat.interpreter import Interpreter
@@ -78,6 +79,24 @@ def group(name, *, id=GROUP, head=1, cursor=1):
         last_message=None,
     )
     return added_frame(encode(body), cursor=cursor, head=head)
+
+
+def direct(username):
+    """The conversation 70 with somebody; without a name they are gone."""
+    body = ConversationBody(
+        id="70",
+        kind="direct",
+        head=1,
+        visible_from=1,
+        may_send=True,
+        read_seq=0,
+        delivered_seq=0,
+        unread=0,
+        peer=UserSummary("9", username, "", not username, False),
+        group=None,
+        last_message=None,
+    )
+    return added_frame(encode(body), cursor=1, head=1)
 
 
 def row(seq, text="hello", *, id=GROUP, sender=ALICE, renamed=None, client_id="x"):
@@ -184,6 +203,49 @@ async def test_a_name_that_was_shown_means_no_other_group_on_this_socket():
         assert one.recipients.group("old team") == GROUP
         one.hear(said(3, id=OTHER, renamed="others"), said(4, renamed="team"))
         assert one.recipients.group("team") == GROUP
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("rename", GROUP, "old team"), ("rename", OTHER, "team")],
+        [("remove", GROUP), ("rename", OTHER, "team")],
+        [("rename", OTHER, "team"), ("rename", GROUP, "old team")],
+        [("rename", OTHER, "team"), ("remove", GROUP)],
+        [("add", GROUP, "old team"), ("add", 9, "team")],
+    ],
+)
+async def test_a_name_means_no_other_group_to_who_has_only_read_it_elsewhere(changes):
+    with known(Listener()) as one:
+        one.hear(group("team"), group("others", id=OTHER), LIVE)
+        for what, id, *name in changes:
+            if what == "rename":
+                one.hear(said(2, id=id, renamed=name[0]))
+            elif what == "add":
+                one.hear(group(name[0], id=id, head=5, cursor=5))
+            else:
+                one.hear(encode_frame("conversation.removed", conversation_id=str(id)))
+        with pytest.raises(Conflict):
+            one.recipients.group("team")
+        with pytest.raises(Conflict):
+            one.recipients.found_group("team", OTHER)
+
+
+async def test_what_was_read_means_nobody_else_than_what_the_socket_knows():
+    """The database is ahead of what the socket has been told."""
+    one = Listener()
+    one.hear(group("team"), direct("bob"), LIVE)
+    with pytest.raises(Conflict):
+        one.recipients.found_group("team", OTHER)
+    one.recipients.found_group("team", GROUP)
+    for name in ("bob", "Bob"):
+        with pytest.raises(Conflict):
+            one.recipients.found_person(name, 71, feed_seq=5)
+    one.recipients.found_person("bob", 70, feed_seq=5)
+    one = Listener()
+    one.hear(direct("bob"), LIVE, direct(""))
+    with pytest.raises(Conflict):
+        one.recipients.found_person("bob", 71, feed_seq=5)
 
 
 async def test_a_person_is_remembered_as_of_a_position_of_the_feed():
