@@ -126,7 +126,7 @@ class DatabaseWatch:
         if self._asked is None or self._asked.done():
             self._asked = self._loop.run_in_executor(self._thread, ask_database)
             # Before whoever waits for it goes on.
-            self._asked.add_done_callback(self._see)
+            self._asked.add_done_callback(background.guard("readiness", self._see))
         return self._asked
 
     def _see(self, asked: asyncio.Future[State]) -> None:
