@@ -41,10 +41,6 @@ REASONS = {
     ("chatbe/operations/admission.py", "run_coroutine_threadsafe"): AWAITED,
     ("chatbe/operations/doorway.py", "call_soon"): "each that comes in is guarded by itself",
     ("chatbe/operations/health.py", "ThreadPoolExecutor"): AWAITED,
-    (
-        "chatbe/operations/health.py",
-        "add_done_callback",
-    ): "notes the answer; the loop that asked reports",
     ("chatbe/operations/http.py", "ThreadPoolExecutor"): AWAITED,
     ("chatbe/operations/http_protocol.py", "call_later"): ONE_CALL,
     ("chatbe/operations/metrics.py", "call_soon_threadsafe"): AWAITED,
