@@ -229,6 +229,7 @@ def is_step(caller, called):
         and not where.endswith("core/error_log.py")
         and not any(part in there for part in SILENT_FILES)
         and called.co_qualname not in SILENT_CALLS
+        and called.co_name != "__del__"
     )
 
 
