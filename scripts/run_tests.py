@@ -241,6 +241,8 @@ def main() -> int:
     started = time.monotonic()
     adopt_orphans()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    # Whoever started us in the background may have had it ignored, for us and ours.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     keep_files_in_memory()
     plain = {**os.environ}

@@ -22,6 +22,9 @@ class Place(Protocol):
     def step_aside(self) -> None:
         """Leave the place to somebody else, from the request's thread. Raises Unavailable."""
 
+    def give_up(self) -> None:
+        """Stay without one, only to say why, from the request's thread."""
+
     def come_back(self) -> None:
         """Take a place again, from the request's thread. Raises Unavailable."""
 
@@ -40,8 +43,7 @@ def stepping_aside() -> Iterator[None]:
     """Do what is inside without a place among the requests and without a connection.
 
     Raises Unavailable when too many have stepped aside, and when there is no place to come back
-    to. Inside a transaction, which
-    cannot be left, everything is kept: begin none before this.
+    to. Inside a transaction, which cannot be left, everything is kept: begin none before this.
     """
     if connection.in_atomic_block:
         yield
@@ -52,6 +54,9 @@ def stepping_aside() -> Iterator[None]:
         yield
         return
     place.step_aside()
-    yield
-    # Whoever failed meanwhile needs no place to say so.
+    try:
+        yield
+    except BaseException:
+        place.give_up()
+        raise
     place.come_back()

@@ -52,13 +52,15 @@ class Admission:
     """The places of one process. On the event loop.
 
     Beside those in places, as many may have stepped aside as wait for a turn to hash or have
-    it. All of them have a thread each of `threads`, so none ever waits for one.
+    it, and as many again as there are places, on their way there or back: the queue in front
+    of hashing decides whom to refuse, and those it prefers have to get there. All of them have
+    a thread each of `threads`, so none ever waits for one.
     """
 
     def __init__(self) -> None:
         self.places = max(REQUEST_PLACES_MIN, request_places())
         self.lines = Lines("requests")
-        aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once
+        aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once + self.places
         self.aside = threading.BoundedSemaphore(aside)
         self.threads = self.places + aside + SPARE_THREADS
 
@@ -134,6 +136,9 @@ class RequestPlace:
             raise Unavailable("Too much is waiting already.", retry_after=RETRY_SECONDS)
         self._is_aside = True
         self._loop.call_soon_threadsafe(self._give_back)
+
+    def give_up(self) -> None:
+        self._end_aside()
 
     def come_back(self) -> None:
         # There are few of them, and they have waited once: the length is no matter.

@@ -301,7 +301,7 @@ async def test_however_many_step_aside_threads_are_left(handler, settings):
     """Also for those whose turn is over and who find no place to come back to."""
     settings.PASSWORD_QUEUE_MAX = 3
     handler = ThreadedHandler()
-    aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once
+    aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once + handler.admission.places
     crowd = await crowd_at(handler, "/patient", aside)
     assert handler.admission.threads > aside + handler.admission.places
     # One too many is told so, and holds nothing.

@@ -21,7 +21,7 @@ CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 def shown(request, settings):
     """What a log record looks like in the end."""
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+    before, level, structured = root.handlers[:], root.level, structlog.get_config()
     settings.LOG_FORMAT = request.param
     configure_logging()
     [handler] = [
@@ -30,6 +30,8 @@ def shown(request, settings):
     yield handler.formatter.format
     root.handlers[:] = before
     root.setLevel(level)
+    # Loggers that were used before keep its list of processors, which others look into.
+    structlog.configure(**structured)
 
 
 def record(event, exc_info=None):
