@@ -61,6 +61,13 @@ class Place:
     joined_seq: int
 
 
+def conversations_with_bots(among: Collection[int]) -> set[int]:
+    """In which of these a bot takes part: one light statement, for it is asked all the time."""
+    members = Membership.objects.filter(conversation_id__in=among, left_seq=None)
+    with_bots = members.filter(user__is_bot=True).order_by()
+    return set(with_bots.values_list("conversation_id", flat=True))
+
+
 def unread_places(among: Collection[int] | None = None) -> list[Place]:
     """Where bots have something to read, in one statement; `among` these conversations only."""
     cursor = Cursor.objects.filter(

@@ -26,7 +26,12 @@ from chatbe.realtime.runtime import runtime
 from chatbot import delivery
 from chatbot.database import database, is_away
 from chatbot.models import Answer, Reminder
-from chatbot.selectors import ROUND_MAX, due_reminders, unread_places
+from chatbot.selectors import (
+    ROUND_MAX,
+    conversations_with_bots,
+    due_reminders,
+    unread_places,
+)
 from chatbot.services import answers, reminders
 from chatbot.services.finding import find_questions
 from chatbot.worker.answering import Answering
@@ -55,6 +60,8 @@ class Worker:
         self._running: dict[int, int] = {}
         self._threads: set[threading.Thread] = set()
         self._reminding: set[int] = set()
+        # Whether an answer has ended since questions were last taken.
+        self._has_room = False
         self._swept_at = float("-inf")
         self._kept_at = float("-inf")
         self._thread: threading.Thread | None = None
@@ -122,6 +129,7 @@ class Worker:
         now = time.monotonic()
         with self._lock:
             heard, self._heard = self._heard, set()
+            has_room, self._has_room = self._has_room, False
         if now >= self._kept_at + settings.CHATBOT_LEASE_SECONDS / KEEPS_PER_LEASE:
             self._kept_at = now
             with database():
@@ -129,18 +137,28 @@ class Worker:
         if not self._takes_on:
             self._swept_at = now
             return
+        with_bots = self._with_bots(heard)
         # Too much to ask for by name is looked for like all the rest.
-        if now >= self._swept_at + settings.SWEEP_SECONDS or len(heard) > ROUND_MAX:
+        if now >= self._swept_at + settings.SWEEP_SECONDS or len(with_bots) > ROUND_MAX:
             self._swept_at = now
             self._find(None)
             self._start_reminders()
-        elif heard:
-            self._find(heard)
+        elif with_bots:
+            self._find(with_bots)
+        elif not has_room:
+            # Most of what is said is said where no bot is.
+            return
         with database():
             waiting = answers.bots_with_work()
         for bot_id in waiting:
             while self._start_next(bot_id):
                 pass
+
+    def _with_bots(self, heard: set[int]) -> set[int]:
+        if not heard:
+            return heard
+        with database():
+            return conversations_with_bots(heard)
 
     def _start_reminders(self) -> None:
         with database():
@@ -210,7 +228,9 @@ class Worker:
             Answering(answer, self._stopping, is_new=is_new).run()
         finally:
             self._running.pop(answer.id, None)
-            # There is room for the next.
+            with self._lock:
+                # For the next.
+                self._has_room = True
             self._woken.set()
 
     def _remind(self, reminder: Reminder) -> None:
