@@ -136,9 +136,13 @@ def conversations_by_id(
     memberships = _with_activity(memberships)
     wanted = set(conversation_ids)
     rows = [row for row in _rows(memberships) if row.conversation_id in wanted]
-    last_messages, read_to = _last_messages_within(
-        most_bytes, _last_messages(user_id, rows, memberships)
-    )
+    messages = _last_messages(user_id, rows, memberships)
+    read_to = None
+    if len(rows) * settings.TEXT_MAX_BYTES <= most_bytes:
+        # However long they are: most people come back to few conversations.
+        last_messages = _by_conversation(messages)
+    else:
+        last_messages, read_to = _last_messages_within(most_bytes, messages)
     read = [row for row in rows if read_to is None or row.activity <= read_to]
     found: dict[int, Entry | None] = {row.conversation_id: None for row in rows}
     found.update((int(e.body.id), e) for e in _entries(user_id, read, last_messages))
