@@ -1,14 +1,20 @@
 """A worker that leaves the answering to another listens to nobody's messages."""
 
 import asyncio
+import time
 from collections import Counter
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from chatbe.realtime import runtime as realtime
 from chatbe.realtime.bus import LocalBus
 from chatbe.realtime.topics import log_topics
+from chatbot.selectors import list_bots
 from chatbot.worker import work
+from conversations.services.direct import open_direct
+from conversations.tests.people import make_friends
 
 
 class CountingBus(LocalBus):
@@ -52,3 +58,27 @@ async def test_only_while_it_answers(home):
         # Who stops and who has lost the lock say so both.
         worker.take_on(False)
         assert not await listens()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_said_where_no_bot_is_costs_it_one_statement():
+    """It hears all that is said anywhere, ten times a second."""
+    friends = make_friends()
+    [bot] = list_bots(viewer_id=friends.alice.id)
+    asked, _ = open_direct(user_id=friends.alice.id, other_id=bot.id)
+    worker = work.Worker()
+    worker._takes_on = True
+    worker._swept_at = worker._kept_at = time.monotonic()
+
+    def statements(*conversation_ids):
+        worker.hear(conversation_ids)
+        with CaptureQueriesContext(connection) as made:
+            worker._look()
+        return len(made)
+
+    assert statements(friends.conversation_id) == 1
+    assert statements(friends.conversation_id, asked) > 2
+    assert statements() == 0
+    # An answer that ended makes room for another.
+    worker._has_room = True
+    assert statements() > 0
