@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from functools import cache
 from typing import Any
 
@@ -21,9 +22,18 @@ Json = dict[str, Any]
 UNDOCUMENTED = {405: "method_not_allowed"}
 
 
-@cache
+# Tests ask from several threads at once, and the generator is for one at a time.
+_making = threading.Lock()
+
+
 def rest_document() -> Json:
     """The OpenAPI document, as it is served."""
+    with _making:
+        return _made_document()
+
+
+@cache
+def _made_document() -> Json:
     from drf_spectacular.generators import SchemaGenerator
 
     document: Json = json.loads(json.dumps(SchemaGenerator().get_schema(None, public=True)))
