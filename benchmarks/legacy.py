@@ -6,8 +6,6 @@ begins with what would be its `client_id`.
 """
 
 import json
-import time
-from collections import deque
 from collections.abc import Sequence
 
 from picows import WSFrame, WSMsgType, WSTransport
@@ -15,7 +13,7 @@ from picows import WSFrame, WSMsgType, WSTransport
 from benchmarks.frames import Scanner
 from benchmarks.job import Conversation, Job, Outcome, Seat
 from benchmarks.sockets import Socket, open_all
-from benchmarks.talkers import TEXT, measure
+from benchmarks.talkers import TEXT, InOrder, TalkOf, measure
 
 _PRIVATE = b'{"type":"private_chat",'
 _GROUP = b'{"type":"group_chat",'
@@ -57,42 +55,16 @@ class LegacySocket(Socket):
         """A message arrived; its sender's place begins at `sender_at`. For whoever answers."""
 
 
-class LegacyTalker(LegacySocket):
-    """Sends the next message when one has arrived. They arrive in the order of sending."""
+class LegacyTalker(InOrder, LegacySocket):
+    """One who writes."""
 
     def __init__(self, seat: Seat, command: dict[str, object], name: str, waits: list[float]):
-        super().__init__(seat)
-        self.sent = 0
-        self.pending: deque[float] = deque()
-        self._name = name
+        LegacySocket.__init__(self, seat)
+        InOrder.__init__(self, name, waits)
         self._frame = json.dumps(command).replace("{text}", f"{name}.%d {TEXT}").encode()
-        self._waits = waits
-        self._is_sending = False
 
-    def start(self, in_flight: int) -> None:
-        self._is_sending = True
-        for _ in range(in_flight):
-            self.send()
-
-    def stop(self) -> None:
-        self._is_sending = False
-
-    @property
-    def answered(self) -> int:
-        return self.sent - len(self.pending)
-
-    def acked(self) -> list[str]:
-        return [f"{self._name}.{number}" for number in range(1, self.answered + 1)]
-
-    def on_answer(self) -> None:
-        self._waits.append(time.perf_counter() - self.pending.popleft())
-        if self._is_sending:
-            self.send()
-
-    def send(self) -> None:
-        self.sent += 1
-        self.pending.append(time.perf_counter())
-        self.transport.send(WSMsgType.TEXT, self._frame % self.sent)
+    def write(self, number: int) -> None:
+        self.transport.send(WSMsgType.TEXT, self._frame % number)
 
 
 class _Partner(LegacyTalker):
@@ -102,7 +74,7 @@ class _Partner(LegacyTalker):
         self.other.on_answer()
 
 
-class _Pair:
+class _Pair(TalkOf[_Partner, _Partner]):
     """Two people. Each gets what the other sends, and nothing of what they send themselves."""
 
     def __init__(self, job: Job, conversation: Conversation, waits: list[float]) -> None:
@@ -125,15 +97,8 @@ class _Pair:
         one.other, two.other = two, one
         self.talkers = self.sockets = [one, two]
 
-    @property
-    def pending(self) -> int:
-        return sum(len(talker.pending) for talker in self.talkers)
-
-    def acked(self) -> list[str]:
-        return [name for talker in self.talkers for name in talker.acked()]
-
     def differences(self) -> list[int]:
-        return [talker.delivered - talker.other.answered for talker in self.talkers]
+        return [one.delivered - one.other.answered for one in self.talkers]
 
 
 class _Witness(LegacySocket):
@@ -143,7 +108,7 @@ class _Witness(LegacySocket):
         self.talkers[payload[sender_at : payload.index(b'"', sender_at)]].on_answer()
 
 
-class _Group:
+class _Group(TalkOf[LegacyTalker, LegacySocket]):
     """A group of whom the first write; the next one is their witness."""
 
     def __init__(self, job: Job, conversation: Conversation, talkers: int, waits: list[float]):
@@ -170,14 +135,7 @@ class _Group:
             b"%d" % place: talker for place, talker in zip(places, self.talkers, strict=True)
         }
         listeners = [LegacySocket(job.seats[place]) for place in others]
-        self.sockets: Sequence[LegacySocket] = [*self.talkers, self._witness, *listeners]
-
-    @property
-    def pending(self) -> int:
-        return sum(len(talker.pending) for talker in self.talkers)
-
-    def acked(self) -> list[str]:
-        return [name for talker in self.talkers for name in talker.acked()]
+        self.sockets = [*self.talkers, self._witness, *listeners]
 
     def differences(self) -> list[int]:
         """A talker gets all but their own."""

@@ -7,10 +7,11 @@ message as an event.
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence, Sized
 from itertools import cycle
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from picows import WSMsgType
 
@@ -94,6 +95,11 @@ class Listening(Protocol):
 
 
 class Talking(Listening, Protocol):
+    @property
+    def pending(self) -> Sized: ...
+    @property
+    def answered(self) -> int: ...
+    def acked(self) -> list[str]: ...
     def start(self, in_flight: int) -> None: ...
     def send(self) -> None: ...
     def stop(self) -> None: ...
@@ -114,6 +120,68 @@ class Talk(Protocol):
 
     def differences(self) -> list[int]:
         """How many events too many, or too few, each member has."""
+
+
+class InOrder(ABC):
+    """Sends the next message when one has arrived. They arrive in the order of sending."""
+
+    def __init__(self, client_id: str, latencies: list[float]) -> None:
+        self.sent = 0
+        self.pending: deque[float] = deque()
+        self._client_id = client_id
+        self._latencies = latencies
+        self._is_sending = False
+
+    @abstractmethod
+    def write(self, number: int) -> None:
+        """Send the message of this number."""
+
+    def start(self, in_flight: int) -> None:
+        self._is_sending = True
+        for _ in range(in_flight):
+            self.send()
+
+    def stop(self) -> None:
+        self._is_sending = False
+
+    @property
+    def answered(self) -> int:
+        return self.sent - len(self.pending)
+
+    def acked(self) -> list[str]:
+        return [f"{self._client_id}.{number}" for number in range(1, self.answered + 1)]
+
+    def on_answer(self) -> None:
+        self._latencies.append(time.perf_counter() - self.pending.popleft())
+        if self._is_sending:
+            self.send()
+
+    def send(self) -> None:
+        self.sent += 1
+        self.pending.append(time.perf_counter())
+        self.write(self.sent)
+
+
+T = TypeVar("T", bound=Talking)
+S = TypeVar("S", bound=Listening)
+
+
+class TalkOf(Generic[T, S]):
+    """What a Talk comes to, given its `talkers`; where all get everything, and their own."""
+
+    talkers: Sequence[T]
+    sockets: Sequence[S]
+
+    @property
+    def pending(self) -> int:
+        return sum(len(talker.pending) for talker in self.talkers)
+
+    def acked(self) -> list[str]:
+        return [client_id for talker in self.talkers for client_id in talker.acked()]
+
+    def differences(self) -> list[int]:
+        expected = sum(talker.answered for talker in self.talkers)
+        return [socket.delivered - expected for socket in self.sockets]
 
 
 async def talk(
@@ -168,7 +236,7 @@ async def measure(
     )
 
 
-class _Talk:
+class _Talk(TalkOf[Talker, Socket]):
     """One conversation and the sockets of its members."""
 
     def __init__(
@@ -186,18 +254,7 @@ class _Talk:
             for place in conversation.members[:talkers]
         ]
         listeners = [Socket(job.seats[place], scanner) for place in conversation.members[talkers:]]
-        self.sockets: list[Socket] = [*self.talkers, *listeners]
-
-    @property
-    def pending(self) -> int:
-        return sum(len(talker.pending) for talker in self.talkers)
-
-    def acked(self) -> list[str]:
-        return [client_id for talker in self.talkers for client_id in talker.acked()]
-
-    def differences(self) -> list[int]:
-        expected = sum(talker.answered for talker in self.talkers)
-        return [socket.delivered - expected for socket in self.sockets]
+        self.sockets = [*self.talkers, *listeners]
 
 
 class _Reading:

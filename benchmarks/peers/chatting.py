@@ -6,18 +6,16 @@ message, unless asked to with an extension (XEP-0198). So this asks less of it t
 and then delivery.
 """
 
-import time
-from collections import deque
 from xml.sax.saxutils import escape
 
 from benchmarks.job import Conversation, Job, Outcome, Seat
 from benchmarks.peers.stanzas import Stanzas
 from benchmarks.peers.xmpp import Connection, jid, open_all
-from benchmarks.talkers import TEXT, measure
+from benchmarks.talkers import TEXT, InOrder, TalkOf, measure
 
 
-class Chatter(Connection):
-    """Sends the next message when one has arrived. They arrive in the order of sending."""
+class Chatter(InOrder, Connection):
+    """One of them."""
 
     def __init__(
         self,
@@ -29,41 +27,15 @@ class Chatter(Connection):
         client_id: str,
         latencies: list[float],
     ) -> None:
-        super().__init__(seat, stanzas)
-        self.sent = 0
-        self.pending: deque[float] = deque()
-        self._client_id = client_id
+        Connection.__init__(self, seat, stanzas)
+        InOrder.__init__(self, client_id, latencies)
         self._stanza = (
             f"<message to='{to}' type='{kind}' id='{client_id}.%d'>"
             f"<body>{escape(TEXT)}</body></message>"
         ).encode()
-        self._latencies = latencies
-        self._is_sending = False
 
-    def start(self, in_flight: int) -> None:
-        self._is_sending = True
-        for _ in range(in_flight):
-            self.send()
-
-    def stop(self) -> None:
-        self._is_sending = False
-
-    @property
-    def answered(self) -> int:
-        return self.sent - len(self.pending)
-
-    def acked(self) -> list[str]:
-        return [f"{self._client_id}.{number}" for number in range(1, self.answered + 1)]
-
-    def on_answer(self) -> None:
-        self._latencies.append(time.perf_counter() - self.pending.popleft())
-        if self._is_sending:
-            self.send()
-
-    def send(self) -> None:
-        self.sent += 1
-        self.pending.append(time.perf_counter())
-        self.transport.write(self._stanza % self.sent)
+    def write(self, number: int) -> None:
+        self.transport.write(self._stanza % number)
 
 
 class _Pair(Chatter):
@@ -74,7 +46,7 @@ class _Pair(Chatter):
             self.partner.on_answer()
 
 
-class _Pairing:
+class _Pairing(TalkOf[_Pair, _Pair]):
     """Two people. Each gets what the other sends, and nothing of what they send themselves."""
 
     def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
@@ -92,15 +64,8 @@ class _Pairing:
         one.partner, two.partner = two, one
         self.talkers = self.sockets = [one, two]
 
-    @property
-    def pending(self) -> int:
-        return sum(len(talker.pending) for talker in self.talkers)
-
-    def acked(self) -> list[str]:
-        return [client_id for talker in self.talkers for client_id in talker.acked()]
-
     def differences(self) -> list[int]:
-        return [talker.delivered - talker.partner.answered for talker in self.talkers]
+        return [one.delivered - one.partner.answered for one in self.talkers]
 
 
 async def chat_in_pairs(job: Job) -> Outcome:
@@ -141,7 +106,7 @@ class _Member(Chatter):
             self.on_answer()
 
 
-class _Room:
+class _Room(TalkOf[_Member, _Member]):
     """A room of all, of whom the first write."""
 
     def __init__(
@@ -151,17 +116,6 @@ class _Room:
             _Member(job, place, conversation.id, latencies) for place in conversation.members
         ]
         self.talkers = self.sockets[:talkers]
-
-    @property
-    def pending(self) -> int:
-        return sum(len(talker.pending) for talker in self.talkers)
-
-    def acked(self) -> list[str]:
-        return [client_id for talker in self.talkers for client_id in talker.acked()]
-
-    def differences(self) -> list[int]:
-        expected = sum(talker.answered for talker in self.talkers)
-        return [member.delivered - expected for member in self.sockets]
 
 
 async def chat_in_room(job: Job, *, talkers: int) -> Outcome:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from benchmarks.calls import Caller
 from benchmarks.job import Conversation, Job, Outcome, Seat
-from benchmarks.talkers import TEXT, measure
+from benchmarks.talkers import TEXT, TalkOf, measure
 
 CLIENT = "/_matrix/client/v3"
 # Below the deadline of a call.
@@ -114,7 +114,7 @@ class Client:
             since = rest.partition(b'"')[0].decode()
 
 
-class _Pair:
+class _Pair(TalkOf[Client, Client]):
     def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
         self.talkers = self.sockets = [
             Client(
@@ -126,17 +126,6 @@ class _Pair:
             )
             for place in conversation.members
         ]
-
-    @property
-    def pending(self) -> int:
-        return sum(len(client.pending) for client in self.talkers)
-
-    def acked(self) -> list[str]:
-        return [client_id for client in self.talkers for client_id in client.acked()]
-
-    def differences(self) -> list[int]:
-        expected = sum(client.answered for client in self.talkers)
-        return [client.delivered - expected for client in self.talkers]
 
 
 async def chat_in_pairs(job: Job) -> Outcome:

@@ -137,9 +137,10 @@ class Worker:
         if not self._takes_on:
             self._swept_at = now
             return
-        with_bots = self._with_bots(heard)
+        is_due = now >= self._swept_at + settings.SWEEP_SECONDS
+        with_bots = set() if is_due else self._with_bots(heard)
         # Too much to ask for by name is looked for like all the rest.
-        if now >= self._swept_at + settings.SWEEP_SECONDS or len(with_bots) > ROUND_MAX:
+        if is_due or len(with_bots) > ROUND_MAX:
             self._swept_at = now
             self._find(None)
             self._start_reminders()

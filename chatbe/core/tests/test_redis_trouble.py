@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from chatbe.core import limits
+from chatbe.core.errors import RateLimited
 from chatbe.core.leases import SocketLeases
 from chatbe.core.sharing import Sharing
 from presence.redis_store import RedisStore
@@ -70,9 +71,15 @@ def refusing(request, settings):
 
 
 def test_windows_are_counted_in_memory(refusing):
-    limits.check("4/minute", "guesses", "redis trouble")
-    limits.hit("4/minute", "guesses", "redis trouble")
-    limits.clear("4/minute", "guesses", "redis trouble")
+    key = ("4/minute", "guesses", "redis trouble")
+    # Half of what is allowed with it.
+    for _ in range(2):
+        limits.check(*key)
+        limits.hit(*key)
+    with pytest.raises(RateLimited):
+        limits.hit(*key)
+    limits.clear(*key)
+    limits.hit(*key)
 
 
 async def test_leases_and_presence_go_on_without_it(refusing):
