@@ -16,6 +16,7 @@ django.setup(set_prefix=False)
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import get_resolver
 
 from chatbe.api.forwarded import as_the_client_sent_it
 from chatbe.compat import routing as compat_routing
@@ -85,6 +86,8 @@ async def _lifespan(receive: Any, send: Any) -> None:
                 start_worker()
             refreshing = keep_fresh()
             looking = start_looking()
+            # All views are imported here, not while the first client waits.
+            get_resolver().url_patterns  # noqa: B018
             # What is loaded by now stays: no collection need look at it again.
             gc.collect()
             gc.freeze()

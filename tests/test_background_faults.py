@@ -56,6 +56,7 @@ ELSEWHERE = {
     "bot_answer": "chatbot/tests/test_faults.py",
     "bot_provider": "chatbot/tests/test_faults.py",
     "bus_came_back": "one call that sets an event",
+    "deadlines": "chatbe/core/tests/test_lines.py",
     "doorway": "chatbe/operations/tests/test_doorway.py",
     "drain": "tests/test_background_harm.py",
     "ending": "tests/test_background_harm.py",

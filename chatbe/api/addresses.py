@@ -16,6 +16,10 @@ from django.http import HttpRequest
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+# Longer than any address with its zone and port: what is remembered of them has a bound.
+_TEXT_MAX = 128
+_REMEMBERED = 4_096
+
 
 def request_address(request: HttpRequest) -> str | None:
     """The client's address of an HTTP request; None when the peer has none (a Unix socket)."""
@@ -74,12 +78,21 @@ def _network(address: str | None, *, ipv4_bits: int, ipv6_bits: int = 64) -> str
     parsed = _parse(address or "")
     if parsed is None:
         return "nowhere"
-    bits = ipv4_bits if parsed.version == 4 else ipv6_bits
-    return str(ip_network(f"{parsed}/{bits}", strict=False))
+    return _network_around(parsed, ipv4_bits if parsed.version == 4 else ipv6_bits)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _network_around(address: Address, bits: int) -> str:
+    return str(ip_network(f"{address}/{bits}", strict=False))
 
 
 def _parse(text: str) -> Address | None:
     text = text.strip()
+    return None if len(text) > _TEXT_MAX else _parse_short(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parse_short(text: str) -> Address | None:
     if text.startswith("["):
         # An IPv6 address with a port: [2001:db8::1]:443
         text = text[1:].partition("]")[0]

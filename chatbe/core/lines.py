@@ -7,9 +7,10 @@ it needs first, which lets few through, and one for everything last.
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Any
 
-from chatbe.core import metrics
+from chatbe.core import background, metrics
 from chatbe.core.errors import Unavailable
 
 RETRY_SECONDS = 1.0
@@ -65,17 +66,55 @@ class Line:
         self._free += 1
 
 
+class Deadlines:
+    """Ends futures that are not done in time, with what `late` makes.
+
+    Each has the same time, so one timer does for all: thousands that come at once would
+    otherwise set and take back one each.
+    """
+
+    def __init__(self, late: Callable[[], Exception]) -> None:
+        self._late = late
+        self._futures: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, future: asyncio.Future[Any], seconds: float) -> None:
+        """End it unless it is done by then."""
+        while self._futures and self._futures[0][1].done():
+            self._futures.popleft()
+        self._futures.append((future.get_loop().time() + seconds, future))
+        if self._timer is None:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        at, future = self._futures[0]
+        self._timer = future.get_loop().call_at(at, background.guard("deadlines", self._look))
+
+    def _look(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        try:
+            while self._futures and (self._futures[0][1].done() or self._futures[0][0] <= now):
+                _, future = self._futures.popleft()
+                if not future.done():
+                    future.set_exception(self._late())
+        finally:
+            if self._futures:
+                self._set_timer()
+
+
 class Crowd:
     """Who waits in one sort of queue, as metrics know it, and what one too many is told."""
 
     def __init__(self, queue: str) -> None:
         self._queue = queue
         self._waiting = 0
+        self._length = metrics.QUEUE_LENGTH.labels(queue)
 
     def count(self, more: int) -> None:
         """So many more wait, or fewer."""
         self._waiting += more
-        metrics.QUEUE_LENGTH.labels(self._queue).inc(more)
+        self._length.inc(more)
 
     def refusal(self, reason: str) -> Unavailable:
         """Why somebody does not go on waiting: the queue is "full", or their turn "late"."""

@@ -20,7 +20,7 @@ from chatbe.core.database import in_database_thread, write_in_database_thread
 from chatbe.core.database_errors import is_passing
 from chatbe.core.deadlines import deadline
 from chatbe.core.errors import ChatError, Unavailable
-from chatbe.core.lines import Crowd, Lines
+from chatbe.core.lines import Crowd, Deadlines, Lines
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,6 +103,7 @@ class Gathered(Generic[K, T]):
         # In the order they came: each with its key and weight.
         self._waiting: dict[asyncio.Future[T], tuple[K, int]] = {}
         self._crowd = Crowd("arrivals")
+        self._deadlines = Deadlines(lambda: self._crowd.refusal("late"))
         self._worker = background.Worker("gathered_read", self._ask_next, lambda: self._waiting)
 
     async def of(self, key: K, weight: int = 1) -> T:
@@ -110,14 +111,12 @@ class Gathered(Generic[K, T]):
         if len(self._waiting) >= settings.ARRIVAL_QUEUE_MAX:
             raise self._crowd.refusal("full")
         found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._deadlines.add(found, settings.ARRIVAL_QUEUE_SECONDS)
         self._waiting[found] = key, weight
         self._crowd.count(1)
         self._worker.wake()
         try:
-            async with asyncio.timeout(settings.ARRIVAL_QUEUE_SECONDS):
-                return await found
-        except TimeoutError:
-            raise self._crowd.refusal("late") from None
+            return await found
         finally:
             if self._waiting.pop(found, None) is not None:
                 # Gone, or given up: nobody asks for these.
