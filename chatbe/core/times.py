@@ -21,5 +21,5 @@ def iso_milliseconds(moment: datetime) -> str:
     One that says no zone is in UTC: that is how SQLite keeps them, and a statement of our
     own gets them as they are kept. TIME_ZONE has no say here.
     """
-    utc = moment if moment.tzinfo is None else moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"

@@ -167,8 +167,11 @@ class LayerBus:
             self._changed.set()
 
     async def settled(self) -> None:
+        if self._settled.is_set():
+            return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), JOIN_SECONDS)
+            async with asyncio.timeout(JOIN_SECONDS):
+                await self._settled.wait()
 
     async def stop(self) -> None:
         with contextlib.suppress(TimeoutError):
