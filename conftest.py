@@ -2,10 +2,18 @@
 
 import pytest
 from django.db import connections
+from hypothesis import HealthCheck
+from hypothesis import settings as property_settings
 
 from tests.secrecy import secrets_in
 from tests.servers import QUICK_HASH_KIB, RAISED
 from tests.stage import KINDS, Stages
+
+# How long an example takes says something about the machine, not about the product.
+property_settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_settings.load_profile("suite")
 
 
 @pytest.hookimpl(wrapper=True)
