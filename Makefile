@@ -120,7 +120,7 @@ bench-peers: $(VENV)/dev.stamp ## Measure beside other chat servers, which it in
 chaos: $(VENV)/dev.stamp ## Break things while people chat, then look for losses (SECONDS=60 SEED=…)
 	@$(BIN)/python -m benchmarks.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
-chaos-long: $(VENV)/dev.stamp ## The same by the thousand, in about 40 minutes; the report goes into docs (SEED=…)
+chaos-long: $(VENV)/dev.stamp ## The same by the thousand, in about an hour; the report goes into docs (SEED=…)
 	@$(BIN)/python -m benchmarks.chaos --plan long --seed $(SEED) --report docs/reliability.md $(ARGS)
 
 # --- housekeeping -------------------------------------------------------------------------------
