@@ -2,6 +2,7 @@
 
 import json
 
+from tests.documents import SERVED
 from tests.servers import Installation
 
 # Starts the application as a server does, asks it for something, and says what that imported.
@@ -37,14 +38,4 @@ def test_the_first_request_finds_all_of_the_product_loaded():
     installation.migrate()
     status, loaded = json.loads(installation.run("-c", FIRST_REQUEST).splitlines()[-1])
     assert status == 401
-    ours = (
-        "chatbe",
-        "accounts",
-        "contacts",
-        "conversations",
-        "groups",
-        "moderation",
-        "presence",
-        "chatbot",
-    )
-    assert [name for name in loaded if name.split(".")[0] in ours] == []
+    assert [name for name in loaded if name.split(".")[0] in SERVED] == []
