@@ -42,12 +42,23 @@ def _no_connection_outlives_its_call():
     connections.settings["default"]["CONN_MAX_AGE"] = 0
 
 
+@pytest.fixture(autouse=True)
+def _ends_settled(_django_db_marker):
+    """No work of one test goes on in the next. Ends before the tables are emptied."""
+    from tests.settled import settle  # noqa: PLC0415 - as below
+
+    yield
+    settle()
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """The test database. Before it goes, this process's runtime hands its connections back."""
     from tests.leavings import keep_leavings  # noqa: PLC0415 - as below
+    from tests.settled import flush_that_repeats  # noqa: PLC0415 - as below
 
     with pytest.MonkeyPatch.context() as patch:
+        flush_that_repeats(patch)
         with django_db_blocker.unblock():
             keep_leavings(patch)
         yield
