@@ -219,13 +219,18 @@ class Lane:
             background.call("writer", self._emptied)
 
     def _settle(self, batch: Sequence[Pending], found: Outcomes) -> None:
-        pairs = list(zip(batch, found, strict=True))
-        self._hand_over([pending for pending, outcome in pairs if outcome is None])
+        answered: list[tuple[Pending, Outcome]] = []
+        locked: list[Pending] = []
+        for pending, outcome in zip(batch, found, strict=True):
+            if outcome is None:
+                locked.append(pending)
+            else:
+                answered.append((pending, outcome))
+        self._hand_over(locked)
         if self._queue:
             # The database works on the next batch while this one is answered.
             self._start_batch()
-        answered = [(pending, outcome) for pending, outcome in pairs if outcome is not None]
-        self._answer([pending for pending, _ in answered], [outcome for _, outcome in answered])
+        self._answer(answered)
 
     def _hand_over(self, locked: list[Pending]) -> None:
         """Give what was not tried away, and what is queued behind it."""
@@ -243,9 +248,9 @@ class Lane:
             for pending in moved:
                 _tell_all(pending, Unavailable(retry_after=1.0))
 
-    def _answer(self, batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> None:
+    def _answer(self, answered: Sequence[tuple[Pending, Outcome]]) -> None:
         failpoints.reach("writer.committed")
-        for pending, outcome in zip(batch, outcomes, strict=True):
+        for pending, outcome in answered:
             _tell_all(pending, outcome)
         if failpoints.armed("writer.acknowledged"):
             # Acks leave together with events; to die between them they must go first.
@@ -253,7 +258,7 @@ class Lane:
             failpoints.reach("writer.acknowledged")
         now = time.monotonic()
         by_topic: dict[int, list[Event]] = defaultdict(list)
-        for pending, outcome in zip(batch, outcomes, strict=True):
+        for pending, outcome in answered:
             if isinstance(outcome, Appended) and outcome.fresh:
                 id = pending.draft.conversation_id
                 # What was stored counts, not what was tried: whoever may not write here
@@ -264,13 +269,13 @@ class Lane:
                 by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
         for events in by_topic.values():
             background.call("writer", self._runtime.publish_events, events)
-        _measure(batch, outcomes, now)
+        _measure(answered, now)
 
 
-def _measure(batch: Sequence[Pending], outcomes: Sequence[Outcome], now: float) -> None:
-    metrics.BATCH_MESSAGES.observe(len(batch))
-    metrics.ACK_SECONDS.observe_all([now - pending.since for pending in batch])
-    for name, number in Counter(map(outcome_name, outcomes)).items():
+def _measure(answered: Sequence[tuple[Pending, Outcome]], now: float) -> None:
+    metrics.BATCH_MESSAGES.observe(len(answered))
+    metrics.ACK_SECONDS.observe_all([now - pending.since for pending, _ in answered])
+    for name, number in Counter([outcome_name(outcome) for _, outcome in answered]).items():
         metrics.MESSAGES.labels(name).inc(number)
 
 

@@ -114,7 +114,7 @@ class OldConsumer(AsyncConsumer):
         metrics.SOCKETS.inc()
         beginning: asyncio.Task[None] | None = None
         try:
-            self._connection = admission.enter(self._writer)
+            self._connection = admission.enter(session, self._writer)
             self._speaker = Speaker(self._connection, recipients)
             beginning = background.spawn("old_socket", self._begin())
             if direct is not None:

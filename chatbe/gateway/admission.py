@@ -62,19 +62,20 @@ def count_hello(address: str | None) -> None:
 class Admission:
     """The place of one socket among those of its user."""
 
-    def __init__(self, session: Session, arrival: Arrival, lease: Lease) -> None:
-        self._session = session
+    __slots__ = ("_arrival", "_connection", "_lease")
+
+    def __init__(self, arrival: Arrival, lease: Lease) -> None:
         self._arrival: Arrival | None = arrival
         self._lease = lease
         self._connection: Connection | None = None
 
-    def enter(self, writer: FrameWriter) -> Connection:
+    def enter(self, session: Session, writer: FrameWriter) -> Connection:
         """Take the place: from here on the hub may write. GoingAway, SessionEnded,
         TooManySockets.
 
         On any error, too, `leave` has to follow.
         """
-        session, hub = self._session, runtime().hub
+        hub = runtime().hub
         if self._lease.is_lost:
             raise TooManySockets
         connection = Connection(
@@ -91,7 +92,7 @@ class Admission:
         # From here on the hub knows the socket by itself.
         self._arrival = None
         self._connection = connection
-        self._lease.on_lost = partial(connection.fail, TooManySockets())
+        self._lease.on_lost = partial(_give_way, connection)
         presence().came(connection, shown=has_presence(session.user))
         return connection
 
@@ -107,4 +108,8 @@ async def admit(session: Session, arrival: Arrival) -> Admission:
 
     The arrival began before the session was read.
     """
-    return Admission(session, arrival, await runtime().leases.take(session.user_id, session.id))
+    return Admission(arrival, await runtime().leases.take(session.user_id, session.id))
+
+
+def _give_way(connection: Connection) -> None:
+    connection.fail(TooManySockets())

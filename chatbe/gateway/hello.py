@@ -76,7 +76,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     session, epoch = await _authenticate(command)
     admission = await admit(session, arrival)
     try:
-        connection = admission.enter(writer)
+        connection = admission.enter(session, writer)
         connection.push(_welcome(command, session, epoch))
     except BaseException:
         admission.leave()

@@ -60,10 +60,23 @@ Take = Callable[[bytes | None], Awaitable[None] | None]
 class ChatProtocol(WebSocketsSansIOProtocol):
     """One connection; also what DirectWriter writes to."""
 
-    _take: Take | None = None
+    # What the library keeps of a socket fills a dictionary; these would double its size.
+    __slots__ = (
+        "_backlog",
+        "_busy",
+        "_fragment_bytes",
+        "_in_fragments",
+        "_longest",
+        "_others",
+        "_partial",
+        "_take",
+        "_turn",
+        "_wanted",
+    )
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._take: Take | None = None
         self.queue = Letterbox()  # type: ignore[assignment]
         self.writable = Gate()  # type: ignore[assignment]
 
@@ -145,6 +158,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         self._longest = frame_bytes
         # Nobody asks for what only the handshake was about.
         cast("list[Any]", self.scope["headers"]).clear()
+        del self.request, self.response
         # The frame that has not come whole yet, and how long it has to be to look at it again.
         self._partial = bytearray()
         self._wanted = 0

@@ -88,7 +88,7 @@ def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
                 continue
             if hint.by in hub.blocks.get(user_id, ()):
                 continue
-            if hint.seq and room.visible_from.get(user_id, 0) > hint.seq:
+            if hint.seq and room.members.visible_from(user_id) > hint.seq:
                 continue
             if hint.passing and connection.writer.buffered() > PASSING_BYTES:
                 continue

@@ -136,7 +136,7 @@ class Holes:
                 continuing = CatchUp(connection, [room]).from_cursors({room: head})
                 self._hub.spawn(in_time(connection, continuing))
                 continue
-            visible_from = room.visible_from[connection.user_id]
+            visible_from = room.members.visible_from(connection.user_id)
             frame = frames.get(visible_from)
             if frame is None:
                 frame = frames[visible_from] = visible_range(found, visible_from)

@@ -21,26 +21,31 @@ UNKNOWN = -1
 class Members:
     """The local users of one room. What is older than what is known changes nothing."""
 
-    __slots__ = ("_as_of", "last_start", "read_only", "visible_from")
+    __slots__ = ("_known", "last_start", "read_only")
 
     def __init__(self) -> None:
-        self._as_of: dict[int, int] = {}
-        # Per user: the first position they may see.
-        self.visible_from: dict[int, int] = {}
+        # Per user: the version of what is known, and the first position they may see.
+        self._known: dict[int, tuple[int, int]] = {}
         # The highest of these, or more: from there on nothing is hidden from anybody.
         self.last_start = 0
-        # Those who may not post here.
-        self.read_only: set[int] = set()
+        # Those who may not post here. In most rooms there are none.
+        self.read_only: frozenset[int] = frozenset()
 
     def __contains__(self, user_id: int) -> bool:
-        return user_id in self._as_of
+        return user_id in self._known
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._as_of)
+        return iter(self._known)
 
     def as_of(self, user_id: int) -> int:
         """The position up to which it is known that the user takes part; UNKNOWN without one."""
-        return self._as_of.get(user_id, UNKNOWN)
+        known = self._known.get(user_id)
+        return UNKNOWN if known is None else known[0]
+
+    def visible_from(self, user_id: int) -> int:
+        """The first position the user may see; 1 for somebody of whom nothing is known."""
+        known = self._known.get(user_id)
+        return 1 if known is None else known[1]
 
     def learn(self, membership: Membership, position: int, *, repeated: bool = True) -> bool:
         """Somebody took part at this position, in this way. False if more is known already.
@@ -49,37 +54,39 @@ class Members:
         therefore differ in it: one that is `repeated` replaces the other.
         """
         user_id = membership.user_id
-        known = self._as_of.get(user_id)
-        if known is not None and (position < known or (position == known and not repeated)):
+        known = self._known.get(user_id)
+        if known is not None and (position < known[0] or (position == known[0] and not repeated)):
             return False
-        self._as_of[user_id] = position
-        self.visible_from[user_id] = membership.visible_from
+        self._known[user_id] = position, membership.visible_from
         self.last_start = max(self.last_start, membership.visible_from)
-        if membership.may_send:
-            self.read_only.discard(user_id)
-        else:
-            self.read_only.add(user_id)
+        if not membership.may_send:
+            self.read_only |= {user_id}
+        elif self.read_only:
+            self.read_only -= {user_id}
         return True
 
     def is_gone(self, user_id: int, position: int) -> bool:
         """Whether this still holds of somebody who was no member (any more) at this position."""
-        return user_id in self._as_of and self._as_of[user_id] < position
+        known = self._known.get(user_id)
+        return known is not None and known[0] < position
 
     def differs(self, membership: Membership, position: int) -> bool:
         """Whether a look at this position says something else than is known."""
         user_id = membership.user_id
-        return position >= self.as_of(user_id) and (
-            self.visible_from.get(user_id) != membership.visible_from
-            or (user_id in self.read_only) is membership.may_send
+        known = self._known.get(user_id)
+        return known is None or (
+            position >= known[0]
+            and (
+                known[1] != membership.visible_from
+                or (user_id in self.read_only) is membership.may_send
+            )
         )
 
     def forget(self, user_id: int) -> None:
         """The last socket of this user has left the room."""
-        self._as_of.pop(user_id, None)
-        self.visible_from.pop(user_id, None)
-        self.read_only.discard(user_id)
+        self._known.pop(user_id, None)
+        self.read_only -= {user_id}
 
     def doubt_all(self) -> None:
         """The log has moved back: what was known is of a future that never came."""
-        for user_id in self._as_of:
-            self._as_of[user_id] = UNKNOWN
+        self._known = {user_id: (UNKNOWN, start) for user_id, (_, start) in self._known.items()}

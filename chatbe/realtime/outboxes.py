@@ -31,27 +31,29 @@ class Outboxes:
         dirty, self._dirty = self._dirty, []
         built: dict[tuple[bytes, ...], bytes] = {}
         for connection in dirty:
+            outbox = connection.outbox
             try:
-                self._flush(connection, built)
+                if len(outbox) == 1:
+                    self._write(connection, outbox[0])
+                elif outbox:
+                    self._write_joined(connection, built)
             except background.RAISED as error:
                 background.report("flush", error)
                 self.cut(connection)
-
-    def _flush(self, connection: Connection, built: dict[tuple[bytes, ...], bytes]) -> None:
-        outbox = connection.outbox
-        if len(outbox) == 1:
-            self._write(connection, outbox[0])
-        elif outbox:
-            key = tuple(outbox)
-            payload = built.get(key)
-            if payload is None and sum(map(len, outbox)) < 65536:
-                payload = built[key] = join_frames(outbox)
-            if payload is not None:
-                self._write(connection, payload)
             else:
-                for batch in split_batches(outbox):
-                    self._write(connection, join_frames(batch))
-        outbox.clear()
+                outbox.clear()
+
+    def _write_joined(self, connection: Connection, built: dict[tuple[bytes, ...], bytes]) -> None:
+        outbox = connection.outbox
+        key = tuple(outbox)
+        payload = built.get(key)
+        if payload is None and sum(map(len, outbox)) < 65536:
+            payload = built[key] = join_frames(outbox)
+        if payload is not None:
+            self._write(connection, payload)
+        else:
+            for batch in split_batches(outbox):
+                self._write(connection, join_frames(batch))
 
     def cut(self, connection: Connection) -> None:
         """Something of what this socket was to get is lost: it comes again from its cursors."""

@@ -148,7 +148,7 @@ async def _join(connection: Connection, catching: CatchUp) -> None:
     rooms = _decide(catching, look)
     # Everything they may see is new to them: it is replayed, not merely told.
     start = {
-        room.conversation_id: room.members.visible_from[connection.user_id] - 1 for room in rooms
+        room.conversation_id: room.members.visible_from(connection.user_id) - 1 for room in rooms
     }
     await catching.announce([look[id][0] for id in start], start)
     await catching.run(look, start)

@@ -76,9 +76,7 @@ class Room:
         "pending",
         "pending_bytes",
         "reached",
-        "read_only",
         "topic",
-        "visible_from",
     )
 
     def __init__(self, conversation_id: int, topic: str) -> None:
@@ -94,8 +92,6 @@ class Room:
         # To be read from the database up to its end: rules have changed, or events were let go.
         self.is_stale = False
         self.members = Members()
-        self.visible_from = self.members.visible_from
-        self.read_only = self.members.read_only
 
     def is_empty(self) -> bool:
         return not self.live and not self.holding
@@ -172,7 +168,7 @@ class Room:
 
     def frame_for(self, connection: Connection, event: Event) -> bytes:
         """What this connection may see of an event."""
-        if event.seq < self.visible_from.get(connection.user_id, 1):
+        if event.seq < self.members.visible_from(connection.user_id):
             return encode_frame(
                 "skip", conversation_id=str(self.conversation_id), seq=event.position
             )

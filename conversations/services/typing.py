@@ -77,7 +77,7 @@ class Typists:
         room = self._hub.rooms.get(conversation_id)
         if room is None or connection not in room.live:
             raise NotFound
-        if connection.user_id in room.read_only:
+        if connection.user_id in room.members.read_only:
             raise Forbidden("You cannot write in this conversation.")
 
     def _left(self, connection: Connection, room: Room) -> None:
@@ -87,7 +87,7 @@ class Typists:
 
     def _tell(self, conversation_id: int, user_id: int, frame: bytes) -> None:
         room = self._hub.rooms.get(conversation_id)
-        if room is not None and user_id in room.read_only:
+        if room is not None and user_id in room.members.read_only:
             # Blocked meanwhile, perhaps: the others hear nothing any more, not even the end.
             return
         after = 0 if room is None or room.head is None else room.head
