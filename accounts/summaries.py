@@ -17,19 +17,24 @@ class UserSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bot: bool
 
 
+# What `summary` takes, in this order.
+SUMMARY_COLUMNS = ("id", "username", "display_name", "is_bot")
+
+
+def summary(id: int, username: str, display_name: str, is_bot: bool) -> UserSummary:  # noqa: FBT001 - a row
+    """A user who is here, of their columns."""
+    return UserSummary(
+        id=str(id), username=username, display_name=display_name, deleted=False, bot=is_bot
+    )
+
+
 def summaries_of(users: QuerySet[User]) -> dict[int, UserSummary]:
     """Users who are here, as the caller has made sure, by id and in their order.
 
     There may be thousands, in every list of conversations: models of them would take longer
     than all else.
     """
-    rows = users.values_list("id", "username", "display_name", "is_bot")
-    return {
-        id: UserSummary(
-            id=str(id), username=username, display_name=display_name, deleted=False, bot=is_bot
-        )
-        for id, username, display_name, is_bot in rows
-    }
+    return {row[0]: summary(*row) for row in users.values_list(*SUMMARY_COLUMNS)}
 
 
 def summary_of_gone(user_id: int) -> UserSummary:

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
 from accounts.models import Audience, User
 from accounts.names import LOGIN_MAX, shortest_name, username_key
-from accounts.summaries import UserSummary, summaries_of, summary_of_gone
+from accounts.summaries import (
+    SUMMARY_COLUMNS,
+    UserSummary,
+    summaries_of,
+    summary,
+    summary_of_gone,
+)
 from chatbe.core import limits
 from chatbe.core.errors import InvalidInput, NotFound
 from chatbe.core.text import clean_line
@@ -135,6 +141,26 @@ def summaries_for(viewer_id: int, user_ids: Collection[int]) -> dict[int, UserSu
     """These users as the viewer sees them, by id; who is not here for them is shown as gone."""
     here = summaries_of(users_here_for(viewer_id, user_ids))
     return {id: here.get(id) or summary_of_gone(id) for id in user_ids}
+
+
+def summaries_for_each(
+    pairs: Collection[tuple[int, int]],
+) -> dict[tuple[int, int], UserSummary]:
+    """The same for many viewers, by viewer and user."""
+    viewer_ids = {viewer_id for viewer_id, _ in pairs}
+    users = User.objects.filter(id__in={user_id for _, user_id in pairs}, is_active=True)
+    # A row for each of the viewers they block, or one.
+    blocking = FilteredRelation("blocks", condition=Q(blocks__blocked_id__in=viewer_ids))
+    here: dict[int, UserSummary] = {}
+    hidden: set[tuple[int, int]] = set()
+    rows = users.annotate(blocking=blocking).values_list("blocking__blocked_id", *SUMMARY_COLUMNS)
+    for viewer_id, id, *shown in rows:
+        here[id] = summary(id, *shown)
+        hidden.add((viewer_id, id))
+    return {
+        pair: summary_of_gone(pair[1]) if pair in hidden or pair[1] not in here else here[pair[1]]
+        for pair in pairs
+    }
 
 
 def users_named_for(viewer_id: int, username: str) -> QuerySet[User]:

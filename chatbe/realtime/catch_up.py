@@ -22,9 +22,7 @@ from chatbe.realtime.slow import stall
 from chatbe.realtime.sources import (
     ANNOUNCED_PER_READ,
     LogRange,
-    Membership,
     RangeRequest,
-    Sources,
 )
 
 # A range's rows are read again while others write; this many times is plenty.
@@ -61,11 +59,11 @@ class CatchUp:
         `standings` were read after the rooms began to hold back; each of these is in it.
         """
         connection = self._connection
-        unknown: list[Membership] = []
+        unknown: list[int] = []
         replays: list[Room] = []
         for room in self.waiting():
             id = room.conversation_id
-            membership, head = standings[id]
+            _, head = standings[id]
             room.hear_of(head)
             if room.head is None:
                 room.set_head(head)
@@ -76,7 +74,7 @@ class CatchUp:
             cursor = cursors.get(id)
             self._shown[room] = head
             if cursor is None:
-                unknown.append(membership)
+                unknown.append(id)
             elif cursor > head:
                 connection.push(encode_frame("reset", conversation_id=str(id)))
             elif head - cursor > settings.REPLAY_MAX:
@@ -97,21 +95,21 @@ class CatchUp:
         self._shown.update(shown)
         await self._release()
 
-    async def announce(self, memberships: Iterable[Membership], cursors: Mapping[int, int]) -> None:
+    async def announce(self, conversation_ids: Iterable[int], cursors: Mapping[int, int]) -> None:
         """Tell of conversations; their events begin after `cursors`."""
         rooms = {room.conversation_id: room for room in self._held}
-        asked, later = list(memberships), list[Membership]()
+        user_id = self._connection.user_id
+        asked, later = list(conversation_ids), list[int]()
         while asked:
-            bodies = await self._hub.entrance.read(Sources.log.announcements, asked)
+            question = user_id, tuple(asked)
+            bodies = await self._hub.looks.announcements.of(question, weight=len(asked))
             for id, found in bodies.items():
                 if found is not None and self.waits_in(rooms[id]):
                     cursor = cursors.get(id, 0)
                     frame = added_frame(found.body, cursor=cursor, head=found.head)
                     self._connection.push(frame)
-            self._leave_unannounced(
-                rooms[m.conversation_id] for m in asked if m.conversation_id not in bodies
-            )
-            later[:0] = [m for m in asked if bodies.get(m.conversation_id, m) is None]
+            self._leave_unannounced(rooms[id] for id in asked if id not in bodies)
+            later[:0] = [id for id in asked if id in bodies and bodies[id] is None]
             asked, later = later[:ANNOUNCED_PER_READ], later[ANNOUNCED_PER_READ:]
             del bodies
             await self._drained()

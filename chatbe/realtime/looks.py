@@ -1,12 +1,19 @@
 """What a resume reads, for all sockets that come at the same time by the same statements."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from chatbe.realtime.entrance import Entrance, Gathered
-from chatbe.realtime.sources import READ_BYTES, LogRange, Membership, RangeRequest, Sources
+from chatbe.realtime.sources import (
+    READ_BYTES,
+    Announcement,
+    LogRange,
+    Membership,
+    RangeRequest,
+    Sources,
+)
 
 # Changes read at once: bounds the memory of resumes, whatever their size and number.
 READ_CHANGES = 2_000
@@ -15,6 +22,9 @@ READ_CHANGES = 2_000
 Who = tuple[int, int]
 # A user and what they have missed, each conversation once.
 Missed = tuple[int, tuple[RangeRequest, ...]]
+# A user and the conversations to be announced to them.
+Announced = tuple[int, tuple[int, ...]]
+Announcements = Mapping[int, Announcement | None]
 # A membership and the head of its log in the same snapshot.
 Standing = tuple[Membership, int]
 Standings = dict[int, Standing]
@@ -49,6 +59,8 @@ class Looks:
         self.second = Gathered(entrance, _second_looks)
         self.users = Gathered(entrance, _user_looks)
         self.ranges = Gathered(entrance, _ranges, most=READ_CHANGES)
+        few = READ_BYTES // settings.TEXT_MAX_BYTES
+        self.announcements = Gathered(entrance, _announcements, most=max(1, few))
 
 
 def standings_of(user_ids: Collection[int]) -> dict[int, Standings]:
@@ -86,6 +98,18 @@ def _second_looks(asked: Collection[Who]) -> dict[Who, SecondLook]:
         )
         for user_id, session_id in asked
     }
+
+
+def _announcements(asked: Collection[Announced]) -> dict[Announced, Announcements]:
+    found: dict[Announced, Announcements] = {}
+    # Two sockets of one user may ask for different conversations.
+    left = list(asked)
+    while left:
+        now = dict(reversed(left))
+        answers = Sources.log.announcements(now)
+        found |= {(user_id, ids): answers[user_id] for user_id, ids in now.items()}
+        left = [one for one in left if one not in found]
+    return found
 
 
 def _ranges(asked: Collection[Missed]) -> dict[Missed, dict[RangeRequest, LogRange | None]]:

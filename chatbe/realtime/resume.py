@@ -150,7 +150,7 @@ async def _join(connection: Connection, catching: CatchUp) -> None:
     start = {
         room.conversation_id: room.members.visible_from(connection.user_id) - 1 for room in rooms
     }
-    await catching.announce([look[id][0] for id in start], start)
+    await catching.announce(start, start)
     await catching.run(look, start)
 
 

@@ -89,12 +89,14 @@ class LogSource(Protocol):
         earlier then, at least one later than it begins. An absent conversation is left out.
         """
 
-    def announcements(self, memberships: Sequence[Membership]) -> Mapping[int, Announcement | None]:
-        """Each of these conversations by its id; all memberships are of one user.
+    def announcements(
+        self, conversation_ids: Mapping[int, Collection[int]]
+    ) -> Mapping[int, Mapping[int, Announcement | None]]:
+        """By user the conversations that were asked for, by their ids.
 
         Whose the user is no member of is left out. None for those that would have made it
-        more than about READ_BYTES: they are to be asked for again, ANNOUNCED_PER_READ of
-        them at a time.
+        more than about READ_BYTES for this user: they are to be asked for again,
+        ANNOUNCED_PER_READ of them at a time.
         """
 
 

@@ -4,7 +4,7 @@ how many conversations or members there are."""
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import (
@@ -20,11 +20,12 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from accounts.summaries import UserSummary
 from chatbe.core.errors import NotFound
-from contacts.selectors import summaries_for
+from contacts.selectors import summaries_for, summaries_for_each
 from conversations.models import Conversation, Membership, Message
 from conversations.selectors.posting import MAY_POST
-from conversations.selectors.visible import TextBytes, visible_messages
+from conversations.selectors.visible import TextBytes, visible_messages, visible_messages_of
 from conversations.wire import (
     MESSAGE_COLUMNS,
     ConversationBody,
@@ -35,6 +36,9 @@ from conversations.wire import (
 
 # More ids than these take a statement longer to read than all conversations of a user.
 IDS_MAX = 100
+
+# A user and a conversation.
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,12 @@ class Standing(NamedTuple):
     may_post: bool
     unread: int
 
-    def peer_of(self, user_id: int) -> int | None:
+    user_id: int
+
+    @property
+    def peer_id(self) -> int | None:
         """The other person of a direct conversation; a group has none."""
-        return self.high_user_id if self.low_user_id == user_id else self.low_user_id
+        return self.high_user_id if self.low_user_id == self.user_id else self.low_user_id
 
 
 _COLUMNS = (
@@ -96,6 +103,7 @@ _COLUMNS = (
     "activity",
     "may_post",
     "unread",
+    "user_id",
 )
 
 
@@ -149,6 +157,35 @@ def conversations_by_id(
     return found
 
 
+def conversations_of_each(places: Collection[Place]) -> dict[Place, Entry]:
+    """Conversations as several of their members see them; those of others are left out.
+
+    For few: the last messages are read however long they are.
+    """
+    user_ids, conversation_ids = (set(ids) for ids in zip(*places, strict=True))
+    current = Membership.objects.filter(
+        user_id__in=user_ids, conversation_id__in=conversation_ids, left_seq=None
+    )
+    wanted = set(places)
+    rows = [
+        row
+        for row in _rows(_with_activity(current))
+        if (row.user_id, row.conversation_id) in wanted
+    ]
+    seen = visible_messages_of(user_ids).filter(id__in={row.activity for row in rows})
+    last_messages = {}
+    for *columns, viewer_id in seen.values_list(*MESSAGE_COLUMNS, "viewer_id"):
+        message = MessageRow(*columns)
+        last_messages[viewer_id, message.conversation_id] = message.body()
+    peers = summaries_for_each({(row.user_id, row.peer_id) for row in rows if row.peer_id})
+    found = {}
+    for row in rows:
+        place = row.user_id, row.conversation_id
+        peer = peers.get((row.user_id, row.peer_id or 0))
+        found[place] = _entry(row, peer, last_messages.get(place))
+    return found
+
+
 def access_conversation(*, user_id: int, conversation_id: int) -> ConversationBody:
     """One conversation. Raises NotFound, for foreign and absent ones alike."""
     found = _list(user_id, _with_activity(_current(user_id).filter(conversation=conversation_id)))
@@ -188,27 +225,30 @@ def _rows(memberships: QuerySet[Membership]) -> list[Standing]:
 def _entries(
     user_id: int, rows: Sequence[Standing], last_messages: Mapping[int, MessageBody]
 ) -> list[Entry]:
-    peer_ids = {row.peer_of(user_id) for row in rows} - {None}
-    peers = summaries_for(user_id, cast("set[int]", peer_ids))
+    peers = summaries_for(user_id, {row.peer_id for row in rows if row.peer_id})
     return [
-        Entry(
-            activity=row.activity,
-            body=ConversationBody(
-                id=str(row.conversation_id),
-                kind=row.kind,
-                head=row.head,
-                visible_from=row.visible_from,
-                may_send=row.may_post,
-                read_seq=row.read_seq,
-                delivered_seq=row.delivered_seq,
-                unread=row.unread,
-                peer=peers.get(row.peer_of(user_id) or 0),
-                group=_group(row),
-                last_message=last_messages.get(row.conversation_id),
-            ),
-        )
+        _entry(row, peers.get(row.peer_id or 0), last_messages.get(row.conversation_id))
         for row in rows
     ]
+
+
+def _entry(row: Standing, peer: UserSummary | None, last_message: MessageBody | None) -> Entry:
+    return Entry(
+        activity=row.activity,
+        body=ConversationBody(
+            id=str(row.conversation_id),
+            kind=row.kind,
+            head=row.head,
+            visible_from=row.visible_from,
+            may_send=row.may_post,
+            read_seq=row.read_seq,
+            delivered_seq=row.delivered_seq,
+            unread=row.unread,
+            peer=peer,
+            group=_group(row),
+            last_message=last_message,
+        ),
+    )
 
 
 def _group(row: Standing) -> GroupBody | None:

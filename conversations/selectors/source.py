@@ -1,8 +1,9 @@
 """What the realtime layer reads of the log (see chatbe/realtime/sources.py)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from chatbe.realtime.sources import (
@@ -14,7 +15,7 @@ from chatbe.realtime.sources import (
     RangeRequest,
 )
 from conversations.models import Conversation
-from conversations.selectors.lists import conversations_by_id
+from conversations.selectors.lists import Entry, conversations_by_id, conversations_of_each
 from conversations.selectors.posting import MAY_POST_SQL
 from conversations.wire import MESSAGE_COLUMNS, MessageRow, encode, message_columns
 
@@ -26,6 +27,10 @@ _TEXT_BYTES = {
     "sqlite": "LENGTH(CAST(m.text AS BLOB))",
 }
 _NO_MESSAGE = ", ".join(["NULL"] * len(MESSAGE_COLUMNS))
+
+
+def _announcement(entry: Entry) -> Announcement:
+    return Announcement(body=encode(entry.body), head=entry.body.head)
 
 
 class DatabaseLogSource:
@@ -40,18 +45,30 @@ class DatabaseLogSource:
         rows = Conversation.objects.filter(id__in=conversation_ids)
         return dict(rows.values_list("id", "last_seq"))
 
-    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement | None]:
-        if not memberships:
-            return {}
-        found = conversations_by_id(
-            user_id=memberships[0].user_id,
-            conversation_ids=[membership.conversation_id for membership in memberships],
-            most_bytes=READ_BYTES,
-        )
-        return {
-            id: Announcement(body=encode(entry.body), head=entry.body.head) if entry else None
-            for id, entry in found.items()
-        }
+    def announcements(
+        self, conversation_ids: Mapping[int, Collection[int]]
+    ) -> dict[int, dict[int, Announcement | None]]:
+        found: dict[int, dict[int, Announcement | None]] = {id: {} for id in conversation_ids}
+        most = READ_BYTES // settings.TEXT_MAX_BYTES
+        few = [
+            (user_id, id)
+            for user_id, ids in conversation_ids.items()
+            if len(ids) <= most
+            for id in ids
+        ]
+        if few:
+            for (user_id, id), entry in conversations_of_each(few).items():
+                found[user_id][id] = _announcement(entry)
+        for user_id, ids in conversation_ids.items():
+            if len(ids) > most:
+                entries = conversations_by_id(
+                    user_id=user_id, conversation_ids=ids, most_bytes=READ_BYTES
+                )
+                found[user_id] = {
+                    id: None if entry is None else _announcement(entry)
+                    for id, entry in entries.items()
+                }
+        return found
 
     def ranges(
         self, requests: Sequence[RangeRequest], user_ids: Collection[int], limit: int

@@ -1,5 +1,6 @@
 """Messages that a user may see, as querysets, and how many of them are enough."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import (
@@ -25,6 +26,15 @@ def visible_messages(user_id: int) -> QuerySet[Message]:
         conversation__memberships__left_seq=None,
         seq__gte=F("conversation__memberships__visible_from"),
     )
+
+
+def visible_messages_of(user_ids: Collection[int]) -> QuerySet[Message]:
+    """The same for several users: a row for each message and `viewer_id` who may see it."""
+    return Message.objects.filter(
+        conversation__memberships__user_id__in=user_ids,
+        conversation__memberships__left_seq=None,
+        seq__gte=F("conversation__memberships__visible_from"),
+    ).annotate(viewer_id=F("conversation__memberships__user_id"))
 
 
 def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:

@@ -38,14 +38,18 @@ class ScriptedSources:
         self._world.before_statement(f"heads of {sorted(conversation_ids)}")
         return {id: self._world.conversations[id].head for id in conversation_ids}
 
-    def announcements(self, memberships: Sequence[Membership]) -> dict[int, Announcement]:
-        asked = [(m.user_id, m.conversation_id) for m in memberships]
-        self._world.before_statement(f"announcements for {asked}")
+    def announcements(
+        self, conversation_ids: Mapping[int, Collection[int]]
+    ) -> dict[int, dict[int, Announcement]]:
+        self._world.before_statement(f"announcements for {dict(conversation_ids)}")
         known = self._world.conversations
         return {
-            id: Announcement(b'{"id":"%d"}' % id, known[id].head)
-            for user_id, id in asked
-            if known[id].term(user_id)
+            user_id: {
+                id: Announcement(b'{"id":"%d"}' % id, known[id].head)
+                for id in ids
+                if known[id].term(user_id)
+            }
+            for user_id, ids in conversation_ids.items()
         }
 
     def ranges(

@@ -114,11 +114,14 @@ class ScriptedDatabase:
             "heads", lambda: {id: self.logs[id].head for id in ids if id in self.logs}
         )
 
-    def announcements(self, memberships):
+    def announcements(self, conversation_ids):
         def look():
-            here = [m for m in memberships if m.user_id in self.logs[m.conversation_id].members]
-            found: dict[int, Announcement | None] = {m.conversation_id: None for m in here}
-            for id in list(found)[: self.announced_at_once]:
+            return {user_id: seen_by(user_id, ids) for user_id, ids in conversation_ids.items()}
+
+        def seen_by(user_id, ids):
+            here = [id for id in ids if user_id in self.logs[id].members]
+            found: dict[int, Announcement | None] = dict.fromkeys(here)
+            for id in here[: self.announced_at_once]:
                 found[id] = Announcement(b'{"id":"%d"}' % id, self.logs[id].head)
             return found
 
