@@ -25,14 +25,18 @@ class Cursors:
     def __len__(self) -> int:
         return len(self._cursors)
 
-    def add(self, connection: Connection, cursors: Mapping[str, int]) -> None:
-        """Keep these, at most SYNC_SECONDS from the first: then they are to be said again.
-
-        InvalidInput for what is no id and for more than SYNC_CURSORS_MAX; all are dropped then.
-        """
+    def keep(self, connection: Connection, cursors: Mapping[str, int]) -> None:
+        """Add these, for SYNC_SECONDS from the first: then they are to be said again."""
+        self.add(cursors)
         if self._expiry is None:
             loop = asyncio.get_running_loop()
             self._expiry = loop.call_later(settings.SYNC_SECONDS, self._expire, connection)
+
+    def add(self, cursors: Mapping[str, int]) -> None:
+        """Add these, to be taken at once.
+
+        InvalidInput for what is no id and for more than SYNC_CURSORS_MAX; all are dropped then.
+        """
         try:
             for text, cursor in cursors.items():
                 self._cursors[parse_id(text)] = cursor

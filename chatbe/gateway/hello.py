@@ -106,9 +106,10 @@ def _welcome(command: Hello, session: Session, epoch: str) -> bytes:
 
 async def sync(greeted: Greeted, command: Sync) -> None:
     """Take cursors; with the last of them bring the socket up to date and make it live."""
-    greeted.cursors.add(greeted.connection, command.cursors)
     if not command.done:
+        greeted.cursors.keep(greeted.connection, command.cursors)
         return
+    greeted.cursors.add(command.cursors)
     cursors = greeted.cursors.take()
     if greeted.epoch_lost:
         # These cursors count in a log that a restored backup has replaced.

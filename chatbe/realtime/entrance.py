@@ -100,6 +100,8 @@ class Gathered(Generic[K, T]):
         self._run = entrance.write if writes else entrance.read
         self._ask = ask
         self._most = most
+        self._length_max: int = settings.ARRIVAL_QUEUE_MAX
+        self._seconds: float = settings.ARRIVAL_QUEUE_SECONDS
         # In the order they came: each with its key and weight.
         self._waiting: dict[asyncio.Future[T], tuple[K, int]] = {}
         self._crowd = Crowd("arrivals")
@@ -108,10 +110,10 @@ class Gathered(Generic[K, T]):
 
     async def of(self, key: K, weight: int = 1) -> T:
         """What there is for this key. Raises what `ask` raises, and Unavailable."""
-        if len(self._waiting) >= settings.ARRIVAL_QUEUE_MAX:
+        if len(self._waiting) >= self._length_max:
             raise self._crowd.refusal("full")
         found: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._deadlines.add(found, settings.ARRIVAL_QUEUE_SECONDS)
+        self._deadlines.add(found, self._seconds)
         self._waiting[found] = key, weight
         self._crowd.count(1)
         self._worker.wake()

@@ -239,12 +239,12 @@ def told():
 async def test_cursors_are_counted_over_all_frames_of_a_sync(settings):
     settings.SYNC_CURSORS_MAX = 5
     cursors, (frames, connection) = Cursors(), told()
-    cursors.add(connection, {"1": 10, "2": 10, "3": 10})
-    cursors.add(connection, {"3": 11, "4": 10, "5": 10})
+    cursors.keep(connection, {"1": 10, "2": 10, "3": 10})
+    cursors.keep(connection, {"3": 11, "4": 10, "5": 10})
     with pytest.raises(InvalidInput):
-        cursors.add(connection, {"6": 10})
+        cursors.keep(connection, {"6": 10})
     assert len(cursors) == 0
-    cursors.add(connection, {"1": 10})
+    cursors.keep(connection, {"1": 10})
     assert cursors.take() == {1: 10}
     assert frames == []
 
@@ -252,12 +252,12 @@ async def test_cursors_are_counted_over_all_frames_of_a_sync(settings):
 async def test_cursors_of_a_sync_that_is_never_done_are_dropped_and_asked_for_again(settings):
     settings.SYNC_SECONDS = 0.05
     cursors, (frames, connection) = Cursors(), told()
-    cursors.add(connection, {"1": 10})
+    cursors.keep(connection, {"1": 10})
     async with asyncio.timeout(5):
         while cursors:
             await asyncio.sleep(0.01)
     assert frames == [{"type": "resync"}]
-    cursors.add(connection, {"2": 10})
+    cursors.keep(connection, {"2": 10})
     assert cursors.take() == {2: 10}
     await asyncio.sleep(0.1)
     assert len(frames) == 1
