@@ -536,10 +536,10 @@ async def test_a_device_that_does_not_read_keeps_no_other_from_its_conversations
 
 
 async def test_a_refresh_that_a_device_does_not_let_end_ends_in_a_resync(database, settings):
-    settings.SYNC_SECONDS = 0.1
     hub = make_hub()
     log = database.log(head=3)
     stuck = await live(hub, ALICE)
+    settings.SYNC_SECONDS = 0.1
     stuck.writer.drained = asyncio.Event().wait
     log.add(ALICE)
     hub.users_changed({ALICE: 1})
