@@ -1,5 +1,6 @@
 """What goes wrong with a provider: who asked is told, nothing is paid twice, nothing gets lost."""
 
+import socket
 import uuid
 
 import pytest
@@ -10,7 +11,7 @@ from chatbot.providers.faults import ProviderFault
 from chatbot.providers.interface import Prompt, Turn
 from chatbot.providers.openai import OpenAIProvider
 from chatbot.tests.bots import answer_to, ask, talk
-from tests.provider import KEY, RAW, StandIn
+from tests.provider import KEY, RAW
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only
@@ -79,9 +80,11 @@ def test_a_provider_that_keeps_failing_is_left_alone_for_a_while(provider):
 
 
 def test_where_nobody_listens_nothing_is_reached():
-    with StandIn() as gone:
-        address = gone.base_url
-    assert fault_of(OpenAIProvider(address, KEY), "echo") == "unavailable"
+    # Bound, so that nobody else can listen there meanwhile.
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}/v3"
+        assert fault_of(OpenAIProvider(address, KEY), "echo") == "unavailable"
 
 
 def fault_of(provider, model):
