@@ -114,10 +114,10 @@ def test_make_run_starts_the_chat_as_described(make):
         told = re.findall(r"<(http://127\.0\.0\.1:8000/[^>]*)>", README)
         assert sorted(shown) == sorted(url.replace(":8000", f":{port}") for url in told)
         wait_until_ready(port)
-        assert [requests.get(url, timeout=10).status_code for url in shown] == [200] * 3
+        assert [requests.get(url, timeout=30).status_code for url in shown] == [200] * 3
         login = {"login": name, "password": password}
         url = f"http://127.0.0.1:{port}/api/v1/auth/login"
-        assert requests.post(url, json=login, timeout=10).status_code == 200
+        assert requests.post(url, json=login, timeout=30).status_code == 200
     finally:
         os.killpg(running.pid, signal.SIGTERM)
         running.communicate(timeout=40)
@@ -137,7 +137,7 @@ def wait_until_ready(port: int) -> None:
     adapter = HTTPAdapter(max_retries=Retry(total=300, backoff_factor=0.1, backoff_max=0.2))
     with requests.Session() as session:
         session.mount("http://", adapter)
-        assert session.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
+        assert session.get(f"http://127.0.0.1:{port}/readyz", timeout=30).status_code == 200
 
 
 def test_make_alone_lists_what_can_be_made(make):
