@@ -1,5 +1,7 @@
 """What tests of all apps share."""
 
+from random import Random
+
 import pytest
 from django.db import connections
 from hypothesis import HealthCheck
@@ -34,6 +36,11 @@ def _made_for_tests(settings):
     settings.PASSWORD_HASH_KIB = QUICK_HASH_KIB
     for name, rule in RAISED.items():
         setattr(settings, name, rule)
+    # Reads the settings when imported, which pytest-django has to set up first.
+    from chatbe.core import limits  # noqa: PLC0415
+
+    # What is counted for their address, others would have taken.
+    limits.forget_everything()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +56,31 @@ def _ends_settled(_django_db_marker):
 
     yield
     settle()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience_with_redis():
+    """A busy machine is late by more than half a second; without Redis half as much is allowed."""
+    from chatbe.core import leases, limits, sharing  # noqa: PLC0415 - as above
+    from presence import redis_store  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "_REDIS_TIMEOUT_SECONDS", 5.0)
+        for module in (leases, redis_store, sharing):
+            patch.setattr(module, "REDIS_TIMEOUT_SECONDS", 5.0)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dice_of_the_background():
+    """Hypothesis watches the common ones: whoever throws them while it draws, draws by them."""
+    from chatbe.realtime import sweep  # noqa: PLC0415 - as above
+    from presence import watch  # noqa: PLC0415
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sweep, watch):
+            patch.setattr(module, "random", Random())  # noqa: S311 - pauses, not secrets
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,12 +20,27 @@ from pathlib import Path
 PORTS = range(15_000, 32_000)
 
 
+def claim_port() -> socket.socket:
+    """Something bound to a loopback port that nobody listens on.
+
+    Until it is closed, whoever asks here gets another port, in whatever process. It is of UDP:
+    a server may listen on its port meanwhile, and one that is down finds it free again.
+    """
+    while True:
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        # Not by `random`, which tests seed.
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError):
+            claim.bind(("127.0.0.1", port))
+            if is_free(port):
+                return claim
+        claim.close()
+
+
 def free_port() -> int:
     """A loopback TCP port that nobody listens on right now."""
-    while True:
-        port = random.choice(PORTS)
-        if is_free(port):
-            return port
+    with claim_port() as claim:
+        return int(claim.getsockname()[1])
 
 
 def is_free(port: int) -> bool:

@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 from abc import ABC, abstractmethod
@@ -21,8 +22,8 @@ from typing import Any, ClassVar, Self
 
 from scripts.processes import (
     children,
+    claim_port,
     exists,
-    free_port,
     is_free,
     scratch_directory,
     send,
@@ -52,6 +53,7 @@ class Server(ABC):
 
     def __init__(self, *, cpus: str | None = None) -> None:
         self.port = 0
+        self._claim: socket.socket | None = None
         self._cpus = cpus
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,13 +107,15 @@ class Server(ABC):
             self._launch()
             return self
         for attempt in range(1, PORT_ATTEMPTS + 1):
-            self.port = free_port()
+            self._claim = claim_port()
+            self.port = self._claim.getsockname()[1]
             try:
                 self._launch()
             except ServiceError:
                 # Somebody else may have taken the port between the look and the start.
                 if attempt == PORT_ATTEMPTS or is_free(self.port):
                     raise
+                self._claim.close()
             else:
                 break
         return self
@@ -155,6 +159,9 @@ class Server(ABC):
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory = None
         self.port = 0
+        if self._claim is not None:
+            self._claim.close()
+            self._claim = None
 
     def __enter__(self) -> Self:
         try:

@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
     def slow(self, asked: str) -> None:
         """Ten words a second, for as long as somebody listens."""
         self.begin()
-        for number in range(100):
+        for number in range(300):
             self.piece(f"word{number} ")
             if self.server.stop.wait(0.1):
                 return

@@ -285,7 +285,13 @@ class Stage:
 
     def counts(self) -> list[int]:
         """How many rows there are of everything a socket could make."""
-        tables = ("conversations_message", "conversations_conversation", "conversations_membership")
+        # Bots may still be answering what was said before.
+        people = "sender_id NOT IN (SELECT id FROM accounts_user WHERE is_bot)"
+        tables = (
+            f"conversations_message WHERE {people}",
+            "conversations_conversation",
+            "conversations_membership",
+        )
         return [self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in tables]  # noqa: S608
 
     def _person(self) -> Person:

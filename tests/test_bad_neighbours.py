@@ -19,8 +19,8 @@ from tests.stage import Socket, Stage
 # Once is enough: nothing here differs with another database.
 pytestmark = pytest.mark.embedded_only
 
-PING_SECONDS = 1.0
-HELLO_SECONDS = 2.0
+PING_SECONDS = 2.0
+HELLO_SECONDS = 4.0
 STALL_SECONDS = 1.0
 SOCKETS_PER_USER = 3
 # What a busy machine may add to a deadline.

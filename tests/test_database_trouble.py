@@ -152,7 +152,7 @@ async def test_every_door_tells_what_passes_from_what_is_final(trouble):
             for state in (*PASSING, *FINAL):
                 stage.change(IN_TROUBLE.format(state))
                 posted = {"client_id": uuid.uuid4().hex, "text": state}
-                answers = await asyncio.gather(
+                asked = (
                     phone.send_text(conversation_id, state),
                     tablet.ask("receipt.mark_read", conversation_id=conversation_id, seq=1),
                     asyncio.to_thread(rest_answer, stage, alice, "POST", messages, posted),
@@ -166,6 +166,11 @@ async def test_every_door_tells_what_passes_from_what_is_final(trouble):
                     ),
                     old_answer(old, stranger.username),
                 )
+                if state in PASSING:
+                    answers = await asyncio.gather(*asked)
+                else:
+                    # Two sends in one batch would share the time after which they pass, too.
+                    answers = [await one for one in asked]
                 *sockets, (status, sent, headers), (read_status, read, _), old_status = answers
                 assert status == read_status == old_status, (state, answers)
                 bodies = [*sockets, sent, read]

@@ -74,4 +74,8 @@ def tree(pid):
 
 
 def name(pid):
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        # It has ended since it was listed.
+        return ""

@@ -147,7 +147,7 @@ def test_sends_in_slow_mode_lock_memberships_as_receipts_do():
             # As a batch of receipts does that has come to its first row.
             Membership.objects.select_for_update(no_key=True).get(id=first)
             sending = thread.submit(closing(append_messages), drafts)
-            assert wait_until(somebody_waits_for_a_lock, 5)
+            assert wait_until(somebody_waits_for_a_lock, 30)
             assert len(rows) == len(others)
         assert all(outcome.fresh for outcome in sending.result())
 

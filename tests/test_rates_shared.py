@@ -80,7 +80,7 @@ async def test_a_user_has_one_allowance_on_all_processes(world):
         answered = 0
         # What a process allows before it hears of the other: far less than a burst.
         for _ in range(USER_BURST // 2):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.3)
             if await pongs(there, 1) == 0:
                 break
             answered += 1
@@ -183,7 +183,7 @@ async def test_a_restart_is_no_new_allowance(world):
             if await pongs(socket, 1) == 0:
                 break
             answered += 1
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.3)
         assert answered < USER_BURST // 2
 
 

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from django.core.management import get_commands
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from scripts.processes import free_port
 from tests.documents import done_targets
 from tests.stage import Stage
 
@@ -105,8 +105,7 @@ def make(tmp_path):
 
 @pytest.mark.embedded_only
 def test_make_run_starts_the_chat_as_described(make):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     running = make("run", f"PORT={port}")
     try:
         printed = "".join(iter_until(running, "Socket"))
@@ -115,10 +114,10 @@ def test_make_run_starts_the_chat_as_described(make):
         told = re.findall(r"<(http://127\.0\.0\.1:8000/[^>]*)>", README)
         assert sorted(shown) == sorted(url.replace(":8000", f":{port}") for url in told)
         wait_until_ready(port)
-        assert [requests.get(url, timeout=10).status_code for url in shown] == [200] * 3
+        assert [requests.get(url, timeout=30).status_code for url in shown] == [200] * 3
         login = {"login": name, "password": password}
         url = f"http://127.0.0.1:{port}/api/v1/auth/login"
-        assert requests.post(url, json=login, timeout=10).status_code == 200
+        assert requests.post(url, json=login, timeout=30).status_code == 200
     finally:
         os.killpg(running.pid, signal.SIGTERM)
         running.communicate(timeout=40)
@@ -138,11 +137,11 @@ def wait_until_ready(port: int) -> None:
     adapter = HTTPAdapter(max_retries=Retry(total=300, backoff_factor=0.1, backoff_max=0.2))
     with requests.Session() as session:
         session.mount("http://", adapter)
-        assert session.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
+        assert session.get(f"http://127.0.0.1:{port}/readyz", timeout=30).status_code == 200
 
 
 def test_make_alone_lists_what_can_be_made(make):
-    listed = make().communicate(timeout=20)[0]
+    listed = make().communicate(timeout=60)[0]
     assert re.findall(r"^  make ([a-z-]+)", listed, re.MULTILINE) == ["help", *done_targets()]
 
 
@@ -150,7 +149,7 @@ def test_every_target_of_make_can_be_made(make):
     for target in done_targets():
         # Only what it would do: the rest of the tests does some of it.
         planned = make("--dry-run", target)
-        lines = planned.communicate(timeout=20)[0]
+        lines = planned.communicate(timeout=60)[0]
         assert planned.returncode == 0, target
         for module in re.findall(r"python -m ((?:scripts|benchmarks)[\w.]*)", lines):
             place = PROJECT / module.replace(".", "/")

@@ -61,7 +61,8 @@ class Writer:
         for frame in read_frames(data):
             if frame["type"] == "reply":
                 self.acked += 1
-            elif frame["type"] == "error":
+            # What is to be sent again was not refused: the machine is busy.
+            elif frame["type"] == "error" and not frame["retry"]:
                 self.refused.append(frame["code"])
 
     async def flow(self, socket: ClientConnection) -> None:

@@ -49,6 +49,8 @@ def open_stage(database_url: str, redis_url: str) -> Stage:
         PASSWORD_QUEUE_MAX="12",
         LOGIN_ATTEMPTS_PER_ACCOUNT=NO_LIMIT,
         DATABASE_LOCK_TIMEOUT_SECONDS="3",
+        # Sends wait for a lock for longer than others take to be served.
+        LOG_UNKNOWN_OUTCOME_SECONDS="30",
         REQUEST_QUEUE_SECONDS="3",
         TRUSTED_PROXIES="127.0.0.1",
     )

@@ -1,9 +1,20 @@
 """Which processes' time counts as a server's."""
 
-import os
-import time
+import subprocess
+import sys
+from subprocess import PIPE
 
 from benchmarks.cpu import Meter, Process, parse_stat, tree_ticks
+
+# As much processor time for each line, however long it takes.
+WORK = """
+import sys, time
+for line in sys.stdin:
+    until = time.process_time() + 0.3
+    while time.process_time() < until:
+        pass
+    print("done", flush=True)
+"""
 
 
 def test_a_stat_line_is_read_whatever_the_process_is_called():
@@ -26,16 +37,19 @@ def test_a_server_s_time_includes_its_descendants_and_nobody_else_s():
 
 
 def test_a_meter_counts_from_when_it_was_made():
-    _work(0.3)
-    meter = Meter({"server": os.getpid()})
-    assert meter.used()["server"] <= 0.05
-    _work(0.3)
-    assert 0.2 <= meter.used()["server"] <= 0.5
-    assert 0 < meter.shares()["server_cpu"] <= 110
+    # A process of its own: this one's descendants are other tests' servers.
+    with subprocess.Popen([sys.executable, "-c", WORK], stdin=PIPE, stdout=PIPE) as server:
+        _work(server)
+        meter = Meter({"server": server.pid})
+        assert meter.used()["server"] <= 0.05
+        _work(server)
+        assert 0.2 <= meter.used()["server"] <= 0.5
+        assert 0 < meter.shares()["server_cpu"] <= 110
 
 
-def _work(seconds: float) -> None:
-    """As much processor time, however long it takes."""
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
+def _work(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(b"work\n")
+    server.stdin.flush()
+    assert server.stdout.readline() == b"done\n"

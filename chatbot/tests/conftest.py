@@ -9,18 +9,26 @@ from chatbot.tests.bots import Chats
 from tests.provider import KEY, StandIn
 from tests.servers import fresh_database, running_redis
 
-# Short enough to wait for.
-QUICK = {
+SETTINGS = {
     "CHATBOT_API_KEY": KEY,
     "CHATBOT_MODEL": "echo",
-    "CHATBOT_FIRST_BYTE_SECONDS": "2",
-    "CHATBOT_BETWEEN_SECONDS": "1",
-    "CHATBOT_TOTAL_SECONDS": "6",
+    # The stand-in is part of a busy process.
+    "CHATBOT_FIRST_BYTE_SECONDS": "20",
+    "CHATBOT_BETWEEN_SECONDS": "20",
+    "CHATBOT_TOTAL_SECONDS": "60",
     "CHATBOT_CONCURRENCY": "2",
     "CHATBOT_LEASE_SECONDS": "2",
     "CHATBOT_WORKER_IN_SERVER": "true",
     "SWEEP_SECONDS": "1",
     "LOG_LEVEL": "DEBUG",
+}
+
+
+# Short enough to wait for.
+HASTY = {
+    "CHATBOT_FIRST_BYTE_SECONDS": "2",
+    "CHATBOT_BETWEEN_SECONDS": "1",
+    "CHATBOT_TOTAL_SECONDS": "6",
 }
 
 
@@ -32,7 +40,7 @@ def started(provider, **settings):
         if os.environ.get("DATABASE_URL"):
             database_url = stack.enter_context(fresh_database())
             redis_url = stack.enter_context(running_redis())
-        settings = {"CHATBOT_BASE_URL": provider.base_url, **QUICK, **settings}
+        settings = {"CHATBOT_BASE_URL": provider.base_url, **SETTINGS, **settings}
         chats = Chats(database_url, redis_url, **settings)
         stack.callback(chats.server.close)
         yield chats
@@ -47,4 +55,11 @@ def provider():
 @pytest.fixture(scope="session")
 def chats(provider):
     with started(provider) as chats:
+        yield chats
+
+
+@pytest.fixture(scope="session")
+def hasty(provider):
+    """The same, and no provider may take its time."""
+    with started(provider, **HASTY) as chats:
         yield chats

@@ -93,7 +93,9 @@ async def test_one_of_two_servers_answers_then_the_other_then_a_worker(provider)
             # Its connection is cut: one of the two has the lock a moment later, and says so.
             chats.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND granted"
+                " WHERE locktype = 'advisory' AND granted AND database ="
+                # Servers of other tests have theirs in the same PostgreSQL.
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
             await until(lambda: said(chats.server, "False") == 1 and len(elected(processes)) == 1)
             [now] = elected(processes)

@@ -1,5 +1,6 @@
 """What goes wrong with a provider: who asked is told, nothing is paid twice, nothing gets lost."""
 
+import socket
 import uuid
 
 import pytest
@@ -10,7 +11,7 @@ from chatbot.providers.faults import ProviderFault
 from chatbot.providers.interface import Prompt, Turn
 from chatbot.providers.openai import OpenAIProvider
 from chatbot.tests.bots import answer_to, ask, talk
-from tests.provider import KEY, RAW, StandIn
+from tests.provider import KEY, RAW
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only
@@ -38,11 +39,17 @@ FAULTS = {
 }
 
 
+@pytest.fixture
+def chats_with(model, request):
+    """One that waits not for long only where that is what the fault is about."""
+    return request.getfixturevalue("hasty" if FAULTS[model][1] == "timed_out" else "chats")
+
+
 @pytest.mark.parametrize("model", FAULTS)
-async def test_a_fault_is_told_once_and_asked_about_once(chats, provider, model):
+async def test_a_fault_is_told_once_and_asked_about_once(chats_with, provider, model):
     told, fault, requests = FAULTS[model]
-    person, conversation_id = await chats.asking(model)
-    calm = await chats.talk_to(person, "assistant")
+    person, conversation_id = await chats_with.asking(model)
+    calm = await chats_with.talk_to(person, "assistant")
     question = f"why {uuid.uuid4().hex}"
     async with person.live() as socket:
         # Faults in a row would open the circuit; this is about each by itself.
@@ -52,12 +59,12 @@ async def test_a_fault_is_told_once_and_asked_about_once(chats, provider, model)
         finished = await socket.expect("bot.finished", conversation_id=conversation_id)
     assert told in message["text"]
     assert RAW not in message["text"]
-    assert message["sender_id"] == chats.bots[model]
+    assert message["sender_id"] == chats_with.bots[model]
     assert len(provider.about(question)) == requests
     status = "failed" if fault else "done"
     assert finished["status"] == status
-    assert chats.answers(conversation_id) == [(seq, status, fault, False)]
-    assert [place for place, _ in chats.stored(conversation_id)] == [1, 2]
+    assert chats_with.answers(conversation_id) == [(seq, status, fault, False)]
+    assert [place for place, _ in chats_with.stored(conversation_id)] == [1, 2]
 
 
 def test_a_provider_that_keeps_failing_is_left_alone_for_a_while(provider):
@@ -73,9 +80,11 @@ def test_a_provider_that_keeps_failing_is_left_alone_for_a_while(provider):
 
 
 def test_where_nobody_listens_nothing_is_reached():
-    with StandIn() as gone:
-        address = gone.base_url
-    assert fault_of(OpenAIProvider(address, KEY), "echo") == "unavailable"
+    # Bound, so that nobody else can listen there meanwhile.
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}/v3"
+        assert fault_of(OpenAIProvider(address, KEY), "echo") == "unavailable"
 
 
 def fault_of(provider, model):

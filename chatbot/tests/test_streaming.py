@@ -3,6 +3,7 @@
 import pytest
 
 from chatbot.tests.bots import answer_to, ask
+from chatbot.tests.conftest import started
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only
@@ -81,25 +82,27 @@ async def test_a_question_is_cancelled_before_it_was_asked(chats, provider):
     assert provider.about("never-asked") == []
 
 
-async def test_a_provider_that_hangs_keeps_nobody_else_waiting(chats, provider):
-    alice, _, direct = await chats.talking()
-    # One more than may be answered at a time; more faults would open the circuit for other tests.
-    people = [await chats.asking("hanging") for _ in range(3)]
-    bob, calm = await chats.asking("assistant")
-    stuck = []
-    for person, conversation_id in people:
-        async with person.live() as socket:
-            stuck.append(await ask(socket, conversation_id, f"hang {conversation_id}"))
-    provider.wait_for(f"hang {people[0][1]}")
-    async with bob.live() as phone:
-        seq = await ask(phone, calm, "and me?")
-        assert (await answer_to(phone, seq))["text"] == "You said: and me?"
-    async with alice.live() as laptop:
-        for number in range(20):
-            assert (await laptop.send_text(direct, str(number)))["type"] == "reply"
-    # All of that while it hung.
-    waiting = [chats.answers(conversation_id) for _, conversation_id in people]
-    assert any(row[3] for [row] in waiting)
+async def test_a_provider_that_hangs_keeps_nobody_else_waiting(provider):
+    # A server of their own: so many faults would open the circuit for other tests.
+    with started(provider) as chats:
+        alice, _, direct = await chats.talking()
+        # One more than may be answered at a time.
+        people = [await chats.asking("hanging") for _ in range(3)]
+        bob, calm = await chats.asking("assistant")
+        stuck = []
+        for person, conversation_id in people:
+            async with person.live() as socket:
+                stuck.append(await ask(socket, conversation_id, f"hang {conversation_id}"))
+        provider.wait_for(f"hang {people[0][1]}")
+        async with bob.live() as phone:
+            seq = await ask(phone, calm, "and me?")
+            assert (await answer_to(phone, seq))["text"] == "You said: and me?"
+        async with alice.live() as laptop:
+            for number in range(20):
+                assert (await laptop.send_text(direct, str(number)))["type"] == "reply"
+        # All of that while it hung.
+        waiting = [chats.answers(conversation_id) for _, conversation_id in people]
+        assert any(row[3] for [row] in waiting)
 
 
 async def test_more_than_a_budget_is_refused_without_asking(chats, provider):

@@ -21,7 +21,7 @@ from conversations.tests.people import (
 )
 
 ROUNDS = 100
-SENDS_MAX = 100
+SENDS_MAX = 1_000
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -202,6 +202,7 @@ async def test_a_database_that_stays_away_is_said_and_the_next_move_is_taken(
     (refused,) = await submit(buffer, move)
     assert (refused.code, refused.retry) == ("unavailable", True)
     away(0)
+    settings.LOG_UNKNOWN_OUTCOME_SECONDS = 20
     (moved,) = await submit(buffer, move)
     assert moved.read_seq == 5
 

@@ -14,7 +14,7 @@ from groups.tests.people import GROUPS, befriend, invite, join, make_circle, tol
 from tests.secrecy import PASSWORD
 
 ROUNDS = 12
-SENDS_MAX = 100
+SENDS_MAX = 1_000
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -58,8 +58,9 @@ async def test_a_loop_goes_on_after_whatever_its_step_raises(error):
         await background.cancel([task])
     assert task.cancelled()
     assert counted("a") == before + 2
-    said = [line for line in logs if line["event"] == "background_failed"]
-    assert said[0]["work"] == "a"
+    # The process has other work, which may have something to say, too.
+    said = [line for line in logs if line.get("work") == "a"]
+    assert said[0]["event"] == "background_failed"
     assert said[0]["error"] == type(error).__name__
     assert "secret" not in str(logs)
 
@@ -74,13 +75,13 @@ async def test_what_fails_is_named_until_it_works_again(monkeypatch):
         await steps.step()
 
     task = background.run_loop("broken", step)
-    await until(lambda: background.failing() == ["broken"])
+    await until(lambda: "broken" in background.failing())
     may_work.set()
-    await until(lambda: background.failing() == [])
+    await until(lambda: "broken" not in background.failing())
     may_work.clear()
-    await until(lambda: background.failing() == ["broken"])
+    await until(lambda: "broken" in background.failing())
     await background.cancel([task])
-    assert background.failing() == []
+    assert "broken" not in background.failing()
 
 
 async def test_one_that_only_waits_after_its_failure_is_not_named_for_ever(monkeypatch):
@@ -95,7 +96,7 @@ async def test_one_that_only_waits_after_its_failure_is_not_named_for_ever(monke
 
     task = background.run_loop("waits", step)
     await until(lambda: raised)
-    await until(lambda: background.failing() == [])
+    await until(lambda: "waits" not in background.failing())
     await background.cancel([task])
 
 
@@ -207,7 +208,7 @@ def test_a_thread_goes_on_until_it_is_told_to_stop():
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert steps.done == 3
-    assert background.failing() == []
+    assert "thread" not in background.failing()
 
 
 def test_a_thread_that_raises_once_is_reported():
@@ -223,8 +224,9 @@ async def test_what_nobody_caught_on_the_event_loop_is_reported():
     await until(lambda: counted("event_loop") == before + 1)
 
 
-def test_what_can_be_caused_at_will_is_not_logged_each_time():
+def test_what_can_be_caused_at_will_is_not_logged_each_time(monkeypatch):
+    monkeypatch.setattr(background, "_LOG_SECONDS", PATIENCE_SECONDS)
     with capture_logs() as logs:
         for _ in range(1_000):
             background.report("flood", OSError())
-    assert len(logs) == 1
+    assert len([line for line in logs if line.get("work") == "flood"]) == 1

@@ -195,8 +195,8 @@ def test_a_connection_closed_in_the_middle_gives_its_turn_back(in_thread):
 
 @sqlite
 def test_who_waits_too_long_is_told_to_try_again(in_thread, monkeypatch):
-    monkeypatch.setattr(base, "_WAIT_SECONDS", 0.05)
-    with transaction.atomic():
+    with transaction.atomic(), monkeypatch.context() as patch:
+        patch.setattr(base, "_WAIT_SECONDS", 0.05)
         with pytest.raises(OperationalError):
             in_thread(write_together).result(LONG)
         with pytest.raises(OperationalError):

@@ -90,7 +90,7 @@ class Peer:
             pass
 
     async def until(self, condition):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():
                 await asyncio.sleep(0)
 

@@ -64,7 +64,8 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
         while seen[-1:] != ["down"]:
             began = home.loop.time()
             seen.append(await watch.state())
-            assert home.loop.time() - began < 1.0
+            # The database itself takes all of it.
+            assert home.loop.time() - began < PATIENCE / 2
     assert seen[0] == "ok"
     assert watch.age > 1.0
     answers.set()
@@ -76,7 +77,8 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
 
 
 def test_readiness_says_how_old_it_is(stage):
-    assert 0 <= int(ask(stage.server, "/readyz").headers["Age"]) <= 3
+    # A database that is slow just now may have said nothing for longer.
+    assert wait_until(lambda: 0 <= int(ask(stage.server, "/readyz").headers["Age"]) <= 3, PATIENCE)
 
 
 @pytest.fixture
@@ -95,11 +97,17 @@ async def test_a_server_without_its_database_lives_and_is_not_ready(breakable):
     stage, postgres, _ = breakable
     alice, _ = stage.friends()
     await alice.be_logged_in()
+
+    def readiness():
+        answer = ask(stage.server, "/readyz")
+        told = answer.json()
+        return answer.status_code, told["status"], *map(told["checks"].get, ("database", "layer"))
+
+    # The first beat has to come back, and what the database last said counts for a moment.
+    assert wait_until(lambda: readiness() == (200, "ok", "ok", "ok"), PATIENCE)
     postgres.kill()
     assert ask(stage.server, "/healthz").status_code == 200
-    answer = ask(stage.server, "/readyz")
-    assert answer.status_code == 503
-    assert answer.json() == {"status": "unavailable", "checks": {"database": "down", "layer": "ok"}}
+    assert wait_until(lambda: readiness() == (503, "unavailable", "down", "ok"), PATIENCE)
     async with open_socket(stage.address) as socket:
         await socket.send("hello", ref="r", token=alice.token)
         error = await socket.expect("error", ref="r", seconds=PATIENCE)

@@ -74,6 +74,8 @@ def test_an_address_opens_it_and_a_forged_one_does_not(client, settings):
 async def test_what_happens_is_counted(stage):
     address = stage.address
     alice, _, conversation_id = await stage.talking()
+    # Those of the test before are gone.
+    until(lambda: value(address, "chat_sockets") == 0)
     before = scrape(address)
 
     def more(name, **labels):

@@ -11,10 +11,12 @@ from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
 from chatbe.core.ids import first_id_at
 from chatbe.operations import start_page
+from chatbe.realtime.runtime import runtime
 from conversations.models import Message
 from conversations.tests.people import make_friends, post
 from moderation.models import Report
 from moderation.tests.people import make_moderator, make_superuser, staff_with
+from scripts.processes import wait_until
 from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,8 +40,10 @@ def test_figures_are_for_who_may_see_them(client):
     assert client.get("/admin/").status_code == 302
 
 
-def test_the_figures_say_what_is_there(client):
+def test_the_figures_say_what_is_there(client, settings):
     moderator = make_moderator()
+    # The first beat has to come back.
+    assert wait_until(lambda: runtime().bus.up, 20)
     before = figures(moderator)
     friends = make_friends()
     post(friends.phone, friends.conversation_id, "hello")
@@ -54,7 +58,7 @@ def test_the_figures_say_what_is_there(client):
     risen = {
         label: number(value) - number(before[label])
         for label, value in now.items()
-        if value.replace(",", "").isdigit() and value != before[label]
+        if value.replace(",", "").isdigit() and value != before[label] and label != "Processes"
     }
     assert risen == {
         "Open reports": 1,
@@ -64,7 +68,9 @@ def test_the_figures_say_what_is_there(client):
         "Messages in 24 hours": 1,
         "Failed logins since the start": 1,
     }
-    assert (now["Bus between them"], now["Processes"]) == ("up", "1")
+    assert now["Bus between them"] == "up"
+    # Servers of other tests come and go in a Redis that all of them share.
+    assert number(now["Processes"]) == 1 or (settings.REDIS_URL and number(now["Processes"]) > 1)
     assert now["Database"] != "0 bytes"
 
 

@@ -522,10 +522,10 @@ async def test_a_device_that_does_not_read_keeps_no_other_from_its_conversations
     stuck.writer.drained = reads.wait
     log.add(ALICE)
     hub.users_changed({ALICE: 1})
-    await phone.writer.until(lambda writer: writer.of("range"), seconds=5)
+    await phone.writer.until(lambda writer: writer.of("range"))
     second = database.log(78, members=[ALICE], head=1)
     hub.users_changed({ALICE: 2})
-    await phone.writer.until(lambda writer: len(writer.of("range")) == 2, seconds=5)
+    await phone.writer.until(lambda writer: len(writer.of("range")) == 2)
     reads.set()
     await settled(hub)
     for device in (stuck, phone):
@@ -534,14 +534,14 @@ async def test_a_device_that_does_not_read_keeps_no_other_from_its_conversations
 
 
 async def test_a_refresh_that_a_device_does_not_let_end_ends_in_a_resync(database, settings):
-    settings.SYNC_SECONDS = 0.1
     hub = make_hub()
     log = database.log(head=3)
     stuck = await live(hub, ALICE)
+    settings.SYNC_SECONDS = 0.1
     stuck.writer.drained = asyncio.Event().wait
     log.add(ALICE)
     hub.users_changed({ALICE: 1})
-    await stuck.writer.until(lambda writer: writer.of("resync"), seconds=5)
+    await stuck.writer.until(lambda writer: writer.of("resync"))
     assert stuck.state is State.STALLED
     assert hub.rooms == {}
 
