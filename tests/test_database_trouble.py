@@ -167,7 +167,7 @@ async def test_every_door_tells_what_passes_from_what_is_final(trouble):
                     old_answer(old, stranger.username),
                 )
                 if state in PASSING:
-                    answers = await asyncio.gather(*asked)
+                    answers = list(await asyncio.gather(*asked))
                 else:
                     # Two sends in one batch would share the time after which they pass, too.
                     answers = [await one for one in asked]
