@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts import programs
-from scripts.server import Server, free_port
+from scripts.processes import free_port
+from scripts.server import Server
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
