@@ -20,6 +20,7 @@ from chatbe.gateway.dispatch import COMMAND_TYPES, Refused, decode_command
 from chatbe.gateway.events import EVENTS, decode_event, tag_of
 from chatbe.gateway.words import Batch, Bye
 from chatbe.realtime.room import Event, Room
+from chatbe.realtime.sources import Membership
 from tests.documents import PROJECT, gaps
 from tests.stage import open_socket
 
@@ -217,7 +218,7 @@ async def test_the_server_really_sends_every_event(served):
 
 def test_a_position_nobody_may_see_is_a_skip():
     room = Room(81604378624, "log:0")
-    room.visible_from[7] = 5
+    room.learn(Membership(81604378624, 7, visible_from=5, may_send=True), 9)
     viewer: Any = SimpleNamespace(user_id=7)
     hidden = room.frame_for(viewer, Event(81604378624, 9, 4, b"secret"))
     assert decode_event(hidden) == [Skip(conversation_id="81604378624", seq=9)]
