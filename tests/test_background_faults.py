@@ -60,7 +60,7 @@ ELSEWHERE = {
     "doorway": "chatbe/operations/tests/test_doorway.py",
     "drain": "tests/test_background_harm.py",
     "ending": "tests/test_background_harm.py",
-    "lifeline": "one read of a pipe, then a signal",
+    "lifeline": "chatbe/operations/tests/test_lifeline.py",
     "listener": "chatbe/realtime/tests/test_trouble.py",
     "old_friends": "tests/test_background_harm.py",
     "old_socket": "tests/test_background_harm.py",
@@ -69,7 +69,7 @@ ELSEWHERE = {
     "socket": "chatbe/operations/tests/test_websocket_protocol.py",
     "socket_closed": "tests/test_background_harm.py",
     "socket_lease_lost": "tests/test_background_harm.py",
-    "socket_writer": "one send of the server's, which it looks after",
+    "socket_writer": "chatbe/gateway/tests/test_transports.py",
     "workers": "tests/test_background_harm.py",
 }
 # Where there are several processes only.

@@ -106,6 +106,9 @@ def _work(config: uvicorn.Config, listeners: list[socket.socket], lifeline: Conn
 
 
 def _stop_with(lifeline: Connection) -> None:
-    with contextlib.suppress(EOFError, OSError):
-        lifeline.recv()
-    os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        with contextlib.suppress(EOFError, OSError):
+            lifeline.recv()
+    finally:
+        # Whatever became of it: a worker without a supervisor would never be told to end.
+        os.kill(os.getpid(), signal.SIGTERM)
