@@ -49,9 +49,10 @@ def test_the_tables_are_emptied_though_that_had_to_give_way():
     def in_the_way():
         with connection.cursor() as cursor:
             # Emptying waits for the table that this has, and this for one of its.
-            cursor.execute("SET deadlock_timeout = '10min'")
-            cursor.execute("SET lock_timeout = '10min'")
             cursor.execute("BEGIN")
+            # For this transaction alone: the connection goes back to the pool.
+            cursor.execute("SET LOCAL deadlock_timeout = '10min'")
+            cursor.execute("SET LOCAL lock_timeout = '10min'")
             cursor.execute(f"LOCK TABLE {last}")
             locked.set()
             time.sleep(LATER_SECONDS)
