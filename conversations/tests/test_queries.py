@@ -22,6 +22,7 @@ from contacts.models import Contact
 from conversations.append import append_messages
 from conversations.models import Conversation, Membership
 from conversations.tests.people import CONVERSATIONS, draft, post
+from presence.news import News
 from tests.settled import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SIZES = [1, 10, 200]
 
 # Where the statements of what is being measured are noted. The loops that never end have none:
-# the sweep, and whoever tells of the presence of an earlier test's users, work when it is time.
+# the sweep works when it is time.
 _notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
 
 
@@ -69,8 +70,7 @@ def person_with(conversations):
 
     Every second one is a group, which the friend is in with her.
     """
-    # Others are told of her coming and going when it suits them: not while we count.
-    alice = make_user(last_seen_for="nobody")
+    alice = make_user()
     number = f"{alice.id}"
     friends = [make_user(f"f{number[-8:]}.{n}") for n in range(conversations)]
     now = timezone.now()
@@ -152,6 +152,9 @@ def test_sending_is_one_statement_beside_the_look_at_the_session(monkeypatch):
 
 
 def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatch):
+    # Who comes and goes is told when it suits, for all of them together, also those of the tests
+    # before: not while we count.
+    monkeypatch.setattr(News, "tend", lambda self: None)
     costs = []
     for size in SIZES:
         _, phone, made = person_with(size)
