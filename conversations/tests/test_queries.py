@@ -154,7 +154,7 @@ def test_sending_is_one_statement_beside_the_look_at_the_session(monkeypatch):
 def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatch):
     # Who comes and goes is told when it suits, for all of them together, also those of the tests
     # before: not while we count.
-    monkeypatch.setattr(News, "tend", lambda self: None)
+    monkeypatch.setattr(News, "tend", lambda _news: None)
     costs = []
     for size in SIZES:
         _, phone, made = person_with(size)
