@@ -202,8 +202,8 @@ async def test_a_database_that_hangs_makes_a_server_unready_and_holds_up_no_prob
         assert await asyncio.to_thread(wait_until, is_unready, READY_SECONDS + MARGIN_SECONDS)
         for _ in range(10):
             assert await asyncio.to_thread(is_unready)
-        # Whoever waited for the database would wait for DATABASE_SECONDS, each time.
-        assert sorted(seconds)[len(seconds) // 2] < health.DATABASE_SECONDS / 2
+        # Whoever waits for the database waits for so long. One may be late for other reasons.
+        assert sorted(seconds)[-2] < health.DATABASE_SECONDS, seconds
     finally:
         postgres.resume()
     assert await asyncio.to_thread(wait_until, lambda: is_ready(stage.server), 30)
