@@ -1,30 +1,24 @@
 """The other end of the mail server: what arrived, and the codes in it."""
 
 import re
-import time
 
 from django.core import mail
+
+from accounts import post_office
 
 DEADLINE_SECONDS = 60
 
 
-def wait_until(happened):
-    """Look until it has happened, in the thread that sends mails."""
-    until = time.monotonic() + DEADLINE_SECONDS
-    while not happened():
-        assert time.monotonic() < until, [message.to for message in mail.outbox]
-        time.sleep(0.01)
+def no_mail_on_its_way():
+    """Wait until all that was asked for so far has arrived or failed."""
+    post_office.finish(DEADLINE_SECONDS)
 
 
 def mails_to(address, *, count=1):
-    """The mails to an address, once there are so many."""
-
-    def arrived():
-        return [message for message in list(mail.outbox) if message.to == [address]]
-
-    wait_until(lambda: len(arrived()) >= count)
-    found = arrived()
-    assert len(found) == count
+    """The mails to an address, which are so many when all that was asked for has left."""
+    no_mail_on_its_way()
+    found = [message for message in mail.outbox if message.to == [address]]
+    assert len(found) == count, [(message.to, message.subject) for message in mail.outbox]
     return found
 
 
