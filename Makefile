@@ -75,7 +75,7 @@ env: $(VENV)/runtime.stamp ## Write new secrets for docker-compose.yml to .env (
 # --- the checks ---------------------------------------------------------------------------------
 
 test: $(VENV)/dev.stamp ## Run all tests, embedded and on PostgreSQL and Redis (ARGS=…)
-	@$(BIN)/python -m scripts.run_tests $(ARGS)
+	@$(BIN)/python -m tools.run_tests $(ARGS)
 
 fuzz: $(VENV)/dev.stamp ## Send REST much that it allows and much that it does not (EXAMPLES=300)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_rest_fuzz.py --timeout 3600 $(ARGS)
@@ -89,7 +89,7 @@ abuse: $(VENV)/dev.stamp ## Attack a server from all sides and hold it to docs/l
 lint: $(VENV)/dev.stamp ## Check style, types, layers, templates and migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m scripts.check_packages
+	$(BIN)/python -m tools.check_packages
 	$(BIN)/lint-imports
 	$(BIN)/djlint --lint --quiet templates $(wildcard */templates */*/templates)
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

@@ -37,10 +37,10 @@ def _made_for_tests(settings):
     for name, rule in RAISED.items():
         setattr(settings, name, rule)
     # Reads the settings when imported, which pytest-django has to set up first.
-    from chatbe.core import limits  # noqa: PLC0415
+    from common.limits import window  # noqa: PLC0415
 
     # What is counted for their address, others would have taken.
-    limits.forget_everything()
+    window.forget_everything()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,12 +61,12 @@ def _ends_settled(_django_db_marker):
 @pytest.fixture(scope="session", autouse=True)
 def _patience_with_redis():
     """A busy machine is late by more than half a second; without Redis half as much is allowed."""
-    from chatbe.core import leases, limits, sharing  # noqa: PLC0415 - as above
+    from common.limits import shared, socket_leases, window  # noqa: PLC0415 - as above
     from presence import redis_store  # noqa: PLC0415
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(limits, "_REDIS_TIMEOUT_SECONDS", 5.0)
-        for module in (leases, redis_store, sharing):
+        patch.setattr(window, "_REDIS_TIMEOUT_SECONDS", 5.0)
+        for module in (socket_leases, redis_store, shared):
             patch.setattr(module, "REDIS_TIMEOUT_SECONDS", 5.0)
         yield
 
@@ -74,11 +74,11 @@ def _patience_with_redis():
 @pytest.fixture(scope="session", autouse=True)
 def _dice_of_the_background():
     """Hypothesis watches the common ones: whoever throws them while it draws, draws by them."""
-    from chatbe.realtime import sweep  # noqa: PLC0415 - as above
-    from presence import watch  # noqa: PLC0415
+    from presence import subscriptions  # noqa: PLC0415
+    from realtime import sweep  # noqa: PLC0415 - as above
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sweep, watch):
+        for module in (sweep, subscriptions):
             patch.setattr(module, "random", Random())  # noqa: S311 - pauses, not secrets
         yield
 
@@ -95,7 +95,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
             keep_leavings(patch)
         yield
     # Reads the settings when imported, which pytest-django has to set up first.
-    from chatbe.realtime.runtime import stop_background  # noqa: PLC0415
+    from realtime.node import stop_background  # noqa: PLC0415
 
     stop_background()
 

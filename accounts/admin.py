@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.models import Session, User
 from accounts.names import LOGIN_MAX, email_key, is_email, username_key
-from chatbe.core.admin import GuardedAdmin, LookAdmin, MadeWithin
+from common.admin import GuardedAdmin, LookAdmin, MadeWithin
 
 
 @admin.register(User)

@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from chatbe.realtime.sources import register_user_source
+from realtime.sources import register_user_source
 
 
 class AccountsConfig(AppConfig):

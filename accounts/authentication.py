@@ -5,7 +5,7 @@ from rest_framework.request import Request
 
 from accounts.models import Session, User
 from accounts.services import authenticate_token
-from chatbe.core.errors import Unauthenticated, WrongCredentials
+from common.errors import Unauthenticated, WrongCredentials
 
 
 class SessionTokenAuthentication(BaseAuthentication):

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 
 from accounts import services
 from accounts.models import User
-from chatbe.api.addresses import request_address
-from chatbe.core.errors import Banned, RateLimited, WrongCredentials
+from common.addresses import request_address
+from common.errors import Banned, RateLimited, WrongCredentials
 
 
 class AccountBackend(ModelBackend):

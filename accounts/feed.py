@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
-from chatbe.realtime import publish
+from realtime import broadcast
 
 
 def lock_users(user_ids: Iterable[int]) -> dict[int, User]:
@@ -36,6 +36,6 @@ def bump_feeds(user_ids: Iterable[int]) -> None:
     User.objects.filter(id__in=feed_seqs).update(feed_seq=F("feed_seq") + 1)
 
     def announce() -> None:
-        publish.users_changed(feed_seqs)
+        broadcast.users_changed(feed_seqs)
 
     transaction.on_commit(announce)

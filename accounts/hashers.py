@@ -19,9 +19,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from chatbe.core.aside import asker, stepping_aside
-from chatbe.core.fairqueue import FairQueue
-from chatbe.core.text import normal_password
+from common.fair_queue import FairQueue
+from common.request_slots import asker, stepping_aside
+from common.text import normal_password
 
 _AT_ONCE = max(2, os.cpu_count() or 1)
 # A tenth of the share of a thread that nobody has asked to be nice.

@@ -20,7 +20,7 @@ from accounts.names import (
     email_key,
     username_key,
 )
-from chatbe.core.ids import new_id
+from common.ids import new_id
 
 
 class UserManager(BaseUserManager["User"]):

@@ -17,10 +17,10 @@ from confusable_homoglyphs.confusables import confusables_data
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from chatbe.core.errors import InvalidInput
-from chatbe.core.hosts import normal_domain, shown_domain
-from chatbe.core.invisible import IGNORED
-from chatbe.core.text import clean_line, normal_line, plain_digits, without_directions
+from common.errors import InvalidInput
+from common.hosts import normal_domain, shown_domain
+from common.invisible import IGNORED
+from common.text import clean_line, normal_line, plain_digits, without_directions
 
 USERNAME_MIN = 3
 # In scripts where a letter is a syllable or a word: most Chinese and Korean given names.

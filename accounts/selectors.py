@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Notice, Session, User
 from accounts.names import LOGIN_MAX, email_key, is_email, username_key
-from chatbe.core.errors import NotFound
-from chatbe.core.ids import MAX_ID
+from common.errors import NotFound
+from common.ids import MAX_ID
 
 # `last_used_at` is for people to look at: it is not written at every use.
 _LAST_USED_STEP = timedelta(minutes=5)

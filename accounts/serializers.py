@@ -7,7 +7,7 @@ from rest_framework import serializers
 from accounts.models import DEVICE_MAX, Audience, Session
 from accounts.names import ABOUT_MAX, DISPLAY_NAME_MAX, EMAIL_MAX, LOGIN_MAX
 from accounts.services.passwords import PASSWORD_MAX
-from chatbe.api.fields import IdField, StrictSerializer, TimeField
+from common.rest.fields import IdField, StrictSerializer, TimeField
 
 
 class PasswordField(serializers.CharField):

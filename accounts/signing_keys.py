@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chatbe.core.errors import Conflict
+from common.errors import Conflict
 
 _SECRET_BYTES = 48
 

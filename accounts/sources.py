@@ -5,11 +5,11 @@ from collections.abc import Collection
 from django.contrib.auth import get_user_model
 
 from accounts import selectors, services
-from chatbe.realtime.sources import UserStates
+from realtime.sources import UserStates
 
 
 class AccountsUserSource:
-    """Implements `chatbe.realtime.sources.UserSource`."""
+    """Implements `realtime.sources.UserSource`."""
 
     def states(self, user_ids: Collection[int], session_ids: Collection[int]) -> UserStates:
         """The feed positions of active users and the live ones among the sessions."""

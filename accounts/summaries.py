@@ -4,7 +4,7 @@ import msgspec
 from django.db.models import QuerySet
 
 from accounts.models import User
-from chatbe.core.ids import IdText
+from common.ids import IdText
 
 
 class UserSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,8 +24,8 @@ from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.models import Session
-from chatbe.core.errors import WrongCredentials
-from chatbe.core.ids import parse_id
+from common.errors import WrongCredentials
+from common.ids import parse_id
 
 ALGORITHM = "HS256"
 AUDIENCE = ISSUER = "chat"

@@ -17,7 +17,7 @@ from benchmarks import peers, targets
 from benchmarks.job import Job, Outcome
 from benchmarks.targets import Target
 from benchmarks.webserver import PROJECT
-from scripts.services import Postgres, Redis
+from tools.services import Postgres, Redis
 
 T = TypeVar("T", bound=Target)
 KINDS: Mapping[str, type[Target]] = {**targets.KINDS, **peers.KINDS}

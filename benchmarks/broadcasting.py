@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.webserver import PROJECT
-from scripts import programs
-from scripts.server import Server
+from tools import programs
+from tools.server import Server
 
 # An event of ours with the header of its WebSocket frame.
 FRAME_BYTES = 388

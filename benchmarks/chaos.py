@@ -34,10 +34,10 @@ from benchmarks.chaoslib.schedule import PLANS, Plan, draw, share
 from benchmarks.chaoslib.violations import Violation
 from benchmarks.chaoslib.witness import Witness
 from benchmarks.chaoslib.world import World
-from scripts.services import Postgres, Redis
 from tests.account import Account
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, Member
+from tools.services import Postgres, Redis
 
 # What the servers are told beyond what tests tell them. Everybody here comes from one
 # address and talks more than people do: limits belong here, set high.

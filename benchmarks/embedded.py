@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.targets import Naive, Ours, Target
-from scripts.services import Postgres, Redis
+from tools.services import Postgres, Redis
 
 
 class _OnSqlite(Target):

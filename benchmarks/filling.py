@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from benchmarks.targets import Ours
 
-# Ids as chatbe/core/ids.py makes them when it has to run ahead of the clock.
+# Ids as common/ids.py makes them when it has to run ahead of the clock.
 _FILL = """
     INSERT INTO conversations_message (
         id, conversation_id, seq, changed_seq, number, sender_id, client_id, digest, kind,

@@ -18,8 +18,8 @@ from benchmarks.bench import Bench, Layout
 from benchmarks.cpu import Meter
 from benchmarks.talkers import TEXT
 from benchmarks.targets import Ours
-from scripts import programs
-from scripts.processes import children, wait_until
+from tools import programs
+from tools.processes import children, wait_until
 
 Statement = Literal["insert", "append"]
 

@@ -14,8 +14,8 @@ import redis
 
 from benchmarks.bench import Bench
 from benchmarks.cpu import Meter
-from scripts import programs
-from scripts.processes import wait_until
+from tools import programs
+from tools.processes import wait_until
 
 TOPIC = "benchmark"
 # As long as a message of the load generator is as an event.

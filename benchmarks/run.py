@@ -27,7 +27,7 @@ from benchmarks.job import Outcome
 from benchmarks.machine import describe
 from benchmarks.records import Record, as_runs
 from benchmarks.workloads import PEER_WORKLOADS, WORKLOADS, Workload
-from scripts.services import Postgres, Redis
+from tools.services import Postgres, Redis
 
 ALL = {**WORKLOADS, **PEER_WORKLOADS}
 GROUPS = {"all": WORKLOADS, "peers": PEER_WORKLOADS}

@@ -29,7 +29,7 @@ from benchmarks.cpu import cpu_seconds
 from benchmarks.figures import markdown, percentile
 from benchmarks.records import Record, read_all
 from benchmarks.webserver import PROJECT
-from scripts.services import Redis
+from tools.services import Redis
 
 PAGE = PROJECT / "docs" / "scaling.md"
 # What is said by hand stands above.

@@ -26,8 +26,8 @@ from accounts.models import User
 from accounts.services import start_session
 from benchmarks.calls import PASSWORD
 from contacts.services import add_contact
-from conversations.append import append_messages
-from conversations.drafts import Appended
+from conversations.log.append import append_messages
+from conversations.log.pending_message import Appended
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message
 from groups.services.groups import found_group

@@ -17,8 +17,8 @@ from benchmarks.job import Conversation, Seat
 from benchmarks.legacy import username
 from benchmarks.rest import Account
 from benchmarks.webserver import PROJECT, WebServer
-from scripts.server import Server
-from scripts.services import Postgres, Redis
+from tools.server import Server
+from tools.services import Postgres, Redis
 
 
 class Target(ABC):

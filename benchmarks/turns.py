@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.workloads import WORKLOADS
-from scripts.services import Postgres, Redis
+from tools.services import Postgres, Redis
 
 
 def main(name: str, options: dict[str, float]) -> None:

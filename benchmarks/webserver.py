@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.server import Server
+from tools.server import Server
 
 PROJECT = Path(__file__).resolve().parent.parent
 

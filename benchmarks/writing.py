@@ -26,9 +26,9 @@ from benchmarks.cpu import Meter
 from benchmarks.figures import percentile
 from benchmarks.job import Job, Outcome
 from benchmarks.talkers import TEXT
-from chatbe.core.database import in_database_thread
-from conversations.drafts import Appended
-from conversations.drafts import Outcome as Answer
+from common.database import in_database_thread
+from conversations.log.pending_message import Appended
+from conversations.log.pending_message import Outcome as Answer
 from conversations.models import Membership
 from conversations.services.sending import draft_message, queue_message
 

@@ -18,21 +18,21 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import get_resolver
 
-from chatbe.api.forwarded import as_the_client_sent_it
-from chatbe.compat import routing as compat_routing
-from chatbe.core import background, failpoints, ids
-from chatbe.core.database import write_in_database_thread
-from chatbe.core.deadlines import limit_statements
 from chatbe.gateway import routing
-from chatbe.operations.follow_ups import start_looking
-from chatbe.operations.health import DatabaseWatch, HealthFirst
-from chatbe.operations.http import ThreadedHandler
-from chatbe.operations.memory import give_back_memory
-from chatbe.operations.metrics import keep_fresh
-from chatbe.operations.startup import setting_problems
-from chatbe.realtime.runtime import runtime, start_here
-from chatbot.worker.work import belongs_in_server, start_worker, stop_worker
-from conversations.writer import log_writer
+from chatbe.legacy_v1 import routing as compat_routing
+from chatbe.server.follow_ups import start_looking
+from chatbe.server.health import DatabaseWatch, HealthFirst
+from chatbe.server.http import ThreadedHandler
+from chatbe.server.memory import give_back_memory
+from chatbe.server.metrics_export import keep_fresh
+from chatbe.server.preflight import setting_problems
+from chatbot.worker.worker import belongs_in_server, start_worker, stop_worker
+from common import background, failpoints, ids
+from common.database import write_in_database_thread
+from common.forwarded import as_the_client_sent_it
+from common.statement_deadline import limit_statements
+from conversations.log.writer import log_writer
+from realtime.node import runtime, start_here
 
 # `serve` has said all this already; other servers come in here.
 if settings.PRODUCTION and (problems := setting_problems()):

@@ -3,7 +3,7 @@
 With nothing set this is the embedded default: SQLite in WAL, the in-memory layer,
 one process, everything under DATA_DIR. DATABASE_URL and REDIS_URL make it any
 number of processes. PRODUCTION turns the start-up check on
-(`chatbe.operations.checks`), which refuses unsafe settings.
+(`chatbe.server.checks`), which refuses unsafe settings.
 """
 
 import sys
@@ -13,11 +13,11 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse
 
-from chatbe.core import data_dir
-from chatbe.core.environment import Environment
-from chatbe.core.hosts import normal_allowed_host, normal_origin
-from chatbe.core.postgres import PostgresConnection
-from chatbe.core.secrets_file import read_or_create
+from common import data_dir
+from common.environment import Environment
+from common.hosts import normal_allowed_host, normal_origin
+from common.postgres import PostgresConnection
+from common.secrets_file import read_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -208,9 +208,9 @@ OTP_TOTP_ISSUER = "Chat admin"
 INSTALLED_APPS = [
     # Daphne's `runserver`, and ours around it. Whatever else starts does so a sixth faster
     # without Twisted.
-    *(["chatbe.operations.development", "daphne"] if "runserver" in sys.argv else []),
+    *(["chatbe.server.development", "daphne"] if "runserver" in sys.argv else []),
     "unfold.apps.BasicAppConfig",
-    "chatbe.operations.apps.AdminConfig",
+    "chatbe.staff.apps.AdminConfig",
     # Before Django's: its `changepassword` knows nothing of sessions.
     "accounts",
     "django.contrib.auth",
@@ -227,29 +227,30 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "chatbe.core",
+    "common",
     "contacts",
     "presence",
     "conversations",
     "groups",
     "moderation",
-    "chatbe.gateway",
     "chatbot",
-    "chatbe.operations",
+    "chatbe.server",
+    "chatbe.staff",
+    "chatbe.ops",
 ]
 
 MIDDLEWARE = [
-    "chatbe.operations.logging.RequestLogMiddleware",
-    "chatbe.operations.metrics.RequestMetricsMiddleware",
+    "chatbe.server.logging.RequestLogMiddleware",
+    "chatbe.server.metrics_export.RequestMetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "chatbe.compat.middleware.OldErrorsMiddleware",
-    "chatbe.api.throttles.AddressLimitMiddleware",
-    "chatbe.api.crowding.CrowdingMiddleware",
+    "chatbe.legacy_v1.middleware.OldErrorsMiddleware",
+    "common.rest.throttles.AddressLimitMiddleware",
+    "common.rest.overload.CrowdingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "chatbe.operations.hosts.HostMiddleware",
+    "chatbe.server.hosts.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -308,7 +309,7 @@ if env("DATABASE_URL"):
 else:
     DATABASES = {
         "default": {
-            "ENGINE": "chatbe.core.sqlite",
+            "ENGINE": "common.sqlite",
             "NAME": DATA_DIR / "chat.sqlite3",
             # Each thread keeps its own: a file does not go away and come back.
             "CONN_MAX_AGE": None,
@@ -333,7 +334,7 @@ else:
     }
 DATABASE_POOL_SIZE = env("DATABASE_POOL_SIZE")
 DATABASE_THREADS = env("DATABASE_THREADS")
-# Kept by PostgreSQL with our role: core/database_role.py.
+# Kept by PostgreSQL with our role: common/database_role.py.
 DATABASE_LOCK_TIMEOUT_SECONDS = env("DATABASE_LOCK_TIMEOUT_SECONDS")
 DATABASE_STATEMENT_TIMEOUT_SECONDS = env("DATABASE_STATEMENT_TIMEOUT_SECONDS")
 SQLITE_MEMORY_BYTES = env("SQLITE_MEMORY_BYTES")
@@ -502,11 +503,11 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["drf_orjson_renderer.renderers.ORJSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["chatbe.api.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "chatbe.api.negotiation.Negotiation",
+    "DEFAULT_PARSER_CLASSES": ["common.rest.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.rest.negotiation.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["chatbe.api.throttles.UserThrottle"],
-    "EXCEPTION_HANDLER": "chatbe.api.errors.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": ["common.rest.throttles.UserThrottle"],
+    "EXCEPTION_HANDLER": "common.rest.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -599,7 +600,7 @@ UNFOLD = {
     "SITE_TITLE": "Chat admin",
     "SITE_HEADER": "Chat admin",
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "chatbe.operations.start_page.add_figures",
+    "DASHBOARD_CALLBACK": "chatbe.staff.dashboard.add_figures",
     "ACCOUNT": {
         "navigation": [
             {"title": "Second factor", "link": lambda _request: reverse("admin:second_factor")}
@@ -622,5 +623,5 @@ LOG_LEVEL = env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITI
 LOG_FORMAT = env.one_of("LOG_FORMAT", ("json", "console", "")) or (
     "json" if PRODUCTION else "console"
 )
-# chatbe.operations configures structlog when the apps are ready.
+# chatbe.server.logging configures structlog when the apps are ready.
 LOGGING_CONFIG = None

@@ -6,10 +6,10 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView, TemplateView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from chatbe.api.schema_view import SchemaView
-from chatbe.gateway.views import asyncapi, socket_docs
-from chatbe.operations.health import healthz, readyz
-from chatbe.operations.metrics import metrics_page
+from chatbe.gateway.docs.views import asyncapi, socket_docs
+from chatbe.server.health import healthz, readyz
+from chatbe.server.metrics_export import metrics_page
+from common.rest.schema_view import SchemaView
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="index.html"), name="index"),
@@ -26,17 +26,17 @@ urlpatterns = [
     path("api/v1/", include("conversations.urls")),
     path("api/v1/", include("groups.urls")),
     path("api/v1/", include("moderation.urls")),
-    path("api/v1/", include("chatbe.gateway.presence.urls")),
+    path("api/v1/", include("presence.urls")),
     path("api/v1/", include("chatbot.urls")),
 ]
 
 if settings.COMPAT_ENABLED:
     urlpatterns += [
-        path("v1/", include("chatbe.compat.urls")),
+        path("v1/", include("chatbe.legacy_v1.urls")),
         path("healthz/", healthz),
         path("metrics/", metrics_page),
         re_path(r"^swagger(?:/.*)?$", RedirectView.as_view(pattern_name="docs")),
     ]
 
-handler404 = "chatbe.api.errors.not_found"
-handler500 = "chatbe.api.errors.server_error"
+handler404 = "common.rest.errors.not_found"
+handler500 = "common.rest.errors.server_error"

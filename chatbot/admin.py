@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chatbe.core.admin import LookAdmin, MadeWithin
 from chatbot.models import Answer, Bot, Reminder
+from common.admin import LookAdmin, MadeWithin
 
 
 @admin.register(Bot)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from django.db import connection
 
-from chatbe.core.errors import Unavailable, as_chat_error
+from common.errors import Unavailable, as_chat_error
 
 PLACES = 2
 PATIENCE_SECONDS = 10.0

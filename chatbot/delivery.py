@@ -5,14 +5,14 @@ import re
 import structlog
 from django.conf import settings
 
-from chatbe.core.error_log import describe
-from chatbe.core.errors import ChatError, as_chat_error
-from chatbe.realtime import publish
-from chatbe.realtime.frames import encode_frame
-from chatbe.realtime.hints import Hint
 from chatbot.models import Answer
 from chatbot.providers.faults import ProviderFault
+from common.error_log import describe
+from common.errors import ChatError, as_chat_error
 from conversations.services.sending import draft_message, send_message
+from realtime import broadcast
+from realtime.ephemeral import Hint
+from realtime.frames import encode_frame
 
 log = structlog.get_logger(__name__)
 
@@ -111,7 +111,7 @@ def show_end(answer: Answer, head: int) -> None:
 
 
 def _show(answer: Answer, frame: bytes, head: int, *, passing: bool = False) -> None:
-    publish.hints(
+    broadcast.hints(
         [
             Hint(
                 answer.conversation_id,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatbe.core.database import change_in_database_thread
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.frames import reply
-from chatbe.realtime.protocol import Command, Handler, Id, Position
+from chatbot.schemas import AnswerBody
 from chatbot.selectors import access_answers
 from chatbot.services.cancelling import cancel_answers
-from chatbot.wire import AnswerBody
-from conversations.wire import encode
+from common.database import change_in_database_thread
+from conversations.schemas import encode
+from realtime.connection import Connection
+from realtime.frames import reply
+from realtime.protocol import Command, Handler, Id, Position
 
 
 class BotResume(Command, frozen=True, tag="bot.resume"):

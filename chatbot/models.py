@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.models import User
-from chatbe.core.ids import new_id
+from common.ids import new_id
 from conversations.models import Conversation
 
 # Not its own, but that of CHATBOT_BASE_URL if it is set, else the embedded one.

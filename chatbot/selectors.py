@@ -7,9 +7,9 @@ from django.db.models import F, IntegerField, Min, OuterRef, Q, QuerySet, Subque
 from django.db.models.functions import Coalesce, Greatest
 
 from accounts.models import User
-from chatbe.core.errors import NotFound
 from chatbot.models import Answer, Cursor, Reminder, bot_users
-from chatbot.wire import AnswerBody, body_of
+from chatbot.schemas import AnswerBody, body_of
+from common.errors import NotFound
 from contacts.selectors import users_here_for
 from conversations.models import Conversation, Membership, Message
 from conversations.selectors.visible import visible_messages

@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.serializers import UserSerializer
-from chatbe.api.fields import IdField
 from chatbot.models import Answer
+from common.rest.fields import IdField
 
 
 class AnswerSerializer(serializers.Serializer[Any]):

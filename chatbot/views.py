@@ -7,12 +7,12 @@ from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import session_of
 from accounts.summaries import summaries_of
-from chatbe.api.fields import path_id
-from chatbe.api.schema import operation
-from chatbe.core.errors import Forbidden, NotFound
 from chatbot import serializers as shapes
 from chatbot.selectors import access_answers, list_bots
 from chatbot.services.cancelling import cancel_answers
+from common.errors import Forbidden, NotFound
+from common.rest.fields import path_id
+from common.rest.schema import operation
 
 
 class BotsViewSet(ViewSet):

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from chatbe.core.admin import LookAdmin
+from common.admin import LookAdmin
 from contacts.models import Block, Contact
 
 

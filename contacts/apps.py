@@ -6,9 +6,9 @@ class ContactsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.signals import user_coming_or_going, user_leaving, user_status_changed
-        from chatbe.realtime.sources import register_block_source
         from contacts.receivers import forget_pairs, forget_user, who_knows
         from contacts.selectors import DatabaseBlockSource
+        from realtime.sources import register_block_source
 
         register_block_source(DatabaseBlockSource())
         user_coming_or_going.connect(who_knows, dispatch_uid="contacts.who_knows")

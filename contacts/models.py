@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import models
 
-from chatbe.core.ids import new_id
+from common.ids import new_id
 
 ALIAS_MAX = 64
 

@@ -18,9 +18,9 @@ from accounts.summaries import (
     summary,
     summary_of_gone,
 )
-from chatbe.core import limits
-from chatbe.core.errors import InvalidInput, NotFound
-from chatbe.core.text import clean_line
+from common.errors import InvalidInput, NotFound
+from common.limits import window
+from common.text import clean_line
 from contacts.models import Block, Contact, ContactRequest
 
 # Above every character a key may hold.
@@ -117,7 +117,7 @@ def has_blocked(blocker_id: int, blocked_id: int) -> bool:
 
 
 class DatabaseBlockSource:
-    """Implements `chatbe.realtime.sources.BlockSource`."""
+    """Implements `realtime.sources.BlockSource`."""
 
     def blocked_by(self, user_ids: Collection[int]) -> dict[int, frozenset[int]]:
         blocks = Block.objects.filter(blocker_id__in=user_ids)
@@ -235,7 +235,7 @@ def search_names(*, viewer_id: int, prefix: str, after: str | None, limit: int) 
 
 
 def _count_search(viewer_id: int) -> None:
-    limits.hit(settings.USER_SEARCHES_PER_USER, "user-search", str(viewer_id))
+    window.hit(settings.USER_SEARCHES_PER_USER, "user-search", str(viewer_id))
 
 
 def _cards(viewer_id: int, users: QuerySet[User]) -> list[UserCard]:

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from accounts.names import LOGIN_MAX
 from accounts.serializers import UserSerializer
-from chatbe.api.fields import StrictSerializer, TimeField
+from common.rest.fields import StrictSerializer, TimeField
 from contacts.models import ALIAS_MAX
 
 

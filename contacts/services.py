@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import User
-from chatbe.core import limits
-from chatbe.core.errors import Conflict, InvalidInput, NotFound, SessionEnded
-from chatbe.core.text import clean_line
+from common.errors import Conflict, InvalidInput, NotFound, SessionEnded
+from common.limits import window
+from common.text import clean_line
 from contacts import selectors
 from contacts.models import ALIAS_MAX, Block, Contact, ContactRequest
 from contacts.signals import pair_changed
@@ -29,7 +29,7 @@ def add_contact(*, user: User, username: str) -> tuple[Contact | ContactRequest,
     Two who ask each other are contacts; whoever is one already stays one. RateLimited,
     InvalidInput for oneself, NotFound, Conflict for somebody the caller has blocked.
     """
-    limits.hit(settings.CONTACT_REQUESTS_PER_USER, "contact-request", str(user.id))
+    window.hit(settings.CONTACT_REQUESTS_PER_USER, "contact-request", str(user.id))
     other = selectors.users_named_for(user.id, username).first()
     if other is None:
         raise NotFound

@@ -8,8 +8,9 @@ from rest_framework.views import APIView
 
 from accounts.authentication import session_of
 from accounts.names import LOGIN_MAX, USERNAME_MIN_EAST_ASIA
-from chatbe.api.fields import path_id
-from chatbe.api.pagination import (
+from common.errors import Conflict, InvalidInput, NotFound, RateLimited
+from common.rest.fields import path_id
+from common.rest.pagination import (
     PAGE_PARAMETERS,
     page_of,
     page_schema,
@@ -17,8 +18,7 @@ from chatbe.api.pagination import (
     read_page,
     read_query,
 )
-from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, InvalidInput, NotFound, RateLimited
+from common.rest.schema import operation
 from contacts import selectors, services
 from contacts.models import ContactRequest
 from contacts.serializers import (

@@ -9,8 +9,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
 from django.http import HttpRequest
 
-from chatbe.core.admin import LookAdmin, MadeWithin
-from chatbe.core.ids import parse_id
+from common.admin import LookAdmin, MadeWithin
+from common.ids import parse_id
 from conversations.models import Conversation, Membership, Message
 
 

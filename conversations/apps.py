@@ -6,7 +6,6 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.signals import user_coming_or_going, user_status_changed
-        from chatbe.realtime.sources import register_log_source
         from contacts.signals import pair_changed
         from conversations.selectors.source import DatabaseLogSource
         from conversations.services.direct import (
@@ -14,6 +13,7 @@ class ConversationsConfig(AppConfig):
             follow_pair,
             follow_user,
         )
+        from realtime.sources import register_log_source
 
         register_log_source(DatabaseLogSource())
         pair_changed.connect(follow_pair, dispatch_uid="conversations.follow_pair")

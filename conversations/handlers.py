@@ -6,19 +6,19 @@ from typing import Annotated
 
 import msgspec
 
-from chatbe.core.database import change_in_database_thread, in_database_thread
-from chatbe.core.errors import ChatError
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.frames import range_frame, reply
-from chatbe.realtime.protocol import ClientId, Command, Handler, Id, Position
-from conversations.drafts import Outcome
-from conversations.pointers import Move, Moved
+from common.database import change_in_database_thread, in_database_thread
+from common.errors import ChatError
+from conversations.log.pending_message import Outcome
+from conversations.log.pointers import Move, Moved
+from conversations.schemas import encode
 from conversations.selectors.log import access_changes
 from conversations.services.edits import delete_message, edit_message
 from conversations.services.receipts import queue_move
 from conversations.services.sending import draft_message, queue_message
 from conversations.services.typing import EXPIRES_SECONDS, typists
-from conversations.wire import encode
+from realtime.connection import Connection
+from realtime.frames import range_frame, reply
+from realtime.protocol import ClientId, Command, Handler, Id, Position
 
 
 class MessageSend(Command, frozen=True, tag="message.send"):

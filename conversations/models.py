@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from chatbe.core.ids import new_id
+from common.ids import new_id
 
 NAME_MAX = 100
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import UserSerializer
-from chatbe.api.fields import IdField, StrictSerializer
+from common.rest.fields import IdField, StrictSerializer
 
 POSITION_MAX = 2**63 - 1
 

@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chatbe.core.admin import LookAdmin
-from chatbe.core.ids import parse_id
+from common.admin import LookAdmin
+from common.ids import parse_id
 from groups.models import Group, Invitation, JoinRequest
 
 

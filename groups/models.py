@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from chatbe.core.ids import new_id
+from common.ids import new_id
 from conversations.models import Conversation
 
 DESCRIPTION_MAX = 1_000

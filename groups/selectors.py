@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.summaries import UserSummary
 from accounts.tokens import hash_of
-from chatbe.core.errors import Conflict, Forbidden, NotFound
-from chatbe.core.text import normal_code
+from common.errors import Conflict, Forbidden, NotFound
+from common.text import normal_code
 from contacts.selectors import apart, summaries_for, users_here_for
 from conversations.models import Conversation, Membership, Message
 from groups.models import Group, Invitation, JoinRequest

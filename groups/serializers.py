@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.serializers import UserSerializer
-from chatbe.api.fields import IdField, StrictSerializer, TimeField
+from common.rest.fields import IdField, StrictSerializer, TimeField
 from conversations.models import NAME_MAX
 from conversations.serializers import ClientIdField
 from groups.models import DESCRIPTION_MAX, History, InvitePolicy

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from chatbe.core.ids import new_id
+from common.ids import new_id
 
 COMMENT_MAX = 1000
 REASON_MAX = 1000

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chatbe.api.fields import IdField, StrictSerializer, TimeField
-from chatbe.core.ids import MAX_ID
+from common.ids import MAX_ID
+from common.rest.fields import IdField, StrictSerializer, TimeField
 from moderation.models import COMMENT_MAX, Report
 
 

@@ -6,10 +6,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import session_of
-from chatbe.api.fields import read_body
-from chatbe.api.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
-from chatbe.api.schema import operation
-from chatbe.core.errors import NotFound, RateLimited
+from common.errors import NotFound, RateLimited
+from common.rest.fields import read_body
+from common.rest.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
+from common.rest.schema import operation
 from moderation import selectors
 from moderation.serializers import MakeReportSerializer, ReportSerializer
 from moderation.services.reports import report_message, report_user

@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Collection
 
-from chatbe.core import background
-from chatbe.core.errors import Unavailable
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.runtime import Runtime, runtime
-from presence.attendance import Attendance
-from presence.news import News
+from common import background
+from common.errors import Unavailable
+from presence.notifier import News
 from presence.redis_store import RedisStore
 from presence.store import Away, Known, MemoryStore, Store
-from presence.watch import Watch
+from presence.subscriptions import Watch
+from presence.tracker import Attendance
+from realtime.connection import Connection
+from realtime.node import Runtime, runtime
 
 STOP_SECONDS = 3.0
 WAIT_SECONDS = 5.0

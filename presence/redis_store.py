@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
-from chatbe.core import background
-from chatbe.core.redis_errors import is_away
-from chatbe.core.sharing import REDIS_TIMEOUT_SECONDS, Sharing
-from presence.lengths import renew_seconds, settled_seconds
+from common import background
+from common.limits.shared import REDIS_TIMEOUT_SECONDS, Sharing
+from common.redis_errors import is_away
+from presence.intervals import renew_seconds, settled_seconds
 from presence.store import SAVED_AT_ONCE, Away, Gone, Known, Swept, Term, moment
 
 TERMS_PER_CALL = 500

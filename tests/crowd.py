@@ -16,7 +16,7 @@ from django.db import connection
 
 from accounts.models import MailCode, Notice, Session, Ticket, User
 from accounts.names import username_key
-from chatbe.core.ids import first_id_at
+from common.ids import first_id_at
 from contacts.models import Contact, ContactRequest
 from conversations.models import Conversation, Membership, Message
 

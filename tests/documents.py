@@ -13,11 +13,11 @@ from django.core.management import get_commands, load_command_class
 from msgspec.structs import fields
 
 from chatbe import settings as product
-from chatbe.core.errors import error_table
-from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
+from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.gateway.events import EVENTS, tag_of
-from chatbe.gateway.words import Answer, Failure
+from chatbe.gateway.protocol_events import Answer, Failure
+from common.errors import error_table
 
 PROJECT = Path(__file__).resolve().parent.parent
 SERVED = (

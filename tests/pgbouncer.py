@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from scripts import programs
-from scripts.server import Server
+from tools import programs
+from tools.server import Server
 
 
 class PgBouncer(Server):

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts import programs
-from scripts.processes import free_port
-from scripts.server import Server
+from tools import programs
+from tools.processes import free_port
+from tools.server import Server
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 

@@ -31,9 +31,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from scripts.server import Server
-from scripts.services import Postgres, Redis
 from tests.secrecy import PASSWORD, secrets_in
+from tools.server import Server
+from tools.services import Postgres, Redis
 
 PROJECT = Path(__file__).resolve().parent.parent
 NO_LIMIT = "1000000/minute"

@@ -18,9 +18,9 @@ from django.core.management.base import CommandError
 from django.core.management.commands import flush
 from django.db import OperationalError
 
-from accounts import post_office
-from chatbe.core import background
-from chatbe.realtime import runtime
+from accounts.mail import queue
+from common import background
+from realtime import node
 
 DEADLINE_SECONDS = 60.0
 # A deadlock, and a lock that was not had in time.
@@ -38,10 +38,10 @@ def settle() -> None:
 
 
 def _was_busy() -> bool:
-    office = post_office._office
+    office = queue._office
     mails = office is not None and office._jobs.unfinished_tasks > 0
-    post_office.finish(DEADLINE_SECONDS)
-    process = runtime._current
+    queue.finish(DEADLINE_SECONDS)
+    process = node._current
     if process is None or not process.loop.is_running():
         return mails
     # Whatever other threads have told the loop so far comes before this.

@@ -14,8 +14,8 @@ from django.utils import timezone
 from accounts.admin import GroupAdmin
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.ids import first_id_at, new_id
 from chatbot.models import Answer, Bot, Reminder
+from common.ids import first_id_at, new_id
 from contacts.models import Block, Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership, Message

@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from chatbe.gateway import admission
-from chatbe.realtime.connection import Connection
+from realtime.connection import Connection
 from tests.test_commands import run
 from tests.test_compat import logged_in
 

@@ -14,13 +14,13 @@ import pytest
 import yaml
 from django.core.management import call_command
 
-from chatbe.gateway.asyncapi import _schema_of_own, asyncapi_document
-from chatbe.gateway.conversation_events import Skip
 from chatbe.gateway.dispatch import COMMAND_TYPES, Refused, decode_command
+from chatbe.gateway.docs.asyncapi import _schema_of_own, asyncapi_document
 from chatbe.gateway.events import EVENTS, decode_event, tag_of
-from chatbe.gateway.words import Batch, Bye
-from chatbe.realtime.room import Event, Room
-from chatbe.realtime.sources import Membership
+from chatbe.gateway.protocol_events import Batch, Bye
+from conversations.events import Skip
+from realtime.channel import Event, Room
+from realtime.sources import Membership
 from tests.documents import PROJECT, gaps
 from tests.stage import open_socket
 

@@ -6,7 +6,7 @@ the background makes out of its own module. Then each of these calls raises once
 at the same time, while people go on: whoever waits for something is answered, the failure is
 counted, and the next people find everything as it was.
 
-Whatever is run by `chatbe.core.background` takes part, or has a reason below.
+Whatever is run by `common.background` takes part, or has a reason below.
 """
 
 import asyncio
@@ -20,30 +20,31 @@ from typing import Any
 
 import pytest
 
-from accounts.post_office import PostOffice
-from chatbe.compat.senders import Senders
-from chatbe.core import background, database, leases, sharing
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError
-from chatbe.gateway.hello import Hello, Sync, greet, sync
-from chatbe.operations import follow_ups, health
-from chatbe.operations import metrics as gauges
-from chatbe.realtime import bus as buses
-from chatbe.realtime import holes, publish, runtime, sweep
-from chatbe.realtime.connection import State
-from chatbe.realtime.frames import message_created
-from chatbe.realtime.room import Event
-from chatbe.realtime.tests.sockets import Recorder
+from accounts.mail.queue import PostOffice
+from chatbe.gateway.handshake import Hello, Sync, greet, sync
+from chatbe.legacy_v1.senders import Senders
+from chatbe.server import follow_ups, health
+from chatbe.server import metrics_export as gauges
 from chatbot.worker import election
-from chatbot.worker import work as bots
-from conversations.append import append_messages
-from conversations.drafts import Appended
-from conversations.pointers import Move, Moved
-from conversations.receipts import receipt_buffer
+from chatbot.worker import worker as bots
+from common import background, database
+from common.database import in_database_thread
+from common.errors import ChatError
+from common.limits import shared, socket_leases
+from conversations.log.append import append_messages
+from conversations.log.pending_message import Appended
+from conversations.log.pointers import Move, Moved
+from conversations.log.receipt_buffer import receipt_buffer
+from conversations.log.writer import log_writer
 from conversations.services import typing
 from conversations.tests.people import draft, make_friends
-from conversations.writer import log_writer
-from presence import watch
+from presence import subscriptions
+from realtime import broadcast, gap_fill, node, sweep
+from realtime import bus as buses
+from realtime.channel import Event
+from realtime.connection import State
+from realtime.frames import message_created
+from realtime.tests.sockets import Recorder
 from tests.test_background_work import APPS, HELPER, PROJECT, named_work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,17 +57,17 @@ ELSEWHERE = {
     "bot_answer": "chatbot/tests/test_faults.py",
     "bot_provider": "chatbot/tests/test_faults.py",
     "bus_came_back": "one call that sets an event",
-    "deadlines": "chatbe/core/tests/test_lines.py",
-    "doorway": "chatbe/operations/tests/test_doorway.py",
+    "deadlines": "common/tests/test_lines.py",
+    "doorway": "chatbe/server/tests/test_handshake_throttle.py",
     "drain": "tests/test_background_harm.py",
     "ending": "tests/test_background_harm.py",
-    "lifeline": "chatbe/operations/tests/test_lifeline.py",
-    "listener": "chatbe/realtime/tests/test_trouble.py",
+    "lifeline": "chatbe/server/tests/test_lifeline.py",
+    "listener": "realtime/tests/test_trouble.py",
     "old_friends": "tests/test_background_harm.py",
     "old_socket": "tests/test_background_harm.py",
     "old_socket_writer": "tests/test_background_harm.py",
     "send_away": "tests/test_background_harm.py",
-    "socket": "chatbe/operations/tests/test_websocket_protocol.py",
+    "socket": "chatbe/server/tests/test_websocket_protocol.py",
     "socket_closed": "tests/test_background_harm.py",
     "socket_lease_lost": "tests/test_background_harm.py",
     "socket_writer": "chatbe/gateway/tests/test_transports.py",
@@ -77,8 +78,8 @@ SHARED = {"bus_beat", "bus_join", "bus_publish", "bus_receive", "limits", "socke
 
 # What only says what happens, and what nobody can make fail.
 SILENT_FILES = (
-    *("structlog/", "chatbe/core/metrics", "chatbe/core/error_log", "chatbe/core/background"),
-    *("chatbe/core/errors", "asyncio/locks.py", "asyncio/timeouts.py", "prometheus_client/"),
+    *("structlog/", "common/metrics", "common/error_log", "common/background"),
+    *("common/errors", "asyncio/locks.py", "asyncio/timeouts.py", "prometheus_client/"),
     *("/logging/", "/enum.py", "contextlib.py", "threading.py", "functools.py", "/abc.py"),
     *("/random.py", "weakref", "django/utils/functional.py", "django/conf/", "django/utils/dec"),
     *(
@@ -86,7 +87,7 @@ SILENT_FILES = (
         "django/db/backends/base/",
         "<string>",
         "collections/__init__.py",
-        "realtime/gate.py",
+        "realtime/lazy.py",
     ),
 )
 SILENT_CALLS = {
@@ -229,7 +230,7 @@ def is_step(caller, called):
     return (
         is_product(where)
         and where != there
-        and not where.endswith("core/error_log.py")
+        and not where.endswith("common/error_log.py")
         and not any(part in there for part in SILENT_FILES)
         and called.co_qualname not in SILENT_CALLS
         and called.co_name != "__del__"
@@ -255,13 +256,13 @@ def quick(settings, monkeypatch):
     for module, name, seconds in (
         *((background, "FIRST_PAUSE_SECONDS", 0.001), (background, "LONGEST_PAUSE_SECONDS", 0.01)),
         *((buses, "BEAT_SECONDS", 0.01), (buses, "DOWN_AFTER_SECONDS", 1.0)),
-        *((sharing, "REPORT_SECONDS", 0.01), (leases, "RENEW_SECONDS", 0.05)),
+        *((shared, "REPORT_SECONDS", 0.01), (socket_leases, "RENEW_SECONDS", 0.05)),
         *((follow_ups, "LOOK_SECONDS", 0.05), (health, "ASK_SECONDS", 0.05)),
         *((gauges, "REFRESH_SECONDS", 0.03), (sweep, "PATIENCE_SECONDS", 0.01)),
-        *((watch, "PATIENCE_SECONDS", 0.01), (watch, "RETRY_SECONDS", 0.01)),
+        *((subscriptions, "PATIENCE_SECONDS", 0.01), (subscriptions, "RETRY_SECONDS", 0.01)),
         *((typing, "EXPIRES_SECONDS", 0.01), (bots, "PAUSE_SECONDS", 0.08)),
         *((election, "LOOK_SECONDS", 0.03), (buses, "REOPEN_SECONDS", 0.5)),
-        (holes, "HOLE_SECONDS", 0.005),
+        (gap_fill, "HOLE_SECONDS", 0.005),
     ):
         monkeypatch.setattr(module, name, seconds)
 
@@ -271,7 +272,7 @@ class Process:
 
     def __init__(self, friends):
         self.friends = friends
-        self.home = runtime.runtime()
+        self.home = node.runtime()
         self.home.part(health.DatabaseWatch)
         self.tasks = [
             follow_ups.start_looking(),
@@ -321,14 +322,14 @@ class Process:
             if next(self.lives) % 2:
                 # Without what comes before it.
                 frame = message_created(appended[-1].json)
-                publish.log_events([Event(conversation_id, head, head, frame)])
+                broadcast.log_events([Event(conversation_id, head, head, frame)])
             moved = await self.asked(
                 receipt_buffer().submit, Move(conversation_id, friends.bob.id, head, head)
             )
             found = await self.home.part(Senders).find(friends.bob.id, [friends.alice.id])
             with contextlib.suppress(ChatError):
                 typing.typists().start(phone, conversation_id)
-            publish.users_changed({friends.bob.id: next(self.feed_seqs)})
+            broadcast.users_changed({friends.bob.id: next(self.feed_seqs)})
             self.mail.take(lambda: None)
             if strict:
                 assert isinstance(sent, Appended)
@@ -382,8 +383,8 @@ def friends():
 
 @pytest.fixture
 async def process(quick, friends, monkeypatch):
-    monkeypatch.setattr(runtime, "_current", None)
-    runtime.start_here()
+    monkeypatch.setattr(node, "_current", None)
+    node.start_here()
     process = Process(friends)
     await log_writer().connect()
     yield process

@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from accounts.post_office import PostOffice
-from chatbe.compat.writer import OldWriter
-from chatbe.core import background
-from chatbe.core.errors import Unavailable
-from chatbe.core.leases import SocketLeases
-from chatbe.core.sharing import Sharing
-from chatbe.operations import health, supervisor
-from chatbe.realtime import bus as buses
-from chatbe.realtime.bus import LayerBus
-from chatbe.realtime.connection import State
-from chatbe.realtime.drain import send_away
-from chatbe.realtime.frames import encode_frame
-from chatbe.realtime.room import Event
-from chatbe.realtime.runtime import Runtime
-from chatbe.realtime.slow import check_stalled
-from chatbe.realtime.sources import Membership
-from chatbe.realtime.tests.sockets import Recorder, connect, make_hub
+from accounts.mail.queue import PostOffice
+from chatbe.legacy_v1.writer import OldWriter
+from chatbe.server import health, supervisor
 from chatbot.worker import election
+from common import background
+from common.errors import Unavailable
+from common.limits.shared import Sharing
+from common.limits.socket_leases import SocketLeases
+from realtime import bus as buses
+from realtime.backpressure import check_stalled
+from realtime.bus import LayerBus
+from realtime.channel import Event
+from realtime.connection import State
+from realtime.drain import send_away
+from realtime.frames import encode_frame
+from realtime.node import Runtime
+from realtime.sources import Membership
+from realtime.tests.sockets import Recorder, connect, make_hub
 
 PATIENCE_SECONDS = 20
 RAISED = (RuntimeError, asyncio.CancelledError)

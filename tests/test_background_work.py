@@ -1,7 +1,7 @@
 """No work goes on in the background that nobody watches: all of it is run by one module.
 
 A loop, a task, a thread or a callback that is made elsewhere fails here, until it is run by
-`chatbe.core.background` or has a reason below why nothing of it can be lost.
+`common.background` or has a reason below why nothing of it can be lost.
 """
 
 import ast
@@ -14,7 +14,7 @@ APPS = (
     *("accounts", "chatbe", "chatbot", "contacts", "conversations", "groups", "moderation"),
     "presence",
 )
-HELPER = "chatbe/core/background.py"
+HELPER = "common/background.py"
 RUNS = {"run_loop", "Worker", "spawn", "run_thread", "spawn_thread", "guard", "call", "call_each"}
 STARTS = {
     *("create_task", "ensure_future", "TaskGroup", "Thread", "Timer", "ThreadPoolExecutor"),
@@ -33,33 +33,33 @@ REASONS = {
     ("accounts/hashers.py", "ThreadPoolExecutor"): AWAITED,
     ("chatbe/asgi.py", "to_thread"): AWAITED,
     ("chatbe/asgi.py", "while True"): "the lifespan protocol; the server waits for its answers",
-    ("chatbe/core/database.py", "ThreadPoolExecutor"): AWAITED,
+    ("common/database.py", "ThreadPoolExecutor"): AWAITED,
     ("chatbe/gateway/consumer.py", "call_later"): ONE_CALL,
     ("chatbe/gateway/cursors.py", "call_later"): ONE_CALL,
-    ("chatbe/gateway/writers.py", "call_later"): ONE_CALL,
-    ("chatbe/operations/admission.py", "call_soon_threadsafe"): ONE_CALL,
-    ("chatbe/operations/admission.py", "run_coroutine_threadsafe"): AWAITED,
-    ("chatbe/operations/doorway.py", "call_soon"): "each that comes in is guarded by itself",
-    ("chatbe/operations/health.py", "ThreadPoolExecutor"): AWAITED,
-    ("chatbe/operations/http.py", "ThreadPoolExecutor"): AWAITED,
-    ("chatbe/operations/http_protocol.py", "call_later"): ONE_CALL,
-    ("chatbe/operations/metrics.py", "call_soon_threadsafe"): AWAITED,
-    ("chatbe/operations/server.py", "Timer"): "ends the process",
-    ("chatbe/operations/websocket_protocol.py", "call_later"): ONE_CALL,
-    ("chatbe/operations/websocket_protocol.py", "call_soon"): ONE_CALL,
-    ("chatbe/realtime/hub.py", "add_done_callback"): ONE_CALL,
-    ("chatbe/realtime/runtime.py", "Thread"): "runs an event loop, whose handler reports",
-    ("chatbe/realtime/runtime.py", "call_soon_threadsafe"): ONE_CALL,
-    ("chatbe/realtime/runtime.py", "run_coroutine_threadsafe"): AWAITED,
+    ("chatbe/gateway/transports.py", "call_later"): ONE_CALL,
+    ("chatbe/server/request_places.py", "call_soon_threadsafe"): ONE_CALL,
+    ("chatbe/server/request_places.py", "run_coroutine_threadsafe"): AWAITED,
+    ("chatbe/server/handshake_throttle.py", "call_soon"): "each that comes in is guarded by itself",
+    ("chatbe/server/health.py", "ThreadPoolExecutor"): AWAITED,
+    ("chatbe/server/http.py", "ThreadPoolExecutor"): AWAITED,
+    ("chatbe/server/http_protocol.py", "call_later"): ONE_CALL,
+    ("chatbe/server/metrics_export.py", "call_soon_threadsafe"): AWAITED,
+    ("chatbe/server/uvicorn_server.py", "Timer"): "ends the process",
+    ("chatbe/server/websocket_protocol.py", "call_later"): ONE_CALL,
+    ("chatbe/server/websocket_protocol.py", "call_soon"): ONE_CALL,
+    ("realtime/hub.py", "add_done_callback"): ONE_CALL,
+    ("realtime/node.py", "Thread"): "runs an event loop, whose handler reports",
+    ("realtime/node.py", "call_soon_threadsafe"): ONE_CALL,
+    ("realtime/node.py", "run_coroutine_threadsafe"): AWAITED,
     ("chatbot/database.py", "while True"): BOUNDED,
-    ("chatbot/worker/reading.py", "while True"): BOUNDED,
-    ("conversations/committing.py", "while True"): BOUNDED,
-    ("conversations/receipts.py", "while True"): BOUNDED,
-    ("conversations/selectors/check.py", "while True"): BOUNDED,
-    ("conversations/selectors/streams.py", "while True"): BOUNDED,
-    ("conversations/services/emptying.py", "while True"): BOUNDED,
+    ("chatbot/worker/provider_stream.py", "while True"): BOUNDED,
+    ("conversations/log/batch_commit.py", "while True"): BOUNDED,
+    ("conversations/log/receipt_buffer.py", "while True"): BOUNDED,
+    ("conversations/selectors/integrity.py", "while True"): BOUNDED,
+    ("conversations/selectors/log_streams.py", "while True"): BOUNDED,
+    ("conversations/services/bulk_delete.py", "while True"): BOUNDED,
     ("conversations/services/waiting.py", "call_soon_threadsafe"): AWAITED,
-    ("conversations/writer.py", "ThreadPoolExecutor"): AWAITED,
+    ("conversations/log/writer.py", "ThreadPoolExecutor"): AWAITED,
     ("presence/process.py", "run_coroutine_threadsafe"): AWAITED,
     ("presence/redis_store.py", "while True"): BOUNDED,
 }
@@ -96,7 +96,7 @@ def started(tree):
 
 def test_nothing_is_started_beside_the_one_place():
     found = {(path, what) for path, tree in product() for what in started(tree)}
-    assert found - REASONS.keys() == set(), "run these by chatbe.core.background"
+    assert found - REASONS.keys() == set(), "run these by common.background"
     assert REASONS.keys() - found == set(), "these are gone: take their reasons out"
 
 
@@ -107,7 +107,7 @@ def named_work():
         imported = {
             alias.asname or alias.name
             for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "chatbe.core.background"
+            if isinstance(node, ast.ImportFrom) and node.module == "common.background"
             for alias in node.names
         }
         for node in ast.walk(tree):

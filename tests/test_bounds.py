@@ -15,10 +15,10 @@ import pytest
 from django.test import Client
 from websockets.frames import Close, Frame, Opcode
 
-from chatbe.operations.http_budget import Budget
-from chatbe.operations.logging import TRACEBACK_MAX, VALUE_MAX, escape_controls
-from chatbe.operations.tests.peer import Peer
-from chatbe.operations.websocket_protocol import TURN_FRAMES
+from chatbe.server.http_budget import Budget
+from chatbe.server.logging import TRACEBACK_MAX, VALUE_MAX, escape_controls
+from chatbe.server.tests.peer import Peer
+from chatbe.server.websocket_protocol import TURN_FRAMES
 from chatbe.settings import env
 from tests.stage import Stage
 from tests.test_bad_neighbours import resident_bytes

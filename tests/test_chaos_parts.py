@@ -21,9 +21,9 @@ from benchmarks.chaoslib.outcome import BEGIN, END, MIX, Outcome, rule_of_three,
 from benchmarks.chaoslib.schedule import KINDS, PLANS, SERVER_POINTS, draw, share
 from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation
-from chatbe.core.errors import Unavailable
-from chatbe.gateway.asyncapi import asyncapi_document
-from chatbe.operations.websocket_protocol import frame_bounds
+from chatbe.gateway.docs.asyncapi import asyncapi_document
+from chatbe.server.websocket_protocol import frame_bounds
+from common.errors import Unavailable
 from tests.account import Account
 from tests.client import Client
 from tests.journal import Journal

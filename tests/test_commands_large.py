@@ -23,12 +23,12 @@ from time_machine import travel
 
 from accounts.models import Notice, Session, User
 from accounts.tests.rest import device_of
-from chatbe.core.commands import OperatorCommand
-from chatbe.core.ids import first_id_at
-from chatbe.core.models import Installation
 from chatbot.models import Answer, Bot
 from chatbot.selectors import unread_places
 from chatbot.services.finding import find_questions
+from common.commands import OperatorCommand
+from common.ids import first_id_at
+from common.models import Installation
 from conversations.models import Conversation, Membership, Message
 from presence.models import LastSeen
 from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd

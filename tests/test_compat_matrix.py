@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 
-from chatbe.compat.frames import TYPES
+from chatbe.legacy_v1.frames import TYPES
 from tests.compat_client import PATIENCE_SECONDS, Refused
 from tests.test_compat import ABSENT, client_of, logged_in, refusal
 from tests.test_doors import OLD_PREFIX, OPEN_ROUTES, routes

@@ -6,13 +6,13 @@ import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from chatbe.core.database_role import set_role_limits, without_statement_timeout
-from scripts import programs
+from common.database_role import set_role_limits, without_statement_timeout
 from tests.account import Account, call
 from tests.pgbouncer import PgBouncer
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, fresh_database, running_redis
 from tests.stage import open_socket
+from tools import programs
 
 pytestmark = pytest.mark.postgres
 

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 import requests
 
-from scripts.processes import wait_until
-from scripts.services import Postgres, Redis
 from tests.compat_client import Refused
 from tests.proxy import Proxy
 from tests.stage import Stage
 from tests.test_compat import logged_in
+from tools.processes import wait_until
+from tools.services import Postgres, Redis
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 
@@ -28,7 +28,7 @@ MARGIN_SECONDS = 10.0
 RECOVERED_SECONDS = 40.0
 MAX_CONNECTIONS = 25
 
-# One of each kind; chatbe/core/tests/test_database_errors.py has the whole table.
+# One of each kind; common/tests/test_database_errors.py has the whole table.
 PASSING = (
     *("08006", "08P01", "25006", "40001", "40P01", "53100", "53200", "53300"),
     *("55P03", "57014", "57P01", "57P03", "58030"),

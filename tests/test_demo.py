@@ -10,7 +10,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from chatbe.operations.demo import CROWD, GROUP, NAMES, passwords_in
+from chatbe.ops.demo import CROWD, GROUP, NAMES, passwords_in
 from tests.servers import PROJECT, Installation
 
 SAID = 30

@@ -24,11 +24,11 @@ from django.core.management import (
 from dockerfile_parse import DockerfileParser
 
 from chatbe import settings as product
-from chatbe.operations.server import LAST_SECONDS
-from chatbot.worker.work import STOP_SECONDS
-from scripts import programs
-from scripts.processes import free_port
-from scripts.services import Postgres
+from chatbe.server.uvicorn_server import LAST_SECONDS
+from chatbot.worker.worker import STOP_SECONDS
+from tools import programs
+from tools.processes import free_port
+from tools.services import Postgres
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only

@@ -11,17 +11,17 @@ from django.core.management import call_command
 from msgspec.structs import fields
 
 from accounts.summaries import UserSummary
-from chatbe.core import failpoints
-from chatbe.core.errors import ClientIdReused, Conflict, error_table
-from chatbe.gateway.asyncapi import asyncapi_document
-from chatbe.gateway.conversation_events import OwnReceipt
 from chatbe.gateway.dispatch import COMMAND_TYPES
+from chatbe.gateway.docs.asyncapi import asyncapi_document
+from chatbe.gateway.docs.examples import example_of
 from chatbe.gateway.events import ANSWERS, EVENTS, tag_of
-from chatbe.gateway.examples import example_of
+from chatbot.schemas import AnswerBody
 from chatbot.serializers import AnswerSerializer
-from chatbot.wire import AnswerBody
+from common import failpoints
+from common.errors import ClientIdReused, Conflict, error_table
+from conversations import schemas
 from conversations import serializers as shapes
-from conversations import wire
+from conversations.events import OwnReceipt
 from tests.answers import assert_documented, rest_document
 from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
@@ -91,7 +91,7 @@ def test_codes_say_whether_to_come_back():
 
 def test_a_message_in_the_document_has_the_fields_of_the_code():
     [example] = re.findall(r"```json\n(.*?)```", PROTOCOL, re.DOTALL)
-    assert re.findall(r'"(\w+)":', example) == [field.name for field in fields(wire.MessageBody)]
+    assert re.findall(r'"(\w+)":', example) == [field.name for field in fields(schemas.MessageBody)]
 
 
 def test_every_failpoint_is_reached_somewhere_and_no_other():
@@ -109,10 +109,10 @@ def test_every_failpoint_is_reached_somewhere_and_no_other():
 @pytest.mark.parametrize(
     ("struct", "serializer"),
     [
-        (wire.MessageBody, shapes.MessageSerializer),
-        (wire.SentBody, shapes.SentMessageSerializer),
-        (wire.ConversationBody, shapes.ConversationSerializer),
-        (wire.ReceiptBody, shapes.MemberReceiptSerializer),
+        (schemas.MessageBody, shapes.MessageSerializer),
+        (schemas.SentBody, shapes.SentMessageSerializer),
+        (schemas.ConversationBody, shapes.ConversationSerializer),
+        (schemas.ReceiptBody, shapes.MemberReceiptSerializer),
         (UserSummary, shapes.UserSerializer),
         (OwnReceipt, shapes.ReceiptSerializer),
         (AnswerBody, AnswerSerializer),

@@ -16,16 +16,16 @@ from websockets.exceptions import InvalidStatus
 
 from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
-from scripts.processes import children, exists, wait_until
 from tests.account import Account, call
 from tests.client import Client
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, ProductServer, fresh_database, running_redis
 from tests.stage import Stage, open_socket
+from tools.processes import children, exists, wait_until
 
 GOING_AWAY = 4003
 SOCKETS_EACH = 10
-# 60 sockets at 50 a second (chatbe/realtime/drain.py).
+# 60 sockets at 50 a second (realtime/drain.py).
 PEOPLE, WINDOW_SECONDS = 6, 1.2
 # How long a stop may take in any case.
 STOP_SECONDS = 30.0

@@ -15,7 +15,7 @@ from accounts.services.codes import issue_code
 from accounts.services.notices import notice_new_device
 from accounts.services.status_follow_up import follow_up
 from accounts.tests.rest import device_of, make_user
-from chatbe.core import limits
+from common.limits import window
 from conversations.services.direct import open_direct
 from conversations.tests.people import post
 from groups.tests.people import invite, join, make_circle
@@ -133,7 +133,7 @@ def fail_everywhere(ask):
             fault = Fault(after, error)
             with connection.execute_wrapper(fault):
                 answer = ask()
-            limits.forget_everything()
+            window.forget_everything()
             if not fault.happened:
                 return after, answer
             if answer.status_code < 400:

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from scripts.services import Redis
 from tests.account import Account, UnreachableError
 from tests.frames import Frame, read_frames
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, fresh_database, running_redis
+from tools.services import Redis
 
 BURST, BURST_SECONDS = 10, 0.1
 # How long a busy machine may take for a step; nothing here waits so long when all is well.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.processes import children, exists, wait_until
+from tools.processes import children, exists, wait_until
 
 # Of the program that runs tests, whatever is behind them.
 pytestmark = pytest.mark.embedded_only
@@ -42,7 +42,7 @@ def test_it_ends_soon_and_leaves_no_process_behind(number, tmp_path):
     test.write_text(STUBBORN)
     # The README's command; make hands the signal on, as a terminal gives it to both.
     run = subprocess.Popen(
-        [sys.executable, "-m", "scripts.run_tests", "-c", "pyproject.toml", str(test)],
+        [sys.executable, "-m", "tools.run_tests", "-c", "pyproject.toml", str(test)],
         cwd=PROJECT,
         env={**os.environ, "PIDS": str(tmp_path)},
         stdout=subprocess.DEVNULL,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from chatbe.core import metrics
-from chatbe.core.buckets import RULE_SETTINGS
 from chatbe.settings import env
+from common import metrics
+from common.limits.token_bucket import RULE_SETTINGS
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE = (PROJECT / "docs" / "limits.md").read_text()

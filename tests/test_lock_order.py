@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from accounts.models import StatusFollowUp
 from accounts.services import disconnect_user, erase_account, set_user_active, status_follow_up
 from accounts.tests.rest import device_of, make_user
-from chatbe.compat.bots import bring_bot
-from chatbe.core.errors import ChatError
+from chatbe.legacy_v1.bots import bring_bot
 from chatbot.services.bots import ensure_default_bot
+from common.errors import ChatError
 from contacts.services import add_contact
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message
@@ -27,9 +27,9 @@ from moderation.models import Report
 from moderation.services import groups as moderated_groups
 from moderation.services import messages, reports, users
 from moderation.tests.conftest import committed  # noqa: F401 - a fixture
-from scripts.processes import wait_until
 from tests.locks import LockRecorder
 from tests.test_fail_closed import PREFIX, WRITES, World
+from tools.processes import wait_until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 

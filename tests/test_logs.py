@@ -13,7 +13,7 @@ import requests
 from django_otp.oath import totp
 from websockets.exceptions import InvalidStatus
 
-from accounts import post_office
+from accounts.mail import queue
 from accounts.models import CodeKind
 from accounts.services import status_follow_up
 from accounts.services.codes import issue_code
@@ -22,12 +22,7 @@ from accounts.services.passwords import request_password_reset
 from accounts.services.staff import set_user_staff
 from accounts.services.users import set_user_active
 from accounts.tests.rest import make_user
-from chatbe.operations.second_factor import (
-    begin_set_up,
-    check_code,
-    finish_set_up,
-    reset_second_factor,
-)
+from chatbe.staff.second_factor import begin_set_up, check_code, finish_set_up, reset_second_factor
 from tests.account import RefusedError
 from tests.compat_client import OldClient
 from tests.documents import CODE, PROJECT, gaps, rows_under
@@ -385,7 +380,7 @@ def test_what_happens_to_an_account_without_a_visit_is_written_down_too(
         reset_second_factor(user.id)
         for _ in range(2):
             request_password_reset(email=user.pending_email)
-        post_office.finish(60)
+        queue.finish(60)
         monkeypatch.setattr(status_follow_up, "follow_up", lambda _: 1 / 0)
         set_user_active(user_id=user.id, is_active=False)
     # Libraries log plain texts.

@@ -2,11 +2,11 @@
 
 import pytest
 
-from scripts.services import Redis
 from tests.compat_client import OldClient
 from tests.secrecy import PASSWORD
 from tests.servers import fresh_database
 from tests.stage import Stage
+from tools.services import Redis
 
 pytestmark = pytest.mark.postgres
 

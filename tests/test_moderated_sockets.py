@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from scripts.services import Redis
 from tests.account import RefusedError
 from tests.servers import fresh_database
 from tests.staff import Staff
 from tests.stage import Stage
+from tools.services import Redis
 
 AT_ONCE_SECONDS, LATE_SECONDS = 2.0, 15.0
 

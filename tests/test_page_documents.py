@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from chatbe.gateway.asyncapi import asyncapi_document
+from chatbe.gateway.docs.asyncapi import asyncapi_document
 from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.browser

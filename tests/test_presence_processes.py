@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 import pytest
 import redis
 
-from scripts.services import Redis
 from tests.scraped import until, value
 from tests.servers import fresh_database
 from tests.stage import Stage, open_socket
 from tests.test_presence import ONLINE_SECONDS, befriend, come_and_go, heard, rows_of, told
+from tools.services import Redis
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 

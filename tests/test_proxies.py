@@ -9,13 +9,13 @@ import pytest
 import requests
 
 from chatbe import settings as product
-from scripts import programs
 from tests.account import Account
 from tests.client import Client
 from tests.proxies import PROXIES
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, fresh_database, running_redis
 from tests.stage import open_socket
+from tools import programs
 
 pytestmark = pytest.mark.postgres
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from scripts import programs
 from tests.proxies import PROXIES
+from tools import programs
 
 pytestmark = pytest.mark.embedded_only
 

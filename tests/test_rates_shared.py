@@ -5,11 +5,11 @@ import contextlib
 
 import pytest
 
-from chatbe.core.leases import LEASE_SECONDS
-from scripts.services import Redis
+from common.limits.socket_leases import LEASE_SECONDS
 from tests.scraped import until, value
 from tests.servers import fresh_database
 from tests.stage import Stage, open_socket
+from tools.services import Redis
 
 pytestmark = pytest.mark.postgres
 

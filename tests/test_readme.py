@@ -22,9 +22,9 @@ from django.core.management import get_commands
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from scripts.processes import free_port
 from tests.documents import done_targets
 from tests.stage import Stage
+from tools.processes import free_port
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text()
@@ -151,7 +151,7 @@ def test_every_target_of_make_can_be_made(make):
         planned = make("--dry-run", target)
         lines = planned.communicate(timeout=60)[0]
         assert planned.returncode == 0, target
-        for module in re.findall(r"python -m ((?:scripts|benchmarks)[\w.]*)", lines):
+        for module in re.findall(r"python -m ((?:tools|benchmarks)[\w.]*)", lines):
             place = PROJECT / module.replace(".", "/")
             assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
 

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scripts import programs
-from scripts.services import Redis
 from tests.servers import fresh_database
 from tests.stage import Stage
+from tools import programs
+from tools.services import Redis
 
 pytestmark = pytest.mark.postgres
 

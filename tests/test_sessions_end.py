@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from scripts.services import Redis
 from tests.account import Account, RefusedError, call
 from tests.compat_client import OldClient, Refused
 from tests.secrecy import PASSWORD
 from tests.servers import fresh_database
 from tests.staff import Staff
 from tests.stage import Person, Stage, open_socket
+from tools.services import Redis
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 

@@ -11,11 +11,11 @@ from django.core.management.color import no_style
 from django.core.management.sql import sql_flush
 from django.db import connection
 
-from accounts import post_office
+from accounts.mail import queue
 from accounts.models import User
 from accounts.tests.rest import make_user
-from chatbe.core import background
-from chatbe.realtime.runtime import runtime
+from common import background
+from realtime.node import runtime
 from tests.settled import settle
 
 LATER_SECONDS = 0.2
@@ -27,7 +27,7 @@ def test_mails_and_tasks_and_what_they_lead_to_are_waited_for():
     async def announced():
         await asyncio.sleep(LATER_SECONDS)
         done.append("task")
-        post_office._open().take(mailed)
+        queue._open().take(mailed)
 
     def mailed():
         time.sleep(LATER_SECONDS)

@@ -11,8 +11,8 @@ import random
 
 import pytest
 
-from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
+from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.gateway.events import tag_of
 from tests.stage import open_socket
 

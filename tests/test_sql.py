@@ -27,7 +27,7 @@ METHODS = {"execute", "executemany", "raw", "extra", "RawSQL"}
 # Functions that make pieces of statements out of constants.
 MAKERS = {"message_columns"}
 # Who runs any statement: SQLite's own back-end hands on those of all others.
-HANDED_ON = {"chatbe/core/sqlite/base.py"}
+HANDED_ON = {"common/sqlite/base.py"}
 
 
 def sources() -> Iterator[Path]:

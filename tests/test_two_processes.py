@@ -9,13 +9,13 @@ import redis
 
 from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
-from scripts.services import Redis
 from tests.account import Account
 from tests.client import Client
 from tests.scraped import until, value
 from tests.secrecy import PASSWORD
 from tests.servers import Installation, Member, fresh_database, running_redis
 from tests.stage import Socket, Stage
+from tools.services import Redis
 
 PAIRS = 200
 MESSAGES = 10

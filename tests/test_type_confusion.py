@@ -15,11 +15,11 @@ from django.apps import apps
 from rest_framework.test import APIClient
 
 from accounts.tests.rest import device_of
-from chatbe.compat import bodies, urls
-from chatbe.compat.frames import COMMAND_TYPES as OLD_COMMANDS
-from chatbe.gateway.asyncapi import asyncapi_document
 from chatbe.gateway.dispatch import COMMAND_TYPES
+from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.gateway.events import tag_of
+from chatbe.legacy_v1 import bodies, urls
+from chatbe.legacy_v1.frames import COMMAND_TYPES as OLD_COMMANDS
 from groups.tests.people import invite, make_circle
 from tests.answers import strict_document
 from tests.compat_client import SPEAKS, OldClient

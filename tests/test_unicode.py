@@ -11,13 +11,13 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.names import clean_username, username_key
 from accounts.tests.rest import device_of, make_user
-from chatbe.compat.groups import access_group_named
-from chatbe.core.errors import InvalidInput
-from chatbe.core.text import clean_label, clean_line, clean_text
+from chatbe.legacy_v1.groups import access_group_named
 from chatbot.services.bots import make_bot
+from common.errors import InvalidInput
+from common.text import clean_label, clean_line, clean_text
 from contacts.models import Contact
 from contacts.services import add_contact
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation, Message
 from conversations.tests.people import draft
 from groups.models import Group

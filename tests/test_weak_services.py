@@ -10,11 +10,11 @@ import psycopg
 import pytest
 import requests
 
-from chatbe.operations import health
-from scripts.processes import wait_until
-from scripts.services import Postgres, Redis
+from chatbe.server import health
 from tests.account import UnreachableError
 from tests.stage import Stage, open_socket
+from tools.processes import wait_until
+from tools.services import Postgres, Redis
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
 

@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import chatbe.core.ids
+import common.ids
 
 
 class Migration(migrations.Migration):
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        default=chatbe.core.ids.new_id,
+                        default=common.ids.new_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        default=chatbe.core.ids.new_id,
+                        default=common.ids.new_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,

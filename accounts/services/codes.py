@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import CodeKind, MailCode, User
 from accounts.tokens import hash_of, new_secret
-from chatbe.core.errors import InvalidInput
-from chatbe.core.text import normal_code
+from common.errors import InvalidInput
+from common.text import normal_code
 
 
 def issue_code(*, user: User, kind: CodeKind, address: str) -> str:

@@ -8,15 +8,15 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import post_office
 from accounts.feed import bump_feeds, lock_users
-from accounts.mails import count_mail, link_to, send_mail
+from accounts.mail import queue
+from accounts.mail.messages import count_mail, link_to, send_mail
 from accounts.models import CodeKind, User
 from accounts.names import email_key
 from accounts.services.codes import find_code, issue_code, seconds_of, spend_code
-from chatbe.api.addresses import address_key
-from chatbe.core import limits
-from chatbe.core.errors import Conflict
+from common.addresses import address_key
+from common.errors import Conflict
+from common.limits import window
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ def take_email(user: User, email: str) -> None:
 
 def mail_confirmation(user_id: int) -> None:
     """Mail a code to the address of this user that waits for one, if there is one by then."""
-    post_office.after_commit(lambda: _mail_confirmation(user_id))
+    queue.after_commit(lambda: _mail_confirmation(user_id))
 
 
 def _mail_confirmation(user_id: int) -> None:
@@ -67,7 +67,7 @@ def resend_confirmation(*, user: User, address: str | None = None) -> None:
 def count_mail_request(address: str | None) -> None:
     """Count a request that leads to a mail. RateLimited."""
     if address:
-        limits.hit(settings.MAIL_REQUESTS_PER_ADDRESS, "mail-request", address_key(address))
+        window.hit(settings.MAIL_REQUESTS_PER_ADDRESS, "mail-request", address_key(address))
 
 
 @transaction.atomic

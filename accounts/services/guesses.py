@@ -23,9 +23,9 @@ from accounts import selectors
 from accounts.hashers import ensure_room_to_hash
 from accounts.models import User
 from accounts.names import LOGIN_MAX, email_key, is_email, username_key
-from chatbe.api.addresses import address_key, network_of
-from chatbe.core import limits
-from chatbe.core.errors import RateLimited
+from common.addresses import address_key, network_of
+from common.errors import RateLimited
+from common.limits import window
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ def count_login(login: str, user: User | None, address: str | None) -> bool:
     """Count an attempt to log in as `user`; whether the password may be looked at. RateLimited."""
     ensure_room_to_hash()
     if address:
-        limits.hit(settings.LOGIN_ATTEMPTS_PER_ADDRESS, "login-address", address_key(address))
+        window.hit(settings.LOGIN_ATTEMPTS_PER_ADDRESS, "login-address", address_key(address))
     network = network_of(address)
     spelling = _spelling(login)
     try:
@@ -57,7 +57,7 @@ def count_proof(user: User, address: str | None) -> None:
     """Count an attempt of somebody logged in to prove their password. RateLimited."""
     ensure_room_to_hash()
     if address:
-        limits.hit(settings.LOGIN_ATTEMPTS_PER_ADDRESS, "login-address", address_key(address))
+        window.hit(settings.LOGIN_ATTEMPTS_PER_ADDRESS, "login-address", address_key(address))
     try:
         _count("account", str(user.id), user, network_of(address))
     except RateLimited:
@@ -82,7 +82,7 @@ def forgive_guesses(user: User, address: str | None) -> None:
     for kind, keys in (("login", logins), ("account", [str(user.id)])):
         for key in keys:
             _clear_pair(kind, key, address)
-            limits.clear(_everywhere_rule(), f"login-{kind}", key)
+            window.clear(_everywhere_rule(), f"login-{kind}", key)
 
 
 def _spelling(login: str) -> str:
@@ -93,9 +93,9 @@ def _spelling(login: str) -> str:
 
 
 def _count(kind: str, key: str, user: User | None, network: str) -> None:
-    limits.hit(settings.LOGIN_ATTEMPTS_PER_ACCOUNT, f"login-{kind}-pair", key, network)
+    window.hit(settings.LOGIN_ATTEMPTS_PER_ACCOUNT, f"login-{kind}-pair", key, network)
     try:
-        limits.hit(_everywhere_rule(), f"login-{kind}", key)
+        window.hit(_everywhere_rule(), f"login-{kind}", key)
     except RateLimited:
         if network not in _known_networks(user):
             raise
@@ -103,11 +103,11 @@ def _count(kind: str, key: str, user: User | None, network: str) -> None:
 
 def _clear_pair(kind: str, key: str, address: str | None) -> None:
     rule = settings.LOGIN_ATTEMPTS_PER_ACCOUNT
-    limits.clear(rule, f"login-{kind}-pair", key, network_of(address))
+    window.clear(rule, f"login-{kind}-pair", key, network_of(address))
 
 
 def _everywhere_rule() -> str:
-    return limits.multiplied(settings.LOGIN_ATTEMPTS_PER_ACCOUNT, _EVERYWHERE_FACTOR)
+    return window.multiplied(settings.LOGIN_ATTEMPTS_PER_ACCOUNT, _EVERYWHERE_FACTOR)
 
 
 def _known_networks(user: User | None) -> set[str]:

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from accounts.feed import lock_users
 from accounts.models import Session, User
-from chatbe.core.errors import NotFound, Unavailable
+from common.errors import NotFound, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")

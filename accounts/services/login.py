@@ -14,8 +14,8 @@ from accounts.models import User
 from accounts.services.guesses import clear_login, clear_proof, count_login, count_proof
 from accounts.services.notices import notice_new_device
 from accounts.services.sessions import Tokens, start_session
-from chatbe.core import metrics
-from chatbe.core.errors import Banned, ChatError, InvalidInput, WrongCredentials
+from common import metrics
+from common.errors import Banned, ChatError, InvalidInput, WrongCredentials
 
 log = structlog.get_logger(__name__)
 

@@ -7,13 +7,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from accounts import post_office, selectors
+from accounts import selectors
 from accounts.feed import bump_feeds, lock_users
-from accounts.mails import count_mail, send_mail
+from accounts.mail import queue
+from accounts.mail.messages import count_mail, send_mail
 from accounts.models import ANNOUNCEMENT_MAX, Notice, NoticeKind, Session, User
-from chatbe.core.batches import pages
-from chatbe.core.errors import NotFound
-from chatbe.core.text import clean_line
+from common.batches import pages
+from common.errors import NotFound
+from common.text import clean_line
 
 # Each of them reads their notices when their feed moves: not all of them at once.
 _BROADCAST_BATCH = 200
@@ -41,7 +42,7 @@ def _notice(kind: NoticeKind, session: Session, address: str | None, user_agent:
         created_at=timezone.now(),
     )
     if settings.EMAIL_URL:
-        post_office.after_commit(lambda: _mail(notice.id))
+        queue.after_commit(lambda: _mail(notice.id))
 
 
 def _mail(notice_id: int) -> None:

@@ -6,9 +6,9 @@ from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts import post_office
 from accounts.feed import lock_users
-from accounts.mails import count_mail, link_to, send_mail
+from accounts.mail import queue
+from accounts.mail.messages import count_mail, link_to, send_mail
 from accounts.models import CodeKind, EndReason, Session, User
 from accounts.names import email_key
 from accounts.services.codes import find_code, issue_code, seconds_of, spend_code
@@ -17,8 +17,8 @@ from accounts.services.guesses import forgive_guesses
 from accounts.services.locks import again_if_overtaken, lock_account
 from accounts.services.login import prove_password, wrong_password
 from accounts.services.sessions import end_locked
-from chatbe.core.errors import InvalidInput, NotFound
-from chatbe.core.text import normal_password
+from common.errors import InvalidInput, NotFound
+from common.text import normal_password
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ def request_password_reset(*, email: str, address: str | None = None) -> None:
     Nothing is looked up before the answer, which therefore is the same for everybody.
     """
     count_mail_request(address)
-    post_office.after_commit(lambda: _mail_reset(email))
+    queue.after_commit(lambda: _mail_reset(email))
 
 
 def _mail_reset(email: str) -> None:

@@ -12,8 +12,8 @@ from accounts.models import User
 from accounts.names import ABOUT_MAX, DISPLAY_NAME_MAX, clean_email
 from accounts.services.emails import count_mail_request, save_email, take_email
 from accounts.services.login import prove_password, wrong_password
-from chatbe.core.errors import InvalidInput, SessionEnded
-from chatbe.core.text import clean_line, clean_text
+from common.errors import InvalidInput, SessionEnded
+from common.text import clean_line, clean_text
 
 log = structlog.get_logger(__name__)
 

@@ -19,12 +19,12 @@ from accounts.feed import bump_feeds
 from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
 from accounts.services.notices import notice_refresh_reuse
 from accounts.services.staff import end_admin_logins
-from chatbe.core.database_errors import is_passing
-from chatbe.core.deadlines import deadline
-from chatbe.core.errors import ChatError, NotFound, SessionEnded, WrongCredentials
-from chatbe.core.ids import new_id
-from chatbe.core.text import clean_label
-from chatbe.realtime import publish
+from common.database_errors import is_passing
+from common.errors import ChatError, NotFound, SessionEnded, WrongCredentials
+from common.ids import new_id
+from common.statement_deadline import deadline
+from common.text import clean_label
+from realtime import broadcast
 
 log = structlog.get_logger(__name__)
 
@@ -287,7 +287,7 @@ def end_locked(sessions: list[Session], reason: EndReason) -> None:
     bump_feeds({session.user_id for session in sessions})
 
     def announce() -> None:
-        publish.sessions_ended(ids)
+        broadcast.sessions_ended(ids)
         log.info("sessions_ended", session_ids=[str(i) for i in ids], reason=str(reason))
 
     transaction.on_commit(announce)

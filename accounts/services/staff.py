@@ -9,7 +9,7 @@ from django.db.models import F
 
 from accounts.feed import lock_users
 from accounts.models import User
-from chatbe.core.errors import NotFound
+from common.errors import NotFound
 
 log = structlog.get_logger(__name__)
 

@@ -18,9 +18,9 @@ from django.utils import timezone
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import StatusFollowUp, User
 from accounts.signals import user_coming_or_going, user_leaving, user_status_changed
-from chatbe.core import background
-from chatbe.core.database_errors import is_passing
-from chatbe.core.error_log import describe
+from common import background
+from common.database_errors import is_passing
+from common.error_log import describe
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import Session, Ticket
 from accounts.services.sessions import is_live
 from accounts.tokens import hash_of, new_secret
-from chatbe.core.errors import ChatError, SessionEnded, WrongCredentials
+from common.errors import ChatError, SessionEnded, WrongCredentials
 
 
 @transaction.atomic

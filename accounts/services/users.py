@@ -15,9 +15,9 @@ from accounts.services.passwords import check_password_policy
 from accounts.services.sessions import end_locked
 from accounts.services.staff import end_admin_logins
 from accounts.services.status_follow_up import follow_up_after_commit
-from chatbe.api.addresses import address_key
-from chatbe.core import limits
-from chatbe.core.errors import Conflict, NotFound
+from common.addresses import address_key
+from common.errors import Conflict, NotFound
+from common.limits import window
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ def register_user(
     check_password_policy(password, owner)
     ensure_room_to_hash()
     if address:
-        limits.hit(settings.REGISTRATIONS_PER_ADDRESS, "register", address_key(address))
+        window.hit(settings.REGISTRATIONS_PER_ADDRESS, "register", address_key(address))
     confirmed = not settings.EMAIL_CONFIRMATION
     _refuse_taken(username, email if confirmed else None)
     # Before the transaction: nobody waits for their turn to hash within one.

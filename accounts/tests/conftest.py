@@ -2,17 +2,17 @@
 
 import pytest
 
-from accounts import post_office
-from chatbe.core import limits
+from accounts.mail import queue
+from common.limits import window
 
 
 @pytest.fixture(autouse=True)
 def _empty_limits():
-    limits.forget_everything()
+    window.forget_everything()
 
 
 @pytest.fixture(autouse=True)
 def _no_mail_is_left():
     """A mail on its way would arrive in the next test."""
     yield
-    post_office.finish(60)
+    queue.finish(60)

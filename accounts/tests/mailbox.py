@@ -4,14 +4,14 @@ import re
 
 from django.core import mail
 
-from accounts import post_office
+from accounts.mail import queue
 
 DEADLINE_SECONDS = 60
 
 
 def no_mail_on_its_way():
     """Wait until all that was asked for so far has arrived or failed."""
-    post_office.finish(DEADLINE_SECONDS)
+    queue.finish(DEADLINE_SECONDS)
 
 
 def mails_to(address, *, count=1):

@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 
 from accounts import urls
 from accounts.tests.rest import device_of, make_user
-from chatbe.core import limits
+from common.limits import window
 from tests.secrecy import PASSWORD
 
 OPEN = {
@@ -83,7 +83,7 @@ def test_staff_see_users_in_the_admin_and_neither_passwords_nor_keys(client):
 def test_the_admins_login_has_the_same_budgets(client, settings):
     settings.AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
     settings.LOGIN_ATTEMPTS_PER_ACCOUNT = "2/15minutes"
-    limits.forget_everything()
+    window.forget_everything()
     make_user("staff", password=PASSWORD, is_staff=True, is_superuser=True)
 
     def log_in(password):

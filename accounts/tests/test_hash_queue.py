@@ -12,8 +12,8 @@ from django.test import Client
 from accounts import hashers
 from accounts.models import User
 from accounts.tests.rest import make_user
-from chatbe.core.errors import Unavailable
-from chatbe.core.fairqueue import FairQueue
+from common.errors import Unavailable
+from common.fair_queue import FairQueue
 from tests.secrecy import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

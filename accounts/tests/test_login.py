@@ -165,7 +165,7 @@ def test_many_networks_together_get_only_so_many_guesses(alice, settings):
     assert answers == [401] * 10 + [429] * 10
 
 
-# How the limits count on Redis: chatbe/core/tests/test_limits.py.
+# How the limits count on Redis: common/tests/test_limits.py.
 @pytest.mark.embedded_only
 @pytest.mark.django_db
 def test_of_a_thousand_guesses_ten_are_looked_at_and_the_owner_still_comes_in(alice):

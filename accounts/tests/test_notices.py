@@ -11,7 +11,7 @@ from accounts.models import Notice, Session, User
 from accounts.tests.mailbox import mails_to
 from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, same_answer
-from chatbe.core.times import iso_milliseconds
+from common.times import iso_milliseconds
 from tests.secrecy import PASSWORD
 
 URL = "/api/v1/me/notices"

@@ -8,9 +8,9 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user, same_answer
-from chatbe.core.errors import NotFound
-from chatbe.core.times import iso_milliseconds
-from chatbe.realtime.sources import Sources
+from common.errors import NotFound
+from common.times import iso_milliseconds
+from realtime.sources import Sources
 
 URL = "/api/v1/sessions"
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.tests.rest import make_user
-from chatbe.core.secrets_file import read_or_create
+from common.secrets_file import read_or_create
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from accounts.services.codes import issue_code
 from accounts.tests.mailbox import mails_to
 from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.errors import InvalidInput
-from chatbe.core.text import clean_label, normal_code, normal_password
+from common.errors import InvalidInput
+from common.text import clean_label, normal_code, normal_password
 from tests.secrecy import PASSWORD
 
 # An address as it is stored, and other spellings of the same box.

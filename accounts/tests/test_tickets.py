@@ -10,7 +10,7 @@ from accounts import services
 from accounts.models import Session, Ticket, User
 from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.errors import SessionEnded, WrongCredentials
+from common.errors import SessionEnded, WrongCredentials
 
 URL = "/api/v1/auth/ticket"
 

@@ -21,10 +21,10 @@ from accounts.serializers import (
     TicketSerializer,
     TokensSerializer,
 )
-from chatbe.api.addresses import request_address
-from chatbe.api.fields import read_body
-from chatbe.api.schema import operation
-from chatbe.core.errors import Banned, Conflict, RateLimited, SessionEnded, WrongCredentials
+from common.addresses import request_address
+from common.errors import Banned, Conflict, RateLimited, SessionEnded, WrongCredentials
+from common.rest.fields import read_body
+from common.rest.schema import operation
 
 
 class AnonymousView(APIView):

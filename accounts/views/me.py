@@ -13,11 +13,11 @@ from accounts.serializers import (
     OwnUserSerializer,
     UpdateProfileSerializer,
 )
-from chatbe.api.addresses import request_address
-from chatbe.api.fields import path_id, read_body
-from chatbe.api.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
-from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, NotFound, RateLimited
+from common.addresses import request_address
+from common.errors import Conflict, NotFound, RateLimited
+from common.rest.fields import path_id, read_body
+from common.rest.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
+from common.rest.schema import operation
 
 
 class MeView(APIView):

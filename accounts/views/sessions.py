@@ -8,10 +8,10 @@ from rest_framework.views import APIView
 from accounts import selectors, services
 from accounts.authentication import session_of
 from accounts.serializers import SessionSerializer
-from chatbe.api.fields import path_id
-from chatbe.api.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
-from chatbe.api.schema import operation
-from chatbe.core.errors import NotFound
+from common.errors import NotFound
+from common.rest.fields import path_id
+from common.rest.pagination import PAGE_PARAMETERS, page_of, page_schema, read_page
+from common.rest.schema import operation
 
 
 class SessionsView(APIView):

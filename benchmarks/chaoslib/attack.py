@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from benchmarks.chaoslib.hostile import SORTS, Sort
 from benchmarks.chaoslib.violations import Violation
 from benchmarks.chaoslib.world import World
-from scripts.services import ServiceError
 from tests.account import Account, RefusedError, UnreachableError
+from tools.services import ServiceError
 
 ATTACKERS = 3
 # After so many frames an attacker takes another socket.

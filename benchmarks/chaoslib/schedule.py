@@ -13,7 +13,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chatbe.core.failpoints import POINTS
+from common.failpoints import POINTS
 
 # How likely a server dies each time it passes its failpoint: at the very first, or with
 # more and more under way.

@@ -11,8 +11,8 @@ import psycopg
 import redis
 
 from benchmarks.chaoslib.schedule import Fault
-from scripts.server import Server
-from scripts.services import Postgres, Redis, ServiceError
+from tools.server import Server
+from tools.services import Postgres, Redis, ServiceError
 
 RESTARTS = 3
 # What is frozen is frozen for at most this, so that nobody takes it for dead.

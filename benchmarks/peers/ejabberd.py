@@ -14,8 +14,8 @@ import psycopg
 from benchmarks.peers.server import PeerServer
 from benchmarks.peers.target import Archive, XmppTarget
 from benchmarks.peers.xmpp import DOMAIN
-from scripts import programs
-from scripts.server import Server
+from tools import programs
+from tools.server import Server
 
 
 class EjabberdServer(PeerServer):

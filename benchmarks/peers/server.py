@@ -7,7 +7,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-from scripts.server import Server
+from tools.server import Server
 
 
 class PeerServer(Server):

@@ -25,7 +25,7 @@ from benchmarks.job import Conversation, Seat
 from benchmarks.peers.matrix import CLIENT
 from benchmarks.peers.server import PeerServer
 from benchmarks.peers.target import Peer
-from scripts.server import Server
+from tools.server import Server
 
 SYNAPSE = "1.163.2"
 PACKAGES = (f"matrix-synapse=={SYNAPSE}", "psycopg2-binary==2.9.13")

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from benchmarks.job import Conversation, Seat
 from benchmarks.peers.xmpp import DOMAIN, register_all
 from benchmarks.targets import Target
-from scripts.server import Server
+from tools.server import Server
 
 
 class Peer(Target):

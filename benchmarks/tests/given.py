@@ -27,7 +27,7 @@ def target_of(kind: type[T]) -> Iterator[T]:
 
 
 class _Given:
-    """Stands for a server of scripts.services that somebody else has started."""
+    """Stands for a server of tools.services that somebody else has started."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -4,9 +4,9 @@ import pytest
 
 from benchmarks.broadcasting import FRAME_BYTES, Broadcast, build, connect
 from benchmarks.talkers import TEXT, wait_until
-from chatbe.realtime.frames import message_created, websocket_text
-from conversations.drafts import Appended, Draft, fresh_body
-from scripts import programs
+from conversations.log.pending_message import Appended, Draft, fresh_body
+from realtime.frames import message_created, websocket_text
+from tools import programs
 
 
 def test_frames_in_c_are_as_long_as_ours():

@@ -11,7 +11,7 @@ from picows import WSMsgType
 from benchmarks.job import Conversation, Job, Seat
 from benchmarks.legacy import _Group, _Pair
 from benchmarks.workloads import legacy
-from chatbe.compat.frames import (
+from chatbe.legacy_v1.frames import (
     FANOUT,
     GROUP,
     PRIVATE,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.publishing import publish, requests_per_second
-from scripts.services import Redis
+from tools.services import Redis
 
 REPORT = """\
 "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms"

@@ -20,7 +20,7 @@ from benchmarks.talkers import talk
 from benchmarks.targets import Ours
 from benchmarks.webserver import WebServer
 from benchmarks.workloads.pairs import layout
-from scripts.server import Server
+from tools.server import Server
 
 DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 6.0}
 SIDES: Sequence[str] = ("one", "publish", "two")

@@ -11,17 +11,17 @@ from functools import partial
 from typing import Any
 
 from accounts.models import Session
-from chatbe.api.addresses import address_key, scope_address
-from chatbe.core import metrics
-from chatbe.core.buckets import limit
-from chatbe.core.errors import ChatError, GoingAway, OriginRefused, TooManySockets
-from chatbe.core.leases import Lease
 from chatbe.gateway.origins import origin_is_allowed
-from chatbe.gateway.presence.people import has_presence
-from chatbe.realtime.arrivals import Arrival
-from chatbe.realtime.connection import Connection, FrameWriter
-from chatbe.realtime.runtime import runtime
+from common import metrics
+from common.addresses import address_key, scope_address
+from common.errors import ChatError, GoingAway, OriginRefused, TooManySockets
+from common.limits.socket_leases import Lease
+from common.limits.token_bucket import limit
 from presence.process import presence
+from presence.visibility import has_presence
+from realtime.arrivals import Arrival
+from realtime.connection import Connection, FrameWriter
+from realtime.node import runtime
 
 
 def check_handshake(scope: Any) -> None:

@@ -15,9 +15,19 @@ import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from chatbe.core import metrics
-from chatbe.core.error_log import describe
-from chatbe.core.errors import (
+from chatbe.gateway.admission import (
+    check_handshake,
+    count_hello,
+    hello_address,
+    refuse_handshake,
+)
+from chatbe.gateway.dispatch import COMMAND_TYPES, COMMANDS, Refused, decode_command
+from chatbe.gateway.handshake import Greeted, Hello, Ping, Sync, greet, ping, sync
+from chatbe.gateway.rate_limit import Pace
+from chatbe.gateway.transports import DIRECT_EXTENSION, AsgiWriter, DirectProtocol, DirectWriter
+from common import metrics
+from common.error_log import describe
+from common.errors import (
     BadFrame,
     ChatError,
     Conflict,
@@ -27,20 +37,10 @@ from chatbe.core.errors import (
     Unauthenticated,
     as_chat_error,
 )
-from chatbe.gateway.admission import (
-    check_handshake,
-    count_hello,
-    hello_address,
-    refuse_handshake,
-)
-from chatbe.gateway.dispatch import COMMAND_TYPES, COMMANDS, Refused, decode_command
-from chatbe.gateway.hello import Greeted, Hello, Ping, Sync, greet, ping, sync
-from chatbe.gateway.pace import Pace
-from chatbe.gateway.writers import DIRECT_EXTENSION, AsgiWriter, DirectProtocol, DirectWriter
-from chatbe.realtime.connection import FrameWriter
-from chatbe.realtime.frames import encode_frame
-from chatbe.realtime.protocol import Command
-from chatbe.realtime.runtime import runtime
+from realtime.connection import FrameWriter
+from realtime.frames import encode_frame
+from realtime.node import runtime
+from realtime.protocol import Command
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +145,7 @@ class ChatConsumer(AsyncConsumer):
     async def _take_later(self, text: str | bytes | None) -> None:
         """Answer a frame when the client has taken what it was answered before.
 
-        One that takes nothing is cut off in the end (`realtime/slow.py`, or by its pings).
+        One that takes nothing is cut off in the end (`realtime/backpressure.py`, or by its pings).
         """
         await self._writer.drained()
         waiting = self._take(text)

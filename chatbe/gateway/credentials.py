@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 from accounts.models import Session
 from accounts.services import authenticate_tokens, spend_tickets
-from chatbe.core.errors import ChatError, WrongCredentials
-from chatbe.core.models import Installation
-from chatbe.realtime.entrance import Gathered
-from chatbe.realtime.runtime import Runtime
+from common.errors import ChatError, WrongCredentials
+from common.models import Installation
+from realtime.admission import Gathered
+from realtime.node import Runtime
 
 # The session or why there is none, and the epoch of the logs.
 Found = tuple[Session | ChatError, str]

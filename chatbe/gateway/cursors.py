@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from django.conf import settings
 
-from chatbe.core.errors import InvalidInput
-from chatbe.core.ids import parse_id
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.frames import encode_frame
+from common.errors import InvalidInput
+from common.ids import parse_id
+from realtime.connection import Connection
+from realtime.frames import encode_frame
 
 
 class Cursors:

@@ -4,11 +4,11 @@ import re
 
 import msgspec
 
-from chatbe.core.errors import BadFrame, ChatError, InvalidInput, UnknownCommand
-from chatbe.gateway.hello import Hello, Ping, Sync
-from chatbe.realtime.protocol import Command, Handler, decode_id
+from chatbe.gateway.handshake import Hello, Ping, Sync
 from chatbot.handlers import COMMANDS as BOT_COMMANDS
+from common.errors import BadFrame, ChatError, InvalidInput, UnknownCommand
 from conversations.handlers import COMMANDS as CONVERSATION_COMMANDS
+from realtime.protocol import Command, Handler, decode_id
 
 # Commands of the apps. Each is answered by exactly one reply, range or error.
 COMMANDS: dict[type[Command], Handler] = {**CONVERSATION_COMMANDS, **BOT_COMMANDS}

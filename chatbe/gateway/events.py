@@ -1,12 +1,11 @@
 """Everything the server sends, as Structs: what the AsyncAPI document is made from.
 
-The frames themselves are built by hand, for speed (`chatbe.realtime.frames`). These
+The frames themselves are built by hand, for speed (`realtime.frames`). These
 Structs hold them to their word: the reference client of the tests reads every frame
 with `decode_event`, which refuses a field too many, too few or of another kind.
 
-A new event gets its Struct beside its kin (`words.py`, `conversation_events.py`,
-`bot_events.py`, `presence/events.py`) and its place in EVENTS; a new command its answer
-in ANSWERS.
+An event is declared by its app, in its `events.py`, which lists them in `EVENTS`; a command's
+answer stands in `ANSWERS` beside them. Here the apps' tables are joined.
 """
 
 from collections import defaultdict
@@ -14,86 +13,29 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatbe.gateway.bot_events import BotAnswersReply, BotFinished, BotStreamed
-from chatbe.gateway.conversation_events import (
-    ConversationAdded,
-    ConversationBehind,
-    ConversationRemoved,
-    MessageChanged,
-    MessageCreated,
-    MessageReply,
-    Range,
-    ReceiptReply,
-    ReceiptUpdated,
-    Skip,
-    TypingReply,
-    TypingStarted,
-    TypingStopped,
-)
-from chatbe.gateway.hello import Hello, Ping, Sync
-from chatbe.gateway.presence.events import PresenceChanged, PresenceSnapshot
-from chatbe.gateway.words import (
-    Batch,
-    Bye,
-    Event,
-    Failure,
-    Live,
-    Pong,
-    Reset,
-    Resync,
-    UserChanged,
-    Welcome,
-)
-from chatbe.realtime.protocol import Command
-from chatbot import handlers as bot_handlers
-from conversations import handlers
+from chatbe.gateway import protocol_events
+from chatbe.gateway.handshake import Hello, Ping, Sync
+from chatbe.gateway.protocol_events import Batch
+from chatbot import events as chatbot_events
+from conversations import events as conversation_events
+from presence import events as presence_events
+from realtime.protocol import Command, Event
 
 # Several Structs may be a `reply`: which one it is, its other field says.
 EVENTS: tuple[type[Event], ...] = (
-    Welcome,
-    Live,
-    Pong,
-    MessageReply,
-    ReceiptReply,
-    TypingReply,
-    BotAnswersReply,
-    Failure,
-    Range,
-    MessageCreated,
-    MessageChanged,
-    Skip,
-    ConversationAdded,
-    ConversationRemoved,
-    ConversationBehind,
-    ReceiptUpdated,
-    TypingStarted,
-    TypingStopped,
-    BotStreamed,
-    BotFinished,
-    Reset,
-    Resync,
-    Bye,
-    UserChanged,
-    PresenceSnapshot,
-    PresenceChanged,
-    Batch,
+    *protocol_events.EVENTS,
+    *conversation_events.EVENTS,
+    *chatbot_events.EVENTS,
+    *presence_events.EVENTS,
 )
 
 # What a command is answered with when it is not refused.
 ANSWERS: dict[type[Command], type[Event]] = {
-    Hello: Welcome,
-    Sync: Live,
-    Ping: Pong,
-    handlers.MessageSend: MessageReply,
-    handlers.MessageEdit: MessageReply,
-    handlers.MessageDelete: MessageReply,
-    handlers.ConversationFetch: Range,
-    handlers.ReceiptMarkRead: ReceiptReply,
-    handlers.ReceiptMarkDelivered: ReceiptReply,
-    handlers.TypingStart: TypingReply,
-    handlers.TypingStop: TypingReply,
-    bot_handlers.BotResume: BotAnswersReply,
-    bot_handlers.BotCancel: BotAnswersReply,
+    Hello: protocol_events.Welcome,
+    Sync: protocol_events.Live,
+    Ping: protocol_events.Pong,
+    **conversation_events.ANSWERS,
+    **chatbot_events.ANSWERS,
 }
 
 

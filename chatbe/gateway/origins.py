@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.http.request import validate_host
 
-from chatbe.core.hosts import normal_origin
+from common.hosts import normal_origin
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 

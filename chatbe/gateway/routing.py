@@ -4,10 +4,10 @@ from typing import Any
 
 from django.urls import path, re_path
 
-from chatbe.core.errors import NotFound
 from chatbe.gateway.admission import refuse_handshake
 from chatbe.gateway.consumer import ChatConsumer
-from chatbe.realtime.frames import encode_frame
+from common.errors import NotFound
+from realtime.frames import encode_frame
 
 
 async def nothing_here(scope: Any, receive: Any, send: Any) -> None:

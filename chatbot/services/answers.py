@@ -15,10 +15,10 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chatbe.core import metrics
 from chatbot.models import Answer, Bot
 from chatbot.selectors import is_taken, open_answers
 from chatbot.services.budgets import is_over_budget
+from common import metrics
 
 Status = Answer.Status
 

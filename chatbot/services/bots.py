@@ -6,9 +6,9 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from accounts.names import DISPLAY_NAME_MAX, username_key
-from chatbe.core.errors import ChatError, Conflict
-from chatbe.core.text import clean_line
 from chatbot.models import Bot
+from common.errors import ChatError, Conflict
+from common.text import clean_line
 
 log = structlog.get_logger(__name__)
 

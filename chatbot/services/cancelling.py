@@ -1,9 +1,9 @@
 """Whoever asked may stop the answer."""
 
-from chatbe.core.errors import Forbidden
 from chatbot.models import Answer
+from chatbot.schemas import AnswerBody, body_of
 from chatbot.selectors import visible_answers
-from chatbot.wire import AnswerBody, body_of
+from common.errors import Forbidden
 
 
 def cancel_answers(*, user_id: int, conversation_id: int, seq: int) -> list[AnswerBody]:

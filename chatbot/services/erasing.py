@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from accounts.models import User
 from chatbot.models import Answer, Reminder
 from conversations.models import Conversation, Message
-from conversations.selectors.own import conversations_of
-from conversations.services.emptying import empty_places
+from conversations.selectors.authored import conversations_of
+from conversations.services.bulk_delete import empty_places
 
 
 def empty_answers_to(user_id: int) -> Iterator[int]:

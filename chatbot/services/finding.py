@@ -3,14 +3,14 @@
 from django.db import transaction
 
 from accounts.models import User
-from chatbe.core import metrics
-from chatbe.core.errors import NotFound
 from chatbot.models import Answer, Cursor
 from chatbot.questions import is_called
 from chatbot.selectors import Place
+from common import metrics
+from common.errors import NotFound
 from conversations.models import Message
+from conversations.schemas import MessageBody
 from conversations.selectors.log import access_page_after
-from conversations.wire import MessageBody
 
 PAGE = 200
 

@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chatbe.realtime import runtime as realtime
-from chatbe.realtime.bus import LocalBus
-from chatbe.realtime.topics import log_topics
 from chatbot.selectors import list_bots
-from chatbot.worker import work
+from chatbot.worker import worker as worker_module
 from conversations.services.direct import open_direct
 from conversations.tests.people import make_friends
+from realtime import node as realtime
+from realtime.bus import LocalBus
+from realtime.topics import log_topics
 
 
 class CountingBus(LocalBus):
@@ -33,13 +33,13 @@ class CountingBus(LocalBus):
 async def home(monkeypatch):
     monkeypatch.setattr(realtime, "make_bus", CountingBus)
     made = realtime.Runtime()
-    monkeypatch.setattr(work, "runtime", lambda: made)
+    monkeypatch.setattr(worker_module, "runtime", lambda: made)
     yield made
     await made.stop()
 
 
 async def test_only_while_it_answers(home):
-    worker = work.Worker()
+    worker = worker_module.Worker()
 
     async def listens():
         await asyncio.sleep(0)
@@ -65,7 +65,7 @@ def test_what_is_said_where_no_bot_is_costs_it_one_statement():
     friends = make_friends()
     [bot] = list_bots(viewer_id=friends.alice.id)
     asked, _ = open_direct(user_id=friends.alice.id, other_id=bot.id)
-    worker = work.Worker()
+    worker = worker_module.Worker()
     worker._takes_on = True
     # What it does from time to time is never due.
     worker._swept_at = worker._kept_at = float("inf")

@@ -20,9 +20,9 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from chatbe.core.background import run_thread
-from chatbe.core.deadlines import deadline
-from chatbe.core.postgres import PostgresConnection
+from common.background import run_thread
+from common.postgres import PostgresConnection
+from common.statement_deadline import deadline
 
 # Of all advisory locks in this database, ours ("CHAT").
 _SPACE = 0x43484154

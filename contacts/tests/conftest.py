@@ -3,13 +3,13 @@
 import pytest
 
 from accounts.tests.rest import device_of, make_user
-from chatbe.core import limits
+from common.limits import window
 from contacts.signals import pair_changed
 
 
 @pytest.fixture(autouse=True)
 def _fresh_limits():
-    limits.forget_everything()
+    window.forget_everything()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user, same_answer
 from accounts.tests.test_doors import doors_of, knock
-from chatbe.core.times import iso_milliseconds
+from common.times import iso_milliseconds
 from contacts import selectors, urls
 from contacts.models import Block, Contact
 from contacts.tests.people import BLOCKS, CONTACTS, add, feeds, listed, pair

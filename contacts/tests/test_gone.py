@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user
 from accounts.tests.test_doors import doors_of
-from chatbe.core.ids import new_id
+from common.ids import new_id
 from contacts import urls
 from contacts.tests.people import BLOCKS, CONTACTS, add, decline, empty
 from conversations.tests.people import CONVERSATIONS, post

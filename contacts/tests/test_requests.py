@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.tests.rest import device_of, make_user, same_answer
-from chatbe.core.times import iso_milliseconds
+from common.times import iso_milliseconds
 from contacts import selectors
 from contacts.models import Contact, ContactRequest
 from contacts.tests.people import (
@@ -255,7 +255,7 @@ def test_every_step_costs_the_same_however_many_there_are(phone):
     assert max(costs[0]) <= 20
 
 
-# How the limits count on Redis: chatbe/core/tests/test_limits.py.
+# How the limits count on Redis: common/tests/test_limits.py.
 @pytest.mark.embedded_only
 def test_a_thousand_requests_in_an_hour_are_capped(alice, phone):
     """S34, and what guessing names costs: whether somebody is there makes no difference."""

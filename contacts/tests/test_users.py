@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user, same_answer
-from chatbe.core.ids import new_id
+from common.ids import new_id
 from contacts import selectors
 from contacts.tests.people import BLOCKS, CONTACTS, USERS, add, empty
 

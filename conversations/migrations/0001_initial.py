@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import chatbe.core.ids
+import common.ids
 
 
 class Migration(migrations.Migration):
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigIntegerField(
-                        default=chatbe.core.ids.new_id,
+                        default=common.ids.new_id,
                         editable=False,
                         primary_key=True,
                         serialize=False,

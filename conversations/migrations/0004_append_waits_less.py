@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import migrations
 
-APPEND = Path(__file__).resolve().parent.parent / "sql" / "append.sql"
+APPEND = Path(__file__).resolve().parent.parent / "log" / "append.sql"
 
 
 def install(apps: Any, schema_editor: Any) -> None:

@@ -7,12 +7,12 @@ import msgspec
 from django.conf import settings
 
 from accounts.summaries import UserSummary
-from chatbe.core.errors import NotFound
+from common.errors import NotFound
 from conversations.models import Conversation
+from conversations.schemas import MESSAGE_COLUMNS, MessageBody, MessageRow
 from conversations.selectors.lists import list_conversations
 from conversations.selectors.log import Page
 from conversations.selectors.visible import newest_of_each, newest_within
-from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow
 
 NEWEST = 20
 

@@ -21,18 +21,18 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from accounts.summaries import UserSummary
-from chatbe.core.errors import NotFound
+from common.errors import NotFound
 from contacts.selectors import summaries_for, summaries_for_each
 from conversations.models import Conversation, Membership, Message
-from conversations.selectors.posting import MAY_POST
-from conversations.selectors.visible import TextBytes, visible_messages, visible_messages_of
-from conversations.wire import (
+from conversations.schemas import (
     MESSAGE_COLUMNS,
     ConversationBody,
     GroupBody,
     MessageBody,
     MessageRow,
 )
+from conversations.selectors.posting import MAY_POST
+from conversations.selectors.visible import TextBytes, visible_messages, visible_messages_of
 
 # More ids than these take a statement longer to read than all conversations of a user.
 IDS_MAX = 100

@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from chatbe.core.errors import NotFound
-from conversations.wire import MESSAGE_COLUMNS, MessageBody, MessageRow, message_columns
+from common.errors import NotFound
+from conversations.schemas import MESSAGE_COLUMNS, MessageBody, MessageRow, message_columns
 
 _ACCESS = """
     WITH access AS (

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
-from chatbe.core.errors import NotFound
-from chatbe.realtime.frames import encode_frame
-from chatbe.realtime.hints import Hint
+from common.errors import NotFound
 from contacts.selectors import apart, is_apart_from
+from conversations.log.pointers import Moved
 from conversations.models import Membership
-from conversations.pointers import Moved
-from conversations.wire import ReceiptBody
+from conversations.schemas import ReceiptBody
+from realtime.ephemeral import Hint
+from realtime.frames import encode_frame
 
 # A user, and whether they let receipts be shown.
 Person = tuple[int, bool]

@@ -1,4 +1,4 @@
-"""What the realtime layer reads of the log (see chatbe/realtime/sources.py)."""
+"""What the realtime layer reads of the log (see realtime/sources.py)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -6,18 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from chatbe.realtime.sources import (
-    READ_BYTES,
-    Announcement,
-    Change,
-    LogRange,
-    Membership,
-    RangeRequest,
-)
 from conversations.models import Conversation
+from conversations.schemas import MESSAGE_COLUMNS, MessageRow, encode, message_columns
 from conversations.selectors.lists import Entry, conversations_by_id, conversations_of_each
 from conversations.selectors.posting import MAY_POST_SQL
-from conversations.wire import MESSAGE_COLUMNS, MessageRow, encode, message_columns
+from realtime.sources import READ_BYTES, Announcement, Change, LogRange, Membership, RangeRequest
 
 _HEAD, _CHANGE, _MEMBER = 0, 1, 2
 # What a row takes beside its text, roughly.

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import User
-from chatbe.core.errors import InvalidInput, NotFound
+from common.errors import InvalidInput, NotFound
 from contacts.selectors import may_talk, who_may_talk_with
 from conversations.models import Conversation, Membership
 

@@ -5,12 +5,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from chatbe.core.errors import Forbidden, NotFound
-from chatbe.core.text import clean_text
-from conversations.changes import append_change, lock_conversation, message_body
+from common.errors import Forbidden, NotFound
+from common.text import clean_text
+from conversations.log.changes import append_change, lock_conversation, message_body
 from conversations.models import Conversation, Membership, Message
+from conversations.schemas import MessageBody
 from conversations.selectors.posting import MAY_POST
-from conversations.wire import MessageBody
 
 
 @transaction.atomic

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from accounts.feed import bump_feeds, lock_users
-from chatbe.core.errors import NotFound
-from conversations.changes import append_system, lock_conversation
+from common.errors import NotFound
+from conversations.log.changes import append_system, lock_conversation
 from conversations.models import Conversation, Membership
 
 # So many rows are written by a statement, and named by a system message.

@@ -1,7 +1,7 @@
 """Saying what was read and received: one rule behind the REST door and the socket's."""
 
-from conversations.pointers import Move
-from conversations.receipts import Done, receipt_buffer
+from conversations.log.pointers import Move
+from conversations.log.receipt_buffer import Done, receipt_buffer
 
 
 def queue_move(move: Move, done: Done) -> None:

@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from chatbe.core.errors import InvalidInput
-from chatbe.core.text import clean_text
-from conversations.drafts import Appended, Draft
+from common.errors import InvalidInput
+from common.text import clean_text
+from conversations.log.pending_message import Appended, Draft
+from conversations.log.writer import Done, log_writer
+from conversations.schemas import content_digest
 from conversations.services.typing import typists
 from conversations.services.waiting import wait_for
-from conversations.wire import content_digest
-from conversations.writer import Done, log_writer
 
 _CLIENT_ID_MAX = 64
 

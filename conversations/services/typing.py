@@ -13,14 +13,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from chatbe.core import background
-from chatbe.core.errors import Forbidden, NotFound
-from chatbe.realtime import publish
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.frames import encode_frame
-from chatbe.realtime.hints import Hint
-from chatbe.realtime.room import Room
-from chatbe.realtime.runtime import Runtime, runtime
+from common import background
+from common.errors import Forbidden, NotFound
+from realtime import broadcast
+from realtime.channel import Room
+from realtime.connection import Connection
+from realtime.ephemeral import Hint
+from realtime.frames import encode_frame
+from realtime.node import Runtime, runtime
 
 EXPIRES_SECONDS = 6
 REPEAT_SECONDS = 3
@@ -92,7 +92,7 @@ class Typists:
             return
         after = 0 if room is None or room.head is None else room.head
         blocked = tuple(self._hub.blocks.get(user_id, ()))
-        publish.hints(
+        broadcast.hints(
             [Hint(conversation_id, frame, by=user_id, but=blocked, after=after, passing=True)]
         )
 

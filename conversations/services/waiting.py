@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from django.db import connection
 
-from chatbe.api.later import ANSWER_SECONDS
-from chatbe.core.errors import ChatError, Unavailable
-from chatbe.realtime.runtime import runtime
+from common.errors import ChatError, Unavailable
+from common.rest.deferred import ANSWER_SECONDS
+from realtime.node import runtime
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ def wait_for(queue: Callable[[Callable[[T | ChatError], None]], None]) -> T:
 
     Raises a refusal. The caller's connection is given back first. Inside a transaction this
     raises RuntimeError: the writer would wait for the caller's locks, and the caller for
-    the writer. A server's request waits without its thread instead (`chatbe.api.later`).
+    the writer. A server's request waits without its thread instead (`common.rest.deferred`).
     """
     if connection.in_atomic_block:
         raise RuntimeError("waiting for a writer: not inside a transaction")

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user
 from contacts.services import add_contact
-from conversations.drafts import Appended, Draft
+from conversations.log.pending_message import Appended, Draft
 from conversations.models import Conversation, Membership, Message
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.models import Installation
-from chatbe.realtime.looks import _announcements
-from chatbe.realtime.sources import Sources
+from common.models import Installation
 from contacts.services import add_contact, block_user
 from conversations.models import Conversation
 from conversations.services.direct import open_direct
 from conversations.tests.people import CONVERSATIONS, join, leave, make_group, post
+from realtime.resume_reads import _announcements
+from realtime.sources import Sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.rest import make_user
 from contacts.services import block_user, remove_contact
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import assert_gapless, codes, draft, head, make_friends
 

@@ -7,9 +7,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation
-from conversations.selectors import streams
+from conversations.selectors import log_streams
 from conversations.tests.people import draft, make_friends
 
 LENGTH = 12
@@ -140,7 +140,7 @@ def test_a_check_that_is_overtaken_by_an_edit_finds_nothing(friends, monkeypatch
             assert phone.patch(f"{place}/5", edit).json()["changed_seq"] == LENGTH + 3
         return result
 
-    monkeypatch.setattr(streams, "PAGE", 1)
+    monkeypatch.setattr(log_streams, "PAGE", 1)
     with connection.execute_wrapper(overtake):
         assert check(friends) == []
     assert next(edits, None) is None

@@ -8,21 +8,21 @@ from asgiref.sync import sync_to_async
 
 from accounts.models import Session, User
 from accounts.tests.rest import make_user
-from chatbe.core import background
-from chatbe.core.database import in_database_thread
-from chatbe.realtime.connection import State
-from chatbe.realtime.frames import message_created
-from chatbe.realtime.resume import resume
-from chatbe.realtime.room import Event
-from chatbe.realtime.sources import Sources
-from chatbe.realtime.sweep import Sweep
-from chatbe.realtime.tests.sockets import connect, copy_of, make_hub
+from common import background
+from common.database import in_database_thread
 from contacts.services import add_contact
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Membership
+from conversations.schemas import encode
 from conversations.services.direct import open_direct
 from conversations.tests.people import draft, make_friends
-from conversations.wire import encode
+from realtime.channel import Event
+from realtime.connection import State
+from realtime.frames import message_created
+from realtime.resume import resume
+from realtime.sources import Sources
+from realtime.sweep import Sweep
+from realtime.tests.sockets import connect, copy_of, make_hub
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.tests.rest import device_of, make_user
-from conversations.append import append_messages
-from conversations.changes import append_system
+from conversations.log.append import append_messages
+from conversations.log.changes import append_system
 from conversations.models import Conversation, Membership, Message
 from conversations.services.edits import delete_for_everyone
 from conversations.services.members import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatbe.compat.selectors import newest_messages_of, newest_private_messages
+from chatbe.legacy_v1.selectors import newest_messages_of, newest_private_messages
 from conversations.selectors.log import access_changes
 from conversations.tests.people import CONVERSATIONS, make_friends, post
 

@@ -13,16 +13,16 @@ from django.utils import timezone
 
 from accounts.services import create_ticket
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.models import Installation
-from chatbe.gateway.hello import Hello, greet
-from chatbe.realtime.resume import resume
-from chatbe.realtime.runtime import runtime
-from chatbe.realtime.tests.sockets import Recorder
+from chatbe.gateway.handshake import Hello, greet
+from common.models import Installation
 from contacts.models import Contact
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership
 from conversations.tests.people import CONVERSATIONS, draft, post
-from presence.news import News
+from presence.notifier import News
+from realtime.node import runtime
+from realtime.resume import resume
+from realtime.tests.sockets import Recorder
 from tests.settled import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)

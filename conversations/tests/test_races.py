@@ -8,7 +8,7 @@ from django.db import connection
 from accounts.tests.race import run_together
 from contacts.services import add_contact, unblock_user
 from contacts.tests.people import BLOCKS, CONTACTS
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import (
     CONVERSATIONS,

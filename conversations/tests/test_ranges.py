@@ -3,12 +3,12 @@
 import pytest
 
 from accounts.tests.rest import make_user
-from chatbe.realtime.sources import ANNOUNCED_PER_READ, READ_BYTES, Change, RangeRequest, Sources
-from conversations.append import append_messages
+from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership
 from conversations.selectors.lists import IDS_MAX
 from conversations.services.edits import edit_message
 from conversations.tests.people import draft
+from realtime.sources import ANNOUNCED_PER_READ, READ_BYTES, Change, RangeRequest, Sources
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,14 +12,13 @@ from django.db.backends.utils import CursorWrapper
 from accounts.models import User
 from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError
-from chatbe.realtime.runtime import Runtime
+from common.database import in_database_thread
+from common.errors import ChatError
 from contacts.tests.people import BLOCKS
-from conversations.append import append_messages
+from conversations.log.append import append_messages
+from conversations.log.pointers import Move, move_pointers
+from conversations.log.receipt_buffer import ReceiptBuffer
 from conversations.models import Membership
-from conversations.pointers import Move, move_pointers
-from conversations.receipts import ReceiptBuffer
 from conversations.tests.people import (
     CONVERSATIONS,
     draft,
@@ -29,6 +28,7 @@ from conversations.tests.people import (
     make_group,
 )
 from conversations.tests.test_queries import statements
+from realtime.node import Runtime
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,15 +8,15 @@ from threading import Event
 import pytest
 from django.db import connection, transaction
 
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import Unavailable
-from chatbe.realtime.runtime import Runtime
-from conversations.append import append_messages
-from conversations.committing import commit
+from common.database import in_database_thread
+from common.errors import Unavailable
+from conversations.log.append import append_messages
+from conversations.log.batch_commit import commit
+from conversations.log.writer import LogWriter
 from conversations.models import Conversation, Message
 from conversations.services.sending import send_message
 from conversations.tests.people import assert_gapless, codes, draft, make_friends
-from conversations.writer import LogWriter
+from realtime.node import Runtime
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,11 +9,11 @@ import pytest
 from django.db import InternalError, OperationalError
 from psycopg import errors
 
-from chatbe.core.errors import Internal, NotFound, Unavailable
-from conversations import committing, writer
-from conversations.drafts import Draft
-from conversations.receipts import Move, ReceiptBuffer
-from conversations.writer import Lane
+from common.errors import Internal, NotFound, Unavailable
+from conversations.log import batch_commit, writer
+from conversations.log.pending_message import Draft
+from conversations.log.receipt_buffer import Move, ReceiptBuffer
+from conversations.log.writer import Lane
 
 PATIENCE_SECONDS = 20
 
@@ -126,8 +126,8 @@ def appends(monkeypatch, settings):
     def append(_drafts):
         raise raised.pop(0) if len(raised) > 1 else raised[0]
 
-    monkeypatch.setattr(committing, "append_messages", append)
-    monkeypatch.setattr(committing, "_drop_bad_connection", lambda _error: None)
+    monkeypatch.setattr(batch_commit, "append_messages", append)
+    monkeypatch.setattr(batch_commit, "_drop_bad_connection", lambda _error: None)
     return raised
 
 
@@ -147,13 +147,13 @@ def appends(monkeypatch, settings):
 def test_trouble_that_passes_leaves_the_outcome_open(appends, error, first):
     # Also when it is what a row that was refused meets on its second try.
     appends += [ValueError(), error] if first else [error]
-    assert committing.commit([draft("a")]) is None
-    assert committing.commit([draft("a"), draft("b")]) is None
+    assert batch_commit.commit([draft("a")]) is None
+    assert batch_commit.commit([draft("a"), draft("b")]) is None
 
 
 def test_what_the_database_refuses_for_good_has_failed(appends):
     appends.append(refused(InternalError, errors.InternalError_()))
-    [outcome] = committing.commit([draft("a")])
+    [outcome] = batch_commit.commit([draft("a")])
     assert isinstance(outcome, Internal)
 
 
@@ -161,9 +161,9 @@ def test_what_the_database_refuses_for_good_has_failed(appends):
 def test_what_fails_outside_of_the_database_has_failed_only_if_it_is_not_there(
     appends, monkeypatch, absent, certain
 ):
-    monkeypatch.setattr(committing, "_is_absent", lambda _draft: absent)
+    monkeypatch.setattr(batch_commit, "_is_absent", lambda _draft: absent)
     appends.append(ValueError())
-    outcomes = committing.commit([draft("a")])
+    outcomes = batch_commit.commit([draft("a")])
     assert (outcomes is not None) is certain
 
 
@@ -179,8 +179,8 @@ def test_a_batch_in_pieces_has_no_more_time_than_one_in_a_whole(monkeypatch, set
         time.sleep(0.05)
         return [NotFound()]
 
-    monkeypatch.setattr(committing, "append_messages", append)
-    assert committing.commit([draft(str(number)) for number in range(200)]) is None
+    monkeypatch.setattr(batch_commit, "append_messages", append)
+    assert batch_commit.commit([draft(str(number)) for number in range(200)]) is None
     assert len(tried) < 20
 
 
@@ -199,9 +199,9 @@ def test_of_a_batch_in_pieces_what_is_locked_is_put_aside_with_all_behind_it(mon
             raise locked
         return [NotFound()]
 
-    monkeypatch.setattr(committing, "append_messages", append)
-    monkeypatch.setattr(committing, "_drop_bad_connection", lambda _error: None)
-    outcomes = committing.commit_unlocked(drafts)
+    monkeypatch.setattr(batch_commit, "append_messages", append)
+    monkeypatch.setattr(batch_commit, "_drop_bad_connection", lambda _error: None)
+    outcomes = batch_commit.commit_unlocked(drafts)
     assert [outcome is None for outcome in outcomes] == [False, True] * 3
     # Nothing overtook the first, and nobody waited for the same lock again.
     assert [each.conversation_id for each in tried] == [0, 1, 0, 0]

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from chatbe.api.later import Later, Queue, may_be_later
+from common.rest.deferred import Later, Queue, may_be_later
 from conversations.services.waiting import wait_for
 
 T = TypeVar("T")

@@ -11,12 +11,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import session_of
-from chatbe.api.fields import path_id
-from chatbe.api.pagination import PAGE_PARAMETERS, read_page
-from chatbe.api.schema import operation
-from chatbe.core.errors import NotFound
+from common.errors import NotFound
+from common.rest.fields import path_id
+from common.rest.pagination import PAGE_PARAMETERS, read_page
+from common.rest.schema import operation
 from conversations import serializers as shapes
-from conversations.pointers import Move, Moved
+from conversations.log.pointers import Move, Moved
 from conversations.selectors.lists import (
     Entry,
     access_conversation,

@@ -6,10 +6,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import session_of
-from chatbe.api.fields import path_id
-from chatbe.api.pagination import PAGE_PARAMETERS, read_limit, read_page, read_query
-from chatbe.api.schema import operation
-from chatbe.core.errors import NotFound
+from common.errors import NotFound
+from common.rest.fields import path_id
+from common.rest.pagination import PAGE_PARAMETERS, read_limit, read_page, read_query
+from common.rest.schema import operation
 from conversations import serializers as shapes
 from conversations.selectors.friends import access_friend_page, list_messages_by_friend
 from conversations.views.pages import PLACES, read_log_page

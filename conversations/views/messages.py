@@ -11,19 +11,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import session_of
-from chatbe.api.fields import path_id
-from chatbe.api.pagination import PAGE_PARAMETERS, read_limit, read_query
-from chatbe.api.schema import operation
-from chatbe.core.errors import (
-    ClientIdReused,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    RateLimited,
-    TooLarge,
-)
+from common.errors import ClientIdReused, Forbidden, InvalidInput, NotFound, RateLimited, TooLarge
+from common.rest.fields import path_id
+from common.rest.pagination import PAGE_PARAMETERS, read_limit, read_query
+from common.rest.schema import operation
 from conversations import serializers as shapes
-from conversations.drafts import Appended
+from conversations.log.pending_message import Appended
 from conversations.selectors.log import (
     access_changes,
     access_message,

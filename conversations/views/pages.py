@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from drf_spectacular.utils import OpenApiParameter
 
-from chatbe.api.pagination import PAGE_PARAMETERS
-from chatbe.core.errors import InvalidInput
+from common.errors import InvalidInput
+from common.rest.pagination import PAGE_PARAMETERS
 from conversations import serializers as shapes
 from conversations.selectors.log import (
     Page,

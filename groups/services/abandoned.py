@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from django.db import transaction
 
-from conversations.changes import lock_conversation
+from conversations.log.changes import lock_conversation
 from conversations.models import Conversation, Membership
-from conversations.services.emptying import empty_system_values
+from conversations.services.bulk_delete import empty_system_values
 from groups.models import Group
 
 

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from django.conf import settings
 
 from accounts.models import User
-from chatbe.core import limits
-from chatbe.core.errors import InvalidInput
+from common.errors import InvalidInput
+from common.limits import window
 from contacts.selectors import who_may_be_added
 
 
@@ -27,7 +27,7 @@ def require_consent(user_id: int, others: Collection[int]) -> None:
 
 def count_group(user_id: int) -> None:
     """Count a group that the user makes. RateLimited."""
-    limits.hit(settings.GROUPS_PER_USER, "group", str(user_id))
+    window.hit(settings.GROUPS_PER_USER, "group", str(user_id))
 
 
 def count_added(user_id: int, others: Collection[int]) -> None:
@@ -36,7 +36,7 @@ def count_added(user_id: int, others: Collection[int]) -> None:
     ids = [str(id) for id in people.values_list("id", flat=True)]
     if not ids:
         return
-    limits.hit(settings.GROUP_ADDS_PER_USER, "group-adds", str(user_id), cost=len(ids))
+    window.hit(settings.GROUP_ADDS_PER_USER, "group-adds", str(user_id), cost=len(ids))
     for id in ids:
-        limits.hit(settings.GROUP_ADDS_PER_PAIR, "group-adds-pair", str(user_id), id)
-        limits.hit(settings.GROUP_ADDS_PER_ADDED, "group-added", id)
+        window.hit(settings.GROUP_ADDS_PER_PAIR, "group-adds-pair", str(user_id), id)
+        window.hit(settings.GROUP_ADDS_PER_ADDED, "group-added", id)

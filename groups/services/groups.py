@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.feed import lock_users
-from chatbe.core.errors import InvalidInput, SessionEnded
-from chatbe.core.text import clean_line, clean_text
-from conversations.changes import append_system
+from common.errors import InvalidInput, SessionEnded
+from common.text import clean_line, clean_text
+from conversations.log.changes import append_system
 from conversations.models import NAME_MAX, Conversation
 from conversations.services import members
 from conversations.services.sending import check_client_id

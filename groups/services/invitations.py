@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.tokens import hash_of, new_secret
-from chatbe.core.errors import Conflict, InvalidInput, NotFound
+from common.errors import Conflict, InvalidInput, NotFound
 from groups.models import Invitation
 from groups.permissions import Permission
 from groups.selectors import list_invitations

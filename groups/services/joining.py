@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.feed import bump_feeds, lock_users
-from chatbe.core import limits
-from chatbe.core.errors import Forbidden, NotFound, SessionEnded
+from common.errors import Forbidden, NotFound, SessionEnded
+from common.limits import window
 from conversations.services.members import lock_group
 from groups.models import Invitation, JoinRequest
 from groups.permissions import Permission
@@ -53,7 +53,7 @@ def preview_invitation(*, user_id: int, token: str) -> Preview:
 
 
 def _count_attempt(user_id: int) -> None:
-    limits.hit(settings.INVITATION_ATTEMPTS_PER_USER, "invitation", str(user_id))
+    window.hit(settings.INVITATION_ATTEMPTS_PER_USER, "invitation", str(user_id))
 
 
 def join_group(*, user_id: int, token: str) -> Arrival:

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from accounts.services.locks import Overtaken, again_if_overtaken
-from chatbe.core.errors import Conflict
+from common.errors import Conflict
 from conversations.models import Membership
 from conversations.services import members
 from groups.models import JoinRequest

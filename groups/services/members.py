@@ -8,7 +8,7 @@ from collections.abc import Collection
 from django.conf import settings
 from django.db import transaction
 
-from chatbe.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from common.errors import Conflict, Forbidden, InvalidInput, NotFound
 from contacts.selectors import users_here_for
 from conversations.models import Conversation
 from conversations.services import members

@@ -2,13 +2,13 @@
 
 import pytest
 
-from chatbe.core import limits
+from common.limits import window
 from groups.tests.people import make_circle
 
 
 @pytest.fixture(autouse=True)
 def _fresh_limits():
-    limits.forget_everything()
+    window.forget_everything()
 
 
 @pytest.fixture

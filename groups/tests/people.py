@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.tests.rest import Device, device_of, make_user
 from contacts.models import Contact
 from conversations.models import Message
-from conversations.wire import MESSAGE_COLUMNS, MessageRow
+from conversations.schemas import MESSAGE_COLUMNS, MessageRow
 from groups.services.groups import create_group
 from groups.services.members import set_role
 

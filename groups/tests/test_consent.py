@@ -6,8 +6,8 @@ from rest_framework.test import APIClient
 from accounts.models import Audience
 from accounts.tests.rest import device_of, make_user
 from chatbe import settings as product
-from chatbe.core import limits
 from chatbot.models import Bot
+from common.limits import window
 from contacts.models import Contact
 from contacts.services import block_user
 from conversations.models import Conversation, Membership
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _fresh_limits():
-    limits.forget_everything()
+    window.forget_everything()
 
 
 @pytest.fixture

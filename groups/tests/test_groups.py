@@ -4,7 +4,7 @@ import pytest
 
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user, same_answer
-from chatbe.core.times import iso_milliseconds
+from common.times import iso_milliseconds
 from contacts.services import block_user
 from conversations.models import Conversation
 from conversations.tests.people import CONVERSATIONS, post

@@ -8,9 +8,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import session_of
-from chatbe.api.fields import path_id, read_body
-from chatbe.api.schema import operation
-from chatbe.core.errors import Conflict, Forbidden, NotFound, RateLimited
+from common.errors import Conflict, Forbidden, NotFound, RateLimited
+from common.rest.fields import path_id, read_body
+from common.rest.schema import operation
 from groups import serializers as shapes
 from groups.permissions import Permission
 from groups.selectors import access_group

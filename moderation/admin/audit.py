@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from chatbe.core.admin import LookAdmin, MadeWithin
+from common.admin import LookAdmin, MadeWithin
 from moderation.models import AuditEntry
 
 

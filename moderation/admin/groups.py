@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
-from chatbe.core.admin import ROWS_PER_PAGE
+from common.admin import ROWS_PER_PAGE
 from conversations.admin import ConversationAdmin, MembershipAdmin
 from conversations.models import Conversation, Membership, Message
-from moderation.admin.deeds import Deed, DeedAdmin, actor_of
-from moderation.admin.glass import OPEN_CONVERSATION
+from moderation.admin.actions import Deed, DeedAdmin, actor_of
+from moderation.admin.break_glass import OPEN_CONVERSATION
 from moderation.models import AuditEntry, Report
 from moderation.services import groups
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 
 from conversations.admin import MessageAdmin
 from conversations.models import Message
-from moderation.admin.deeds import Deed, DeedAdmin, actor_of
-from moderation.admin.glass import OPEN, note_shown, open_conversations
+from moderation.admin.actions import Deed, DeedAdmin, actor_of
+from moderation.admin.break_glass import OPEN, note_shown, open_conversations
 from moderation.services.messages import delete_message
 
 admin.site.unregister(Message)

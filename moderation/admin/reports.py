@@ -12,10 +12,10 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldBooleanWidget
 
 from accounts.models import User
-from chatbe.core.admin import MadeWithin
+from common.admin import MadeWithin
 from conversations.models import Message
-from moderation.admin.deeds import Deed, DeedAdmin, ReasonForm, actor_of
-from moderation.admin.glass import OPEN, note_shown, open_conversations
+from moderation.admin.actions import Deed, DeedAdmin, ReasonForm, actor_of
+from moderation.admin.break_glass import OPEN, note_shown, open_conversations
 from moderation.models import AuditEntry, Report
 from moderation.services.reports import dismiss_report, uphold_report
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.admin import SessionAdmin, UserAdmin
 from accounts.models import Session, User
 from conversations.models import Membership
-from moderation.admin.deeds import Deed, DeedAdmin, actor_of
+from moderation.admin.actions import Deed, DeedAdmin, actor_of
 from moderation.models import AuditEntry, Report
 from moderation.services import users
 

@@ -8,8 +8,8 @@ import structlog
 from django.db import transaction
 
 from accounts.models import User
-from chatbe.core.errors import InvalidInput
-from chatbe.core.text import clean_text
+from common.errors import InvalidInput
+from common.text import clean_text
 from moderation.models import REASON_MAX, Action, AuditEntry, Target
 
 log = structlog.get_logger(__name__)

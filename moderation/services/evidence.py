@@ -16,10 +16,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from chatbe.core.batches import pages
-from chatbe.core.times import iso_milliseconds
+from common.batches import pages
+from common.times import iso_milliseconds
 from conversations.models import Conversation
-from conversations.selectors.own import conversations_of
+from conversations.selectors.authored import conversations_of
 from moderation.models import Report
 
 BATCH = 200

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import User
-from chatbe.core.errors import Conflict, NotFound
+from common.errors import Conflict, NotFound
 from conversations.models import Membership
 from conversations.services import members
 from groups.services.groups import close_locked

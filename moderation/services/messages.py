@@ -3,8 +3,8 @@
 from django.db import transaction
 
 from accounts.models import User
-from chatbe.core.errors import Conflict
-from conversations.changes import lock_conversation
+from common.errors import Conflict
+from conversations.log.changes import lock_conversation
 from conversations.models import Message
 from conversations.services.edits import delete_for_everyone
 from moderation.models import Action, Target

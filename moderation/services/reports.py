@@ -9,10 +9,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from chatbe.core import limits
-from chatbe.core.errors import Conflict, InvalidInput, NotFound
-from chatbe.core.ids import MAX_ID
-from chatbe.core.text import clean_text
+from common.errors import Conflict, InvalidInput, NotFound
+from common.ids import MAX_ID
+from common.limits import window
+from common.text import clean_text
 from contacts.selectors import access_card
 from conversations.selectors.log import access_page_before
 from moderation.models import COMMENT_MAX, Action, Report, Target
@@ -90,7 +90,7 @@ def _file(
     known = mine.first()
     if known is not None:
         return known, False
-    limits.hit(settings.REPORTS_PER_USER, "report", str(reporter.id))
+    window.hit(settings.REPORTS_PER_USER, "report", str(reporter.id))
     try:
         with transaction.atomic():
             return (

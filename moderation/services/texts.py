@@ -5,7 +5,7 @@ from collections.abc import Collection
 from django.db import transaction
 
 from accounts.models import User
-from chatbe.core.errors import Forbidden, NotFound
+from common.errors import Forbidden, NotFound
 from conversations.models import Conversation
 from moderation.models import Action, Target
 from moderation.services.audit import clean_reason, record

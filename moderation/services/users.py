@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts import services as accounts
 from accounts.models import EndReason, Session, User
-from chatbe.core.errors import Conflict, Forbidden, NotFound
+from common.errors import Conflict, Forbidden, NotFound
 from moderation.models import Action, Target
 from moderation.services.audit import clean_reason, record
 

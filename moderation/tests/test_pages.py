@@ -15,7 +15,7 @@ from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import make_friends, post
 from groups.services.groups import found_group
-from moderation.admin.deeds import DeedAdmin
+from moderation.admin.actions import DeedAdmin
 from moderation.models import AuditEntry, Report
 from moderation.moderators import MODERATORS, RIGHTS
 from moderation.tests.people import (

@@ -5,7 +5,7 @@ import pytest
 from accounts.services import delete_account
 from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, same_answer
-from chatbe.core import limits
+from common.limits import window
 from contacts.services import block_user
 from conversations.services.edits import delete_for_everyone
 from conversations.tests.people import join, leave, make_friends, make_group, post
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 
 @pytest.fixture
 def friends():
-    limits.forget_everything()
+    window.forget_everything()
     friends = make_friends()
     for number in range(1, 9):
         post(friends.phone, friends.conversation_id, f"text {number}")

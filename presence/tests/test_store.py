@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatbe.core.sharing import Sharing
+from common.limits.shared import Sharing
 from presence.redis_store import RedisStore
 from presence.store import Away, Gone, Lease, MemoryStore, Term
-from scripts.services import Redis
+from tools.services import Redis
 
 LONG = 60.0
 # The clocks of Redis and of this machine are one; what a machine may be late is more.

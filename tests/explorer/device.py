@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError
 
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import NotFound
+from common.database import in_database_thread
+from common.errors import NotFound
 from tests.explorer.line import Frame, Line
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from chatbe.realtime.arrivals import Arrival
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.holes import Holes
-from chatbe.realtime.hub import Hub
-from chatbe.realtime.memberships import Members
-from chatbe.realtime.room import Room
+from realtime.arrivals import Arrival
+from realtime.channel import Room
+from realtime.connection import Connection
+from realtime.gap_fill import Holes
+from realtime.hub import Hub
+from realtime.members import Members
 
 Fault = Callable[[], AbstractContextManager[None]]
 

@@ -1,6 +1,6 @@
 """What the words of a socket's beginning need of their process, without Redis and models.
 
-`greet`, `sync` and `ping` are the real ones (chatbe/gateway/hello.py); a token is the number of
+`greet`, `sync` and `ping` are the real ones (chatbe/gateway/handshake.py); a token is the number of
 a session, and looking it up reads the scripted world.
 """
 
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from chatbe.realtime import runtime
+from realtime import node
 
 if TYPE_CHECKING:
     from tests.explorer.schedule import Schedule
@@ -64,5 +64,5 @@ class Process:
 @contextmanager
 def greeting(schedule: Schedule) -> Iterator[None]:
     """Sockets that say hello come to this schedule's hub."""
-    with patch.object(runtime, "_current", Process(schedule)):
+    with patch.object(node, "_current", Process(schedule)):
         yield

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.conf import settings
 
-from chatbe.core.database import in_database_thread
-from chatbe.core.errors import ChatError, Internal, as_chat_error
-from chatbe.gateway.hello import Greeted, Hello, Ping, Sync, greet, ping, sync
-from chatbe.realtime.frames import encode_frame, range_frame
-from chatbe.realtime.gate import Letterbox
+from chatbe.gateway.handshake import Greeted, Hello, Ping, Sync, greet, ping, sync
+from common.database import in_database_thread
+from common.errors import ChatError, Internal, as_chat_error
+from realtime.frames import encode_frame, range_frame
+from realtime.lazy import Letterbox
 
 if TYPE_CHECKING:
     from tests.explorer.device import Device

@@ -13,13 +13,13 @@ from unittest.mock import patch
 
 from django.test import override_settings
 
-from chatbe.core import background, database
-from chatbe.realtime.bus import LocalBus
-from chatbe.realtime.connection import Connection
-from chatbe.realtime.hub import Hub
-from chatbe.realtime.resume import refresh_user
-from chatbe.realtime.room import Room
-from chatbe.realtime.sweep import Sweep
+from common import background, database
+from realtime.bus import LocalBus
+from realtime.channel import Room
+from realtime.connection import Connection
+from realtime.hub import Hub
+from realtime.resume import refresh_user
+from realtime.sweep import Sweep
 from tests.explorer.actions import Actions
 from tests.explorer.device import Device
 from tests.explorer.gateway import greeting

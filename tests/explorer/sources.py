@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from chatbe.core.errors import NotFound, SessionEnded
-from chatbe.realtime.sources import (
+from common.errors import NotFound, SessionEnded
+from realtime.sources import (
     Announcement,
     Change,
     LogRange,

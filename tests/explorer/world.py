@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatbe.realtime.frames import message_changed, message_created
-from chatbe.realtime.hub import Hub
-from chatbe.realtime.room import Event
+from realtime.channel import Event
+from realtime.frames import message_changed, message_created
+from realtime.hub import Hub
 
 Undo = Callable[[], None]
 

@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.services.notices import broadcast_notice, who_hears
-from chatbe.core.commands import OperatorCommand
+from common.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

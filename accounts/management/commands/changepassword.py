@@ -5,7 +5,7 @@ from getpass import getpass
 from typing import Any
 
 from accounts import selectors, services
-from chatbe.core.commands import OperatorCommand
+from common.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

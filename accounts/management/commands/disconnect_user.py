@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts import selectors, services
-from chatbe.core.commands import OperatorCommand
+from common.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

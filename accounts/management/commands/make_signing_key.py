@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.signing_keys import new_key
-from chatbe.core.commands import OperatorCommand
+from common.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

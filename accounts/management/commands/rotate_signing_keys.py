@@ -9,8 +9,8 @@ from django.conf import settings
 
 from accounts.signing_keys import STEPS, kid_of
 from accounts.tokens import CLOCK_LEEWAY_SECONDS
-from chatbe.core import secrets_file
-from chatbe.core.commands import OperatorCommand
+from common import secrets_file
+from common.commands import OperatorCommand
 
 _NEXT = {
     "add": "Restart all processes with it, then promote.",

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from chatbe.core.errors import InvalidInput
 from chatbe.gateway.cursors import Cursors
-from chatbe.realtime.resume import resume
-from chatbe.realtime.room import PENDING_BYTES
-from chatbe.realtime.sources import READ_BYTES
-from chatbe.realtime.tests.scripted import CONVERSATION, database, live, settled, socket, was_sent
-from chatbe.realtime.tests.sockets import Recorder, State, make_hub
+from common.errors import InvalidInput
+from realtime.channel import PENDING_BYTES
+from realtime.resume import resume
+from realtime.sources import READ_BYTES
+from realtime.tests.scripted import CONVERSATION, database, live, settled, socket, was_sent
+from realtime.tests.sockets import Recorder, State, make_hub
 
 __all__ = ["database"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatbe.api.forwarded import as_the_client_sent_it
-from chatbe.core.hosts import normal_allowed_host, normal_domain, normal_origin
 from chatbe.gateway.origins import origin_is_allowed
+from common.forwarded import as_the_client_sent_it
+from common.hosts import normal_allowed_host, normal_domain, normal_origin
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from chatbe.core import background
-from chatbe.gateway.writers import AsgiWriter
+from chatbe.gateway.transports import AsgiWriter
+from common import background
 
 PATIENCE_SECONDS = 20
 

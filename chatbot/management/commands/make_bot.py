@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import transaction
 
-from chatbe.core.commands import OperatorCommand
 from chatbot.services.bots import make_bot
+from common.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from chatbe.core.commands import OperatorCommand
+from common.commands import OperatorCommand
 from conversations.models import Conversation
-from conversations.selectors.check import Finding, check_all, check_one, sample
-from conversations.services.recount import recount
+from conversations.selectors.integrity import Finding, check_all, check_one, sample
+from conversations.services.repair_counters import recount
 
 
 class Command(OperatorCommand):

@@ -1,0 +1,112 @@
+"""Events of the protocol itself, which belong to no app."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from common.errors import error_table
+from common.ids import IdText
+from common.times import TimeText
+from realtime.protocol import Answer, Event, Position, Ref
+
+_CODES = [error.code for error in error_table()]
+
+ErrorCode = Annotated[
+    str,
+    msgspec.Meta(pattern=f"^({'|'.join(_CODES)})$", extra_json_schema={"enum": _CODES}),
+]
+
+
+class OwnUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The user a socket belongs to."""
+
+    id: IdText
+    username: str
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What this server takes at most, and how far it replays."""
+
+    frame_bytes: int
+    text_characters: int
+    text_bytes: int
+    unanswered: int
+    cursors_per_sync: int
+    replay: int
+
+
+class Welcome(Answer, frozen=True, tag="welcome"):
+    """The hello was accepted. Another `feed_seq` than yours: re-read the small lists."""
+
+    user: OwnUser
+    session_id: IdText
+    epoch: str
+    feed_seq: Position
+    server_time: TimeText
+    limits: Limits
+
+
+class Live(Event, frozen=True, tag="live"):
+    """What was missed has been sent; from here on events arrive as they happen."""
+
+
+class Pong(Answer, frozen=True, tag="pong"):
+    """The heads of the conversations in which something happened since the last pong."""
+
+    heads: dict[IdText, Position]
+
+
+class Failure(Event, frozen=True, tag="error"):
+    """A command was refused, or the socket is about to close.
+
+    With `retry` the very same command may succeed later.
+    """
+
+    code: ErrorCode
+    message: str
+    retry: bool
+    fields: dict[str, str] | UnsetType = UNSET
+    retry_after: float | UnsetType = UNSET
+    ref: Ref | UnsetType = UNSET
+
+
+class Reset(Event, frozen=True, tag="reset"):
+    """This cursor, or without a conversation all of them, belongs to a lost future."""
+
+    conversation_id: IdText | UnsetType = UNSET
+
+
+class Resync(Event, frozen=True, tag="resync"):
+    """Live delivery stopped because you read too slowly: send `sync` with your cursors."""
+
+
+class Bye(Event, frozen=True, tag="bye"):
+    """This server is stopping: it closes this socket in so many seconds, connect again then."""
+
+    reconnect_in: float
+
+
+class Batch(Event, frozen=True, tag="batch"):
+    """Several frames in one, none of them a batch; handle each in order."""
+
+    frames: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=2)]
+
+
+class UserChanged(Event, frozen=True, tag="user.changed"):
+    """Something that concerns only you changed: re-read the small lists by REST."""
+
+    feed_seq: Position
+
+
+EVENTS: tuple[type[Event], ...] = (
+    Welcome,
+    Live,
+    Pong,
+    Failure,
+    Reset,
+    Resync,
+    Bye,
+    UserChanged,
+    Batch,
+)

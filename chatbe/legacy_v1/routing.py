@@ -1,0 +1,13 @@
+"""Where old sockets are."""
+
+from typing import Any
+
+from django.urls import path
+
+from chatbe.legacy_v1.consumer import OldConsumer
+
+# Django's stubs know views only, not ASGI applications.
+websocket_routes: list[Any] = [
+    path(address, OldConsumer.as_asgi())  # type: ignore[arg-type]
+    for address in ("v1/ws", "v1/ws/")
+]

@@ -1,0 +1,142 @@
+"""Where the hub writes our frames and an old client reads its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from chatbe.gateway.transports import Transport
+from chatbe.legacy_v1.event_translator import Interpreter
+from chatbe.legacy_v1.frames import OldFrame, encode_old
+from common import background
+from common.error_log import describe
+from common.errors import ChatError, as_chat_error
+from realtime.lazy import Gate
+
+log = structlog.get_logger(__name__)
+
+
+class OldWriter:
+    """A FrameWriter around a transport: what is written is interpreted first, in order.
+
+    At once, as a rule. What takes a look-up waits for it, and what comes after that waits too.
+    """
+
+    def __init__(self, inner: Transport, interpreter: Interpreter) -> None:
+        self._inner = inner
+        self._interpreter = interpreter
+        self._queue: list[bytes | tuple[int, str]] = []
+        self._waiting = 0
+        self._emptied = Gate()
+        self._task: asyncio.Task[None] | None = None
+        self._is_closing = False
+
+    def show(self, frame: OldFrame) -> None:
+        """Send a frame of the client's own kind."""
+        self._inner.write(encode_old(frame))
+
+    def write(self, payload: bytes) -> int:
+        if self._is_closing:
+            return 0
+        if self._task is None and self._write_now(payload):
+            return self._inner.buffered()
+        self._waiting += len(payload)
+        self._put(payload)
+        return self.buffered()
+
+    def buffered(self) -> int:
+        return self._waiting + self._inner.buffered()
+
+    async def drained(self) -> None:
+        await self._emptied.wait()
+        await self._inner.drained()
+
+    def close(self, code: int, reason: str) -> None:
+        if self._task is None:
+            self._close(code, reason)
+        else:
+            self._put((code, reason))
+
+    def abort(self) -> None:
+        self._end()
+        self._inner.abort()
+
+    def ended(self) -> None:
+        self._end()
+        self._interpreter.ended()
+        self._inner.ended()
+
+    def _end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._write_no_more()
+
+    def _close(self, code: int, reason: str) -> None:
+        self._write_no_more()
+        self._inner.close(code, reason)
+
+    def _write_no_more(self) -> None:
+        self._is_closing = True
+        self._queue.clear()
+        self._waiting = 0
+        self._emptied.set()
+
+    def _write_now(self, payload: bytes) -> bool:
+        """False if that takes a look-up."""
+        try:
+            frames = self._interpreter.interpret_now(payload)
+        except Exception as error:
+            self._fail(error)
+            return True
+        if frames is None:
+            return False
+        self._send(frames)
+        return True
+
+    def _send(self, frames: Sequence[bytes]) -> None:
+        if len(frames) == 1:
+            self._inner.write(frames[0])
+        elif frames:
+            self._inner.write_each(frames)
+
+    def _fail(self, error: Exception) -> None:
+        """The client cannot go on after this, or only this cannot be shown."""
+        answer = as_chat_error(error)
+        if isinstance(error, ChatError) and answer.close_code is not None:
+            self._close(answer.close_code, answer.code)
+        else:
+            background.count("old_socket_writer")
+            log.error("not_interpreted", **describe(error))
+
+    def _put(self, item: bytes | tuple[int, str]) -> None:
+        self._queue.append(item)
+        if self._task is None:
+            self._emptied.clear()
+            self._task = background.spawn("old_socket_writer", self._empty())
+
+    async def _empty(self) -> None:
+        try:
+            while self._queue:
+                item = self._queue.pop(0)
+                if isinstance(item, tuple):
+                    self._close(*item)
+                    return
+                await self._show(item)
+                self._waiting = max(0, self._waiting - len(item))
+        except BaseException:
+            # Nobody would empty the queue any more: the client comes again.
+            self._task = None
+            self.abort()
+            raise
+        self._task = None
+        self._emptied.set()
+
+    async def _show(self, payload: bytes) -> None:
+        try:
+            frames = await self._interpreter.interpret(payload)
+        except Exception as error:
+            self._fail(error)
+        else:
+            self._send(frames)

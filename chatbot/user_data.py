@@ -1,0 +1,12 @@
+"""What bots know of a user, for the user. Questions and answers are messages like others."""
+
+from chatbot.models import Reminder
+from common.batches import Belonging
+
+BELONGINGS = (
+    Belonging(
+        "reminders",
+        ("due_at", "text"),
+        lambda user_id: Reminder.objects.filter(answer__asker_id=user_id, open=True),
+    ),
+)

@@ -1,0 +1,136 @@
+"""Telling contacts who came and went, and keeping when somebody who went was last here.
+
+What happens while the last news is being told waits and is told together; of somebody
+who went and came in that time, the last of it. News may be lost with this process: the
+others find what it did not tell (`presence.subscriptions`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+import structlog
+
+from common import background, metrics
+from common.database import in_database_thread, write_in_database_thread
+from common.database_errors import is_passing
+from common.times import iso_milliseconds
+from presence.last_seen import save_last_seen
+from presence.store import Away, Gone, Store
+from presence.visibility import audiences_of
+from realtime import broadcast
+from realtime.ephemeral import UserHint
+from realtime.frames import encode_frame
+
+log = structlog.get_logger(__name__)
+
+TOLD_AT_ONCE = 1_000
+
+# Who came, or when who went was last here (None where nobody knows).
+Change = Literal[True] | datetime | None
+ONLINE: Literal[True] = True
+
+
+class News:
+    """The transitions that fell to this process. On its event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changes: dict[int, Change] = {}
+        self._tending = False
+        self._worker = background.Worker(
+            "presence_news", self._tell_next, lambda: self._tending or self._changes
+        )
+
+    def came(self, user_ids: Iterable[int]) -> None:
+        """These users came online by what this process did."""
+        self._add(dict.fromkeys(user_ids, ONLINE), "online")
+
+    def gone(self, gone: Iterable[Gone]) -> None:
+        """These users went offline, and this process was the one to find it."""
+        self._add(dict(gone), "offline")
+
+    def _add(self, changes: Mapping[int, Change], to: str) -> None:
+        if not changes:
+            return
+        metrics.PRESENCE_TRANSITIONS.labels(to).inc(len(changes))
+        self._changes |= changes
+        self.tend()
+
+    def tend(self) -> None:
+        """Do what there is to do, also what a process that died left undone."""
+        self._tending = True
+        self._worker.wake()
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether somebody is being told something."""
+        return self._worker.is_running
+
+    async def _tell_next(self) -> None:
+        self._tending = False
+        changes = {
+            user_id: self._changes.pop(user_id)
+            for user_id in list(itertools.islice(self._changes, TOLD_AT_ONCE))
+        }
+        try:
+            await self._save()
+            if changes:
+                broadcast.user_hints(list((await self.hints(changes)).values()))
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("presence_not_told", error=type(error).__name__)
+
+    async def hints(self, changes: Mapping[int, Change]) -> dict[int, UserHint]:
+        """What is to be told of each of these users, and to whom of those who are online."""
+        audiences = await in_database_thread(audiences_of, list(changes))
+        viewers = {viewer for audience in audiences.values() for viewer in audience.viewers}
+        try:
+            online = (await self._store.online(viewers)).online
+        except Away:
+            # Whoever has no socket is not found by the hint.
+            online = viewers
+        hints = {}
+        for user_id, audience in audiences.items():
+            ids = [viewer for viewer in audience.viewers if viewer in online]
+            change = changes[user_id]
+            if not audience.is_shown:
+                # Hidden a moment ago: that they went is told, not when they were here.
+                if change is ONLINE:
+                    continue
+                change = None
+            if ids:
+                hints[user_id] = UserHint(ids, changed_frame(user_id, change))
+        return hints
+
+    async def _save(self) -> None:
+        """Note in the database when those were last here who have gone."""
+        try:
+            while gone := await self._store.unsaved():
+                now = datetime.now(UTC)
+                # What is in Redis is untrusted, its clock too.
+                seen = {user_id: min(seen_at, now) for user_id, seen_at in gone}
+                await write_in_database_thread(save_last_seen, seen)
+                await self._store.saved(gone)
+        except Away:
+            return
+
+    async def stop(self) -> None:
+        """Finish what is being told, and what can be done at once."""
+        self.tend()
+        await self._worker.finish()
+
+
+def changed_frame(user_id: int, change: Change) -> bytes:
+    """The event that says of a user that they came, or that they went."""
+    last_seen = iso_milliseconds(change) if isinstance(change, datetime) else None
+    return encode_frame(
+        "presence.changed",
+        user_id=str(user_id),
+        online=change is ONLINE,
+        last_seen=last_seen,
+    )

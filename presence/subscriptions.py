@@ -1,0 +1,300 @@
+"""What this process's users were told of their contacts' presence, and what is so.
+
+Each socket gets one snapshot after `live`, then what changes. Every half lease the
+process reads who of all their contacts is online, in one call, and tells what differs
+from what they were told: so news that was lost is made up for. People's circles are read
+when they come and whenever their feed moves, for many at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from array import array
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from common import background, metrics
+from common.database import in_database_thread
+from common.database_errors import is_passing
+from common.errors import Unavailable
+from common.ids import parse_id
+from common.times import iso_milliseconds
+from presence.intervals import check_seconds
+from presence.last_seen import last_seen_of
+from presence.notifier import ONLINE, Change, News, changed_frame
+from presence.store import Away, Known, Store
+from presence.tracker import Attendance
+from presence.visibility import Circle, circles_of
+from realtime.connection import Connection, State
+from realtime.ephemeral import PASSING_BYTES, UserHint, show_user_hints
+from realtime.frames import encode_frame
+from realtime.node import Runtime
+
+log = structlog.get_logger(__name__)
+
+# A snapshot names so many who are online, and so many who are not; REST has them all.
+SNAPSHOT_MAX = 1_000
+CIRCLES_PER_READ = 50
+RETRY_SECONDS = 1.0
+# What differs is most often merely on its way.
+PATIENCE_SECONDS = 0.5
+VIEWERS_PER_TURN = 500
+
+
+class _Changed(msgspec.Struct, forbid_unknown_fields=True):
+    """A `presence.changed`, whoever wrote it."""
+
+    type: str
+    user_id: str
+    online: bool
+    last_seen: str | None = None
+
+
+_changed = msgspec.json.Decoder(_Changed).decode
+
+
+@dataclass(slots=True)
+class Viewer:
+    """A user with sockets here: whom they watch, and who of these is online as far as they know."""
+
+    contacts: array[int] = field(default_factory=lambda: array("q"))
+    online: set[int] = field(default_factory=set)
+    # Sockets that have had no snapshot yet.
+    waiting: set[Connection] = field(default_factory=set)
+    # What was told while the circle is being read: newer than what is read.
+    meanwhile: dict[int, bool] | None = None
+
+
+class Watch:
+    """The viewers of this process. On its event loop."""
+
+    def __init__(self, home: Runtime, store: Store, news: News, attendance: Attendance) -> None:
+        self._hub = home.hub
+        self._store = store
+        self._news = news
+        self._attendance = attendance
+        self._viewers: dict[int, Viewer] = {}
+        self._due: set[int] = set()
+        self._due_now = asyncio.Event()
+        # With whom that failed: the check has it done again.
+        self._untold: set[int] = set()
+        home.hub.ending.append(self._left)
+        home.hub.feed_moving.append(self._look_again)
+        home.hub.gates["presence.changed"] = self._whom_it_is_news_for
+
+    def came(self, connection: Connection) -> None:
+        """This socket has said hello."""
+        self._viewers.setdefault(connection.user_id, Viewer())
+
+    def went_live(self, connection: Connection) -> None:
+        """This socket gets a snapshot, and then what changes."""
+        viewer = self._viewers.get(connection.user_id)
+        if viewer is not None and connection.state is State.LIVE:
+            viewer.waiting.add(connection)
+            self._look_again(connection.user_id)
+
+    async def show(self) -> None:
+        """Wait until circles are due, read them and tell what is new in them."""
+        await self._due_now.wait()
+        while self._due:
+            batch = [self._due.pop() for _ in range(min(len(self._due), CIRCLES_PER_READ))]
+            try:
+                await self._read(batch)
+            except BaseException as error:
+                self._due.update(batch)
+                if not isinstance(error, Unavailable):
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+        self._due_now.clear()
+
+    async def check(self) -> None:
+        """Wait until it is time, and compare what was told with what is so."""
+        pause = check_seconds() * random.uniform(0.8, 1.0)  # noqa: S311
+        try:
+            async with asyncio.timeout(pause):
+                await self._attendance.back.wait()
+        except TimeoutError:
+            pass
+        self._attendance.back.clear()
+        untold, self._untold = self._untold, set()
+        for user_id in untold:
+            self._look_again(user_id)
+        try:
+            await self._repair()
+        except Away:
+            return
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("presence_not_checked", error=type(error).__name__)
+
+    # --- circles -----------------------------------------------------------------------
+
+    def _look_again(self, user_id: int) -> None:
+        if user_id in self._viewers:
+            self._due.add(user_id)
+            self._due_now.set()
+
+    async def _read(self, user_ids: list[int]) -> None:
+        viewers = {id: viewer for id in user_ids if (viewer := self._viewers.get(id))}
+        for viewer in viewers.values():
+            viewer.meanwhile = {}
+        circles = await self._hub.entrance.read(circles_of, list(viewers))
+        for user_id, circle in circles.items():
+            if circle.has_presence:
+                self._attendance.show(user_id)
+            else:
+                self._attendance.hide(user_id)
+        watched = {id for circle in circles.values() for id in circle.last_seen}
+        try:
+            known = await self._store.online(watched)
+        except Away:
+            known = Known(self._attendance.here(watched), complete=False)
+        for user_id, circle in circles.items():
+            if self._viewers.get(user_id) is not viewers[user_id]:
+                continue
+            try:
+                self._tell(user_id, viewers[user_id], circle, known)
+            except background.RAISED as error:
+                # One who cannot be told keeps no other waiting.
+                background.report("presence_circles", error)
+                self._untold.add(user_id)
+
+    def _tell(self, user_id: int, viewer: Viewer, circle: Circle, known: Known) -> None:
+        # Of whom nothing is known what was told stays.
+        found = known.online if known.complete else known.online | viewer.online
+        online = found & circle.last_seen.keys()
+        for other, is_online in (viewer.meanwhile or {}).items():
+            if is_online and other in circle.last_seen:
+                online.add(other)
+            else:
+                online.discard(other)
+        waiting = set(viewer.waiting)
+        sockets = [
+            connection
+            for connection in self._hub.users.get(user_id, ())
+            if connection.state is State.LIVE
+        ]
+        for other in online ^ viewer.online:
+            change = ONLINE if other in online else circle.last_seen.get(other)
+            frame = changed_frame(other, change)
+            for connection in sockets:
+                if connection not in waiting:
+                    connection.push(frame)
+        viewer.online = online
+        viewer.contacts = array("q", circle.last_seen)
+        if waiting:
+            frame = _snapshot(circle, online)
+            for connection in sockets:
+                if connection in waiting:
+                    connection.push(frame)
+        # Not before all of it is said: what fails is said again.
+        viewer.waiting -= waiting
+        viewer.meanwhile = None
+
+    # --- what changes --------------------------------------------------------------------
+
+    def _whom_it_is_news_for(self, hint: UserHint) -> Iterator[int]:
+        """Those who were told otherwise so far. Who reads slowly is told by the next check."""
+        changed = _changed(hint.frame)
+        about = parse_id(changed.user_id)
+        for user_id in hint.user_ids:
+            viewer = self._viewers.get(user_id)
+            if viewer is None:
+                continue
+            if viewer.meanwhile is not None:
+                viewer.meanwhile[about] = changed.online
+            if changed.online is (about in viewer.online) or self._reads_slowly(user_id):
+                continue
+            (viewer.online.add if changed.online else viewer.online.discard)(about)
+            yield user_id
+
+    def _reads_slowly(self, user_id: int) -> bool:
+        sockets = self._hub.users.get(user_id, ())
+        return any(connection.writer.buffered() > PASSING_BYTES for connection in sockets)
+
+    def _left(self, connection: Connection) -> None:
+        viewer = self._viewers.get(connection.user_id)
+        if viewer is not None:
+            viewer.waiting.discard(connection)
+            if connection.user_id not in self._hub.users:
+                del self._viewers[connection.user_id]
+
+    # --- the check -----------------------------------------------------------------------
+
+    async def _repair(self) -> None:
+        watched: set[int] = set()
+        async for _, viewer in self._in_turns():
+            watched.update(viewer.contacts)
+        suspects = await self._differences(await self._store.online(watched))
+        if not suspects:
+            return
+        await asyncio.sleep(PATIENCE_SECONDS)
+        known = await self._store.online(suspects.keys())
+        wrong = {
+            about: viewers
+            for about, some in suspects.items()
+            if (viewers := {id for id in some if self._is_wrong(id, about, known)})
+        }
+        if not wrong:
+            return
+        seen = await in_database_thread(last_seen_of, wrong.keys())
+        changes: dict[int, Change] = {
+            about: ONLINE if about in known.online else seen.get(about) for about in wrong
+        }
+        hints = await self._news.hints(changes)
+        for about, viewers in wrong.items():
+            hint = hints.get(about, UserHint([], b""))
+            told = viewers.intersection(hint.user_ids)
+            if told:
+                metrics.PRESENCE_REPAIRS.inc(len(told))
+                show_user_hints(self._hub, [UserHint(list(told), hint.frame)])
+            for user_id in viewers - told:
+                # No contact any more, perhaps.
+                self._look_again(user_id)
+
+    async def _in_turns(self) -> AsyncIterator[tuple[int, Viewer]]:
+        """All viewers, a few at a time: others have something to do as well."""
+        for place, found in enumerate(list(self._viewers.items()), start=1):
+            yield found
+            if place % VIEWERS_PER_TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _differences(self, known: Known) -> dict[int, set[int]]:
+        """By user, whose viewers were told otherwise."""
+        found: dict[int, set[int]] = defaultdict(set)
+        async for user_id, viewer in self._in_turns():
+            online = known.online.intersection(viewer.contacts)
+            for about in online ^ viewer.online if known.complete else online - viewer.online:
+                found[about].add(user_id)
+        return found
+
+    def _is_wrong(self, user_id: int, about: int, known: Known) -> bool:
+        viewer = self._viewers.get(user_id)
+        if viewer is None or about in viewer.online:
+            return viewer is not None and known.complete and about not in known.online
+        return about in known.online
+
+
+def _snapshot(circle: Circle, online: set[int]) -> bytes:
+    """The event that says how things are, and replaces what was said before."""
+    seen = [
+        (at, user_id)
+        for user_id, at in circle.last_seen.items()
+        if at is not None and user_id not in online
+    ]
+    return encode_frame(
+        "presence.snapshot",
+        online=[str(user_id) for user_id in sorted(online)[:SNAPSHOT_MAX]],
+        online_count=len(online),
+        contacts_count=circle.size,
+        last_seen=[
+            {"user_id": str(user_id), "last_seen": iso_milliseconds(at)}
+            for at, user_id in sorted(seen, reverse=True)[:SNAPSHOT_MAX]
+        ],
+    )

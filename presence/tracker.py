@@ -1,0 +1,132 @@
+"""The leases of this process's sockets: put when they come, renewed, let run out when they go.
+
+What is to be said collects and is said in one call. While the store is away nobody waits
+for it: sockets come and go as ever, what was not said is made good when it is back, and
+a lease that could not be ended runs out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import defaultdict, deque
+
+import structlog
+
+from common import metrics
+from presence.intervals import grace_seconds, lease_seconds, renew_seconds, sweep_seconds
+from presence.notifier import News
+from presence.store import Away, Lease, Store, Term
+from realtime.connection import Connection
+from realtime.node import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+class Attendance:
+    """Who is here by a socket of this process. On its event loop."""
+
+    def __init__(self, home: Runtime, store: Store, news: News) -> None:
+        self._hub = home.hub
+        self._process = home.origin
+        self._store = store
+        self._news = news
+        self._numbers = itertools.count(1)
+        self._held: dict[int, dict[Connection, Lease]] = defaultdict(dict)
+        self._queue: deque[Term] = deque()
+        self._queued = asyncio.Event()
+        # Came here first, so that others may have to be told of them.
+        self._fresh: set[int] = set()
+        self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
+        self._tend_at = 0.0
+        # Whether the store did not answer the last time, and set when it does again.
+        self._away = False
+        self.back = asyncio.Event()
+        home.hub.ending.append(self.leave)
+
+    def here(self, user_ids: set[int]) -> set[int]:
+        """Those of them who are here by a socket of this process."""
+        return user_ids & self._held.keys()
+
+    def show(self, user_id: int) -> None:
+        """All sockets of this user count from now on."""
+        for connection in self._hub.users.get(user_id, ()):
+            if connection not in self._held.get(user_id, ()):
+                if user_id not in self._held:
+                    self._fresh.add(user_id)
+                lease = Lease(user_id, f"{self._process}.{next(self._numbers)}")
+                self._held[user_id][connection] = lease
+                self._say(lease, lease_seconds())
+
+    def hide(self, user_id: int) -> None:
+        """None of them counts any more, as far as anybody can see."""
+        for lease in self._held.pop(user_id, {}).values():
+            self._say(lease, 0)
+
+    def leave(self, connection: Connection) -> None:
+        """A socket is gone."""
+        held = self._held.get(connection.user_id)
+        lease = held.pop(connection, None) if held is not None else None
+        if lease is not None:
+            self._say(lease, grace_seconds())
+            if not held:
+                del self._held[connection.user_id]
+
+    def renew(self) -> None:
+        """Every socket that counts goes on counting."""
+        for held in self._held.values():
+            for lease in held.values():
+                self._say(lease, lease_seconds())
+
+    async def speak(self) -> None:
+        """Wait for something to say, or for the time to renew, and say it."""
+        try:
+            async with asyncio.timeout_at(self._renew_at):
+                await self._queued.wait()
+        except TimeoutError:
+            self.renew()
+            self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
+        await self.say_queued()
+
+    async def say_queued(self) -> None:
+        """Say what there is to say now."""
+        self._queued.clear()
+        terms, fresh = list(self._queue), self._fresh
+        self._queue.clear()
+        self._fresh = set()
+        if not terms:
+            return
+        try:
+            came = await self._store.put(terms)
+        except Away:
+            # Who is here already hears of those who come here.
+            came = fresh
+        except BaseException:
+            # Nobody knows what of it was said: all who are here are put again by the sweep.
+            self._away = True
+            self._news.came(self.here(fresh))
+            raise
+        self._news.came(self.here(came))
+
+    async def sweep(self) -> None:
+        """Look who has gone, on any process, and wait until the next time."""
+        now = asyncio.get_running_loop().time()
+        try:
+            gone, online = await self._store.sweep()
+        except Away:
+            self._away = True
+        else:
+            self._news.gone(gone)
+            metrics.PRESENCE_ONLINE.set(online)
+            if self._away:
+                self.renew()
+                self.back.set()
+                self._away = False
+            if now >= self._tend_at:
+                self._tend_at = now + renew_seconds()
+                self._news.tend()
+        await asyncio.sleep(sweep_seconds())
+
+    def _say(self, lease: Lease, seconds: float) -> None:
+        self._queue.append(Term(lease, seconds))
+        self._queued.set()

@@ -1,0 +1,194 @@
+"""Bringing a socket from its cursors to the heads of rooms that hold its events back.
+
+What the database answers about a room (its rows, its head, whether the user takes part) is
+of one snapshot, and only that answer is sent. A socket that was attached anew meanwhile,
+stalled or put out waits no longer where it waited: nothing more is sent for it then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from common import failpoints
+from realtime.backpressure import stall
+from realtime.channel import Room
+from realtime.connection import Connection, State
+from realtime.frames import added_frame, encode_frame, visible_range
+from realtime.resume_reads import READ_CHANGES, Standing
+from realtime.sources import ANNOUNCED_PER_READ, LogRange, RangeRequest
+
+# A range's rows are read again while others write; this many times is plenty.
+RELEASE_ROUNDS = 50
+# So much may be queued before it is handed to the transport, which knows what is unread.
+QUEUED_BYTES = 64 * 1024
+
+
+class CatchUp:
+    """One socket in the rooms that hold its events back from now on."""
+
+    def __init__(self, connection: Connection, rooms: Iterable[Room]) -> None:
+        self._connection = connection
+        self._hub = connection.hub
+        self._held = {room: room.holding[connection] for room in rooms}
+        # Up to where each room was shown.
+        self._shown: dict[Room, int] = {}
+
+    def waits_in(self, room: Room) -> bool:
+        """Whether the socket still waits in this room, and has since this began."""
+        return room.holding.get(self._connection) is self._held[room]
+
+    def waiting(self) -> list[Room]:
+        """The rooms in which it does."""
+        return [room for room in self._held if self.waits_in(room)]
+
+    def leave(self, room: Room) -> None:
+        """The socket does not belong there."""
+        self._hub.detach(self._connection, room)
+
+    async def run(self, standings: Mapping[int, Standing], cursors: Mapping[int, int]) -> None:
+        """Replay from the cursors, announce what has none, and let through what is newer.
+
+        `standings` were read after the rooms began to hold back; each of these is in it.
+        """
+        connection = self._connection
+        unknown: list[int] = []
+        replays: list[Room] = []
+        for room in self.waiting():
+            id = room.conversation_id
+            _, head = standings[id]
+            room.hear_of(head)
+            if room.head is None:
+                room.set_head(head)
+                self._hub.holes.reread(room)
+                if room.pending:
+                    # It came before there was a head, so nobody has missed the one before it.
+                    self._hub.holes.expect(room)
+            cursor = cursors.get(id)
+            self._shown[room] = head
+            if cursor is None:
+                unknown.append(id)
+            elif cursor > head:
+                connection.push(encode_frame("reset", conversation_id=str(id)))
+            elif head - cursor > settings.REPLAY_MAX:
+                connection.push(
+                    encode_frame("conversation.behind", conversation_id=str(id), head=head)
+                )
+            elif cursor < head:
+                self._shown[room] = cursor
+                replays.append(room)
+        if unknown:
+            heads = {room.conversation_id: self._shown[room] for room in self._shown}
+            await self.announce(unknown, heads)
+        await self._replay({room: standings[room.conversation_id][1] for room in replays})
+        await self._release()
+
+    async def from_cursors(self, shown: Mapping[Room, int]) -> None:
+        """Replay what comes after these positions, and let through what is newer."""
+        self._shown.update(shown)
+        await self._release()
+
+    async def announce(self, conversation_ids: Iterable[int], cursors: Mapping[int, int]) -> None:
+        """Tell of conversations; their events begin after `cursors`."""
+        rooms = {room.conversation_id: room for room in self._held}
+        user_id = self._connection.user_id
+        asked, later = list(conversation_ids), list[int]()
+        while asked:
+            question = user_id, tuple(asked)
+            bodies = await self._hub.looks.announcements.of(question, weight=len(asked))
+            for id, found in bodies.items():
+                if found is not None and self.waits_in(rooms[id]):
+                    cursor = cursors.get(id, 0)
+                    frame = added_frame(found.body, cursor=cursor, head=found.head)
+                    self._connection.push(frame)
+            self._leave_unannounced(rooms[id] for id in asked if id not in bodies)
+            later[:0] = [id for id in asked if id in bodies and bodies[id] is None]
+            asked, later = later[:ANNOUNCED_PER_READ], later[ANNOUNCED_PER_READ:]
+            del bodies
+            await self._drained()
+
+    def _leave_unannounced(self, rooms: Iterable[Room]) -> None:
+        """Leave what is gone since: what was never announced has no events, and no end."""
+        for room in rooms:
+            if self.waits_in(room):
+                self.leave(room)
+                self._hub.refresh_memberships(self._connection.user_id)
+
+    async def _replay(self, targets: dict[Room, int]) -> None:
+        """Send what lies between where each room was shown and its target, or its log's end."""
+        while targets := {room: to for room, to in targets.items() if self.waits_in(room)}:
+            await self._read_some(targets)
+            failpoints.reach("resume.replaying")
+            await self._drained()
+
+    async def _read_some(self, targets: dict[Room, int]) -> None:
+        """Read and send once for some of the rooms; who has reached the target is taken out."""
+        chunk, size = self._chunk(targets)
+        reached = {room: room.reached for room in chunk.values()}
+        user_id = self._connection.user_id
+        answers = await self._hub.looks.ranges.of((user_id, tuple(chunk)), weight=size)
+        for request, found in answers.items():
+            room = chunk[request]
+            if found is None or found.head < reached[room]:
+                # The conversation is gone or its log has moved back, which is not for us to say.
+                self._hub.spawn(self._hub.holes.fill([room]))
+                del targets[room]
+            elif not self._show(room, found) or self._shown[room] >= min(targets[room], found.head):
+                del targets[room]
+
+    def _show(self, room: Room, found: LogRange) -> bool:
+        """Send a range to the socket, if the answer says that it may have it."""
+        user_id = self._connection.user_id
+        room.learn_from(found, [user_id])
+        member = found.members.get(user_id)
+        if member is None or not self.waits_in(room):
+            return False
+        if found.to > self._shown[room]:
+            self._connection.push(visible_range(found, member.visible_from))
+            self._shown[room] = found.to
+        return True
+
+    async def _release(self) -> None:
+        """Let the held events through, conversation by conversation, until all are live."""
+        for _ in range(RELEASE_ROUNDS):
+            waiting = [
+                room
+                for room, shown in self._shown.items()
+                if self.waits_in(room) and not room.release(self._connection, shown)
+            ]
+            if not waiting:
+                return
+            await self._replay({room: room.head or 0 for room in waiting})
+        # It cannot keep up: let the client start again from its cursors.
+        stall(self._connection)
+
+    def _chunk(self, targets: Mapping[Room, int]) -> tuple[dict[RangeRequest, Room], int]:
+        """As many rooms as can be read at once, and the number of their changes."""
+        chunk: dict[RangeRequest, Room] = {}
+        size = 0
+        for room, to in targets.items():
+            missing = max(1, to - self._shown[room])
+            if chunk and size + missing > READ_CHANGES:
+                break
+            chunk[RangeRequest(room.conversation_id, self._shown[room])] = room
+            size += missing
+        return chunk, size
+
+    async def _drained(self) -> None:
+        if sum(map(len, self._connection.outbox)) > QUEUED_BYTES:
+            self._hub.flush_one(self._connection)
+        await self._connection.writer.drained()
+
+
+async def in_time(connection: Connection, work: Coroutine[Any, Any, None]) -> None:
+    """Bring a live socket up to date; one with which that fails starts from its cursors."""
+    try:
+        async with asyncio.timeout(settings.SYNC_SECONDS):
+            await work
+    except BaseException:
+        if connection.state is State.LIVE:
+            stall(connection)
+        raise
