@@ -7,9 +7,9 @@ from django.db import connections
 from hypothesis import HealthCheck
 from hypothesis import settings as property_settings
 
-from tests.secrecy import secrets_in
-from tests.servers import QUICK_HASH_KIB, RAISED
-from tests.stage import KINDS, Stages
+from tests.kit.secret_scan import secrets_in
+from tests.kit.servers import QUICK_HASH_KIB, RAISED
+from tests.kit.site import KINDS, TestSites
 
 # How long an example takes says something about the machine, not about the product.
 property_settings.register_profile(
@@ -52,7 +52,7 @@ def _no_connection_outlives_its_call():
 @pytest.fixture(autouse=True)
 def _ends_settled(_django_db_marker):
     """No work of one test goes on in the next. Ends before the tables are emptied."""
-    from tests.settled import settle  # noqa: PLC0415 - as below
+    from tests.kit.settled import settle  # noqa: PLC0415 - as below
 
     yield
     settle()
@@ -86,8 +86,8 @@ def _dice_of_the_background():
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
     """The test database. Before it goes, this process's runtime hands its connections back."""
-    from tests.leavings import keep_leavings  # noqa: PLC0415 - as below
-    from tests.settled import flush_that_repeats  # noqa: PLC0415 - as below
+    from tests.kit.post_migrate_rows import keep_leavings  # noqa: PLC0415 - as below
+    from tests.kit.settled import flush_that_repeats  # noqa: PLC0415 - as below
 
     with pytest.MonkeyPatch.context() as patch:
         flush_that_repeats(patch)
@@ -101,18 +101,18 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(scope="session")
-def _stages():
-    with Stages() as stages:
-        yield stages
+def _sites():
+    with TestSites() as sites:
+        yield sites
 
 
 @pytest.fixture(params=KINDS)
-def stage(request, _stages):
+def site(request, _sites):
     """A running server with people: once `manage.py serve`, once daphne's `runserver`."""
-    return _stages.get(request.param)
+    return _sites.get(request.param)
 
 
 @pytest.fixture
-def served(_stages):
+def served(_sites):
     """The same, only `manage.py serve`."""
-    return _stages.get("serve")
+    return _sites.get("serve")

@@ -8,13 +8,13 @@ from django.http import HttpRequest
 
 from accounts.models import Session, User
 from accounts.names import LOGIN_MAX, email_key, is_email, username_key
-from common.admin import GuardedAdmin, LookAdmin, MadeWithin
+from common.admin import CreatedWithinFilter, GuardedAdmin, ReadOnlyAdmin
 
 
 @admin.register(User)
-class UserAdmin(LookAdmin):
+class UserAdmin(ReadOnlyAdmin):
     list_display = ("username", "id", "email", "is_active", "is_staff", "date_joined")
-    list_filter = (MadeWithin, "is_active", "is_staff")
+    list_filter = (CreatedWithinFilter, "is_active", "is_staff")
     search_fields = ("username_key", "email_key", "id")
     search_help_text = "A username or its beginning, an e-mail address, or an id"
     fields = (
@@ -39,12 +39,12 @@ class UserAdmin(LookAdmin):
 
 
 @admin.register(Session)
-class SessionAdmin(LookAdmin):
+class SessionAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "user", "device", "address", "created_at"),
         *("last_used_at", "expires_at", "ended_at", "end_reason"),
     )
-    list_filter = (MadeWithin, "end_reason")
+    list_filter = (CreatedWithinFilter, "end_reason")
     list_select_related = ("user",)
     search_ids = ("id", "user_id")
     search_help_text = "The id of a session or of its user"

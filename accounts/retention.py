@@ -7,20 +7,22 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import MailCode, Notice, Session, Ticket
-from common.batches import Expired
+from common.batches import RetentionRule
 
 
 def _ago(days: int) -> datetime:
     return timezone.now() - timedelta(days=days)
 
 
-EXPIRED = (
+RETENTION_RULES = (
     # Secrets that were not used in time are good for nothing from then on.
-    Expired("tickets", lambda _: Ticket.objects.filter(expires_at__lte=timezone.now())),
-    Expired("mail_codes", lambda _: MailCode.objects.filter(expires_at__lte=timezone.now())),
-    Expired("admin_logins", lambda _: AdminLogin.objects.filter(expire_date__lte=timezone.now())),
-    Expired("notices", lambda days: Notice.objects.filter(seen_at__lte=_ago(days))),
-    Expired(
+    RetentionRule("tickets", lambda _: Ticket.objects.filter(expires_at__lte=timezone.now())),
+    RetentionRule("mail_codes", lambda _: MailCode.objects.filter(expires_at__lte=timezone.now())),
+    RetentionRule(
+        "admin_logins", lambda _: AdminLogin.objects.filter(expire_date__lte=timezone.now())
+    ),
+    RetentionRule("notices", lambda days: Notice.objects.filter(seen_at__lte=_ago(days))),
+    RetentionRule(
         "sessions",
         lambda days: Session.objects.filter(
             Q(ended_at__lte=_ago(days)) | Q(expires_at__lte=_ago(days))

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 #
 #   sender   the model User
 #   user_id  int, the user who came or went
-user_coming_or_going = Signal()
+user_status_changing = Signal()
 
 # Sent for each batch, inside a transaction of its own, which has locked the user and these
 # others and moves the others' feeds. A receiver makes what the user shares with them follow the

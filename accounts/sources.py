@@ -26,6 +26,6 @@ class AccountsUserSource:
             ),
         )
 
-    def note_use(self, session_ids: Collection[int]) -> None:
+    def touch_sessions(self, session_ids: Collection[int]) -> None:
         """Note that these sessions are used; those that somebody has locked are noted later."""
-        services.note_use(session_ids)
+        services.touch_sessions(session_ids)

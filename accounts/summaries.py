@@ -37,6 +37,6 @@ def summaries_of(users: QuerySet[User]) -> dict[int, UserSummary]:
     return {row[0]: summary(*row) for row in users.values_list(*SUMMARY_COLUMNS)}
 
 
-def summary_of_gone(user_id: int) -> UserSummary:
+def deleted_user_summary(user_id: int) -> UserSummary:
     """A user who is deleted, shut out, or blocks whoever looks: nobody can tell which."""
     return UserSummary(id=str(user_id), username="", display_name="", deleted=True, bot=False)

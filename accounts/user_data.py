@@ -1,10 +1,10 @@
 """What accounts know of a user, for the user. Secrets and their hashes are nobody's to see."""
 
 from accounts.models import MailCode, Notice, Session, User
-from common.batches import Belonging
+from common.batches import UserDataExport
 
-BELONGINGS = (
-    Belonging(
+USER_DATA = (
+    UserDataExport(
         "profile",
         (
             *("id", "username", "email", "pending_email", "display_name", "about", "time_zone"),
@@ -13,7 +13,7 @@ BELONGINGS = (
         ),
         lambda user_id: User.objects.filter(id=user_id),
     ),
-    Belonging(
+    UserDataExport(
         "sessions",
         (
             *("id", "device", "address", "user_agent", "created_at", "last_used_at"),
@@ -21,7 +21,7 @@ BELONGINGS = (
         ),
         lambda user_id: Session.objects.filter(user_id=user_id),
     ),
-    Belonging(
+    UserDataExport(
         "notices",
         (
             *("id", "kind", "text", "session_id", "device", "address", "user_agent"),
@@ -29,7 +29,7 @@ BELONGINGS = (
         ),
         lambda user_id: Notice.objects.filter(user_id=user_id),
     ),
-    Belonging(
+    UserDataExport(
         "mail_codes",
         ("kind", "address", "expires_at"),
         lambda user_id: MailCode.objects.filter(user_id=user_id),

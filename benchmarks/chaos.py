@@ -34,9 +34,9 @@ from benchmarks.chaoslib.schedule import PLANS, Plan, draw, share
 from benchmarks.chaoslib.violations import Violation
 from benchmarks.chaoslib.witness import Witness
 from benchmarks.chaoslib.world import World
-from tests.account import Account
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, Member
+from tests.kit.account import Account
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, Member
 from tools.services import Postgres, Redis
 
 # What the servers are told beyond what tests tell them. Everybody here comes from one

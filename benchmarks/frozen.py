@@ -16,10 +16,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.account import Account
-from tests.client import Client
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, Member, ProductServer, fresh_database, running_redis
+from tests.kit.account import Account
+from tests.kit.client import Client
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, Member, ProductServer, fresh_database, running_redis
 
 PAIRS = 4
 LEVEL_SECONDS = 30.0

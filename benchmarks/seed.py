@@ -27,7 +27,7 @@ from accounts.services import start_session
 from benchmarks.calls import PASSWORD
 from contacts.services import add_contact
 from conversations.log.append import append_messages
-from conversations.log.pending_message import Appended
+from conversations.log.pending_message import AppendResult
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message
 from groups.services.groups import found_group
@@ -84,8 +84,8 @@ def _append(made: list[tuple[int, User]]) -> list[int]:
             for conversation_id, sender in made
         ]
     )
-    assert all(isinstance(outcome, Appended) for outcome in outcomes), outcomes
-    return [outcome.message.seq for outcome in outcomes if isinstance(outcome, Appended)]
+    assert all(isinstance(outcome, AppendResult) for outcome in outcomes), outcomes
+    return [outcome.message.seq for outcome in outcomes if isinstance(outcome, AppendResult)]
 
 
 if __name__ == "__main__":

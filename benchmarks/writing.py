@@ -27,7 +27,7 @@ from benchmarks.figures import percentile
 from benchmarks.job import Job, Outcome
 from benchmarks.talkers import TEXT
 from common.database import in_database_thread
-from conversations.log.pending_message import Appended
+from conversations.log.pending_message import AppendResult
 from conversations.log.pending_message import Outcome as Answer
 from conversations.models import Membership
 from conversations.services.sending import draft_message, queue_message
@@ -59,7 +59,7 @@ class Writer:
 
         def answered(outcome: Answer) -> None:
             self.is_waiting = False
-            if not isinstance(outcome, Appended):
+            if not isinstance(outcome, AppendResult):
                 self.refused[outcome.code] += 1
                 return
             self.latencies.append(time.perf_counter() - began)

@@ -32,7 +32,7 @@ from common.database import write_in_database_thread
 from common.forwarded import as_the_client_sent_it
 from common.statement_deadline import limit_statements
 from conversations.log.writer import log_writer
-from realtime.node import runtime, start_here
+from realtime.node import current_node, start_here
 
 # `serve` has said all this already; other servers come in here.
 if settings.PRODUCTION and (problems := setting_problems()):
@@ -62,7 +62,7 @@ _router = ProtocolTypeRouter(
 
 async def _connect() -> None:
     """What must never wait for a connection has its own before anybody else asks for one."""
-    await runtime().part(DatabaseWatch).connect()
+    await current_node().component(DatabaseWatch).connect()
     await log_writer().connect()
 
 
@@ -99,7 +99,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
                 # Its last messages still have to be written. It waits for threads, not here.
                 await asyncio.to_thread(stop_worker)
             finally:
-                await runtime().stop()
+                await current_node().stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -49,7 +49,7 @@ env = Environment(
     REDIS_URL=(str, ""),
     # --- the message log and the hub
     LOG_TOPICS=(int, 1),
-    LOG_LANES=(int, 1),
+    WRITER_THREADS=(int, 1),
     LOG_BATCH_MAX=(int, 256),
     LOG_QUEUE_MAX=(int, 20_000),
     LOG_UNKNOWN_OUTCOME_SECONDS=(float, 10.0),
@@ -371,7 +371,7 @@ else:
 # --- the message log and the hub --------------------------------------------------
 
 LOG_TOPICS = env("LOG_TOPICS")
-LOG_LANES = env("LOG_LANES")
+WRITER_THREADS = env("WRITER_THREADS")
 LOG_BATCH_MAX = env("LOG_BATCH_MAX")
 LOG_QUEUE_MAX = env("LOG_QUEUE_MAX")
 LOG_UNKNOWN_OUTCOME_SECONDS = env("LOG_UNKNOWN_OUTCOME_SECONDS")

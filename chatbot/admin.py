@@ -6,15 +6,15 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from chatbot.models import Answer, Bot, Reminder
-from common.admin import LookAdmin, MadeWithin
+from common.admin import CreatedWithinFilter, ReadOnlyAdmin
 
 
 @admin.register(Bot)
-class BotAdmin(LookAdmin):
+class BotAdmin(ReadOnlyAdmin):
     """Made by `manage.py make_bot`; who may change one needs "can change bot"."""
 
     list_display = ("id", "user", "enabled", "provider", "model")
-    list_filter = (MadeWithin, "enabled")
+    list_filter = (CreatedWithinFilter, "enabled")
     list_select_related = ("user",)
     search_ids = ("id", "user_id")
     search_help_text = "The id of a bot or of its user"
@@ -29,12 +29,12 @@ class BotAdmin(LookAdmin):
 
 
 @admin.register(Answer)
-class AnswerAdmin(LookAdmin):
+class AnswerAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "bot", "conversation_id", "question_seq", "asker_id"),
         *("status", "fault", "asked_at", "ended_at"),
     )
-    list_filter = (MadeWithin, "status")
+    list_filter = (CreatedWithinFilter, "status")
     list_select_related = ("bot",)
     search_ids = ("id", "conversation_id")
     search_help_text = "The id of an answer or of a conversation"
@@ -45,7 +45,7 @@ class AnswerAdmin(LookAdmin):
 
 
 @admin.register(Reminder)
-class ReminderAdmin(LookAdmin):
+class ReminderAdmin(ReadOnlyAdmin):
     list_display = ("id", "answer_id", "due_at", "open")
     search_ids = ("id", "answer_id")
     search_help_text = "The id of a reminder or of the answer that made it"

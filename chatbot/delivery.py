@@ -11,7 +11,7 @@ from common.error_log import describe
 from common.errors import ChatError, as_chat_error
 from conversations.services.sending import draft_message, send_message
 from realtime import broadcast
-from realtime.ephemeral import Hint
+from realtime.ephemeral import EphemeralEvent
 from realtime.frames import encode_frame
 
 log = structlog.get_logger(__name__)
@@ -95,7 +95,7 @@ def show_text(answer: Answer, offset: int, text: str, head: int) -> None:
         offset=offset,
         text=text,
     )
-    _show(answer, frame, head, passing=True)
+    _show(answer, frame, head, droppable=True)
 
 
 def show_end(answer: Answer, head: int) -> None:
@@ -110,14 +110,14 @@ def show_end(answer: Answer, head: int) -> None:
     _show(answer, frame, head)
 
 
-def _show(answer: Answer, frame: bytes, head: int, *, passing: bool = False) -> None:
-    broadcast.hints(
+def _show(answer: Answer, frame: bytes, head: int, *, droppable: bool = False) -> None:
+    broadcast.ephemeral_events(
         [
-            Hint(
+            EphemeralEvent(
                 answer.conversation_id,
                 frame,
                 after=head,
-                passing=passing,
+                droppable=droppable,
                 seq=answer.question_seq,
             )
         ]

@@ -10,7 +10,7 @@ from accounts.models import User
 from chatbot.models import Answer, Cursor, Reminder, bot_users
 from chatbot.schemas import AnswerBody, body_of
 from common.errors import NotFound
-from contacts.selectors import users_here_for
+from contacts.selectors import visible_users
 from conversations.models import Conversation, Membership, Message
 from conversations.selectors.visible import visible_messages
 
@@ -21,7 +21,7 @@ ROUND_MAX = 200
 def list_bots(*, viewer_id: int) -> QuerySet[User]:
     """The users of the bots that answer, by name."""
     ids = bot_users().values_list("id", flat=True)
-    return users_here_for(viewer_id, ids).order_by("username_key")
+    return visible_users(viewer_id, ids).order_by("username_key")
 
 
 def access_answers(*, user_id: int, conversation_id: int, seq: int) -> list[AnswerBody]:

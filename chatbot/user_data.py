@@ -1,10 +1,10 @@
 """What bots know of a user, for the user. Questions and answers are messages like others."""
 
 from chatbot.models import Reminder
-from common.batches import Belonging
+from common.batches import UserDataExport
 
-BELONGINGS = (
-    Belonging(
+USER_DATA = (
+    UserDataExport(
         "reminders",
         ("due_at", "text"),
         lambda user_id: Reminder.objects.filter(answer__asker_id=user_id, open=True),

@@ -27,7 +27,7 @@ ROWS_PER_PAGE = 50
 PAGES_MAX = 20
 
 
-class NearPaginator(Paginator):  # type: ignore[type-arg]
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """Knows of PAGES_MAX pages at most, and counts no further."""
 
     @cached_property
@@ -43,7 +43,7 @@ class NewestFirst(ChangeList):  # type: ignore[misc]  # the theme ships no types
         return list(self.model_admin.get_ordering(request))
 
 
-class MadeWithin(SimpleListFilter):
+class CreatedWithinFilter(SimpleListFilter):
     """Rows made within the last days, by the time in their ids."""
 
     title = "time made"
@@ -76,14 +76,14 @@ class GuardedAdmin(ModelAdmin):  # type: ignore[misc]  # the same
         return any(lookup in {name, f"{name}__exact", f"{name}__isnull"} for name in offered)
 
 
-class LookAdmin(GuardedAdmin):
+class ReadOnlyAdmin(GuardedAdmin):
     """Rows that are only looked at. What may be done to them is an action, by a service."""
 
     # Numbers to find a row by; each has an index.
     search_ids: tuple[str, ...] = ("id",)
     search_fields: tuple[str, ...] = ("id",)
     search_help_text = "An id, all of it"
-    list_filter: tuple[Any, ...] = (MadeWithin,)
+    list_filter: tuple[Any, ...] = (CreatedWithinFilter,)
     list_per_page = ROWS_PER_PAGE
     list_max_show_all = 0
     list_disable_select_all = True
@@ -91,7 +91,7 @@ class LookAdmin(GuardedAdmin):
     show_facets = ShowFacets.NEVER
     ordering = ("-id",)
     sortable_by = ()
-    paginator = NearPaginator
+    paginator = BoundedPaginator
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

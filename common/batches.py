@@ -23,7 +23,7 @@ def pages(rows: QuerySet[Any], *fields: str, size: int = PAGE) -> Iterator[list[
 
 
 @dataclass(frozen=True, slots=True)
-class Belonging:
+class UserDataExport:
     """Rows of one sort that a user may ask for: what of them, and which.
 
     `rows` takes the user's id. It leaves out what they may not know, such as that
@@ -36,7 +36,7 @@ class Belonging:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
+class RetentionRule:
     """Rows of one sort that nobody looks at any more, so many days after they were over.
 
     Once a row is among them it stays among them.
@@ -46,7 +46,7 @@ class Expired:
     rows: Callable[[int], QuerySet[Any]]
 
 
-def purge(expired: Expired, days: int, *, size: int = PAGE) -> Iterator[int]:
+def purge(expired: RetentionRule, days: int, *, size: int = PAGE) -> Iterator[int]:
     """Delete what is over for so long; yields how many for each batch. Any number at a time."""
     rows = expired.rows(days)
     for page in pages(rows, size=size):

@@ -1,6 +1,6 @@
 """Stepping aside: what a request lets go of while it waits for something slow.
 
-A request is worked on in a place (`chatbe.server.request_places`), of which there are few,
+A request is worked on in a place (`chatbe.server.request_admission`), of which there are few,
 and in it may hold a database connection. Whoever waits there for something that takes
 long, a turn to hash or another program, would keep others from what they need.
 """

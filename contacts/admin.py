@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from common.admin import LookAdmin
+from common.admin import ReadOnlyAdmin
 from contacts.models import Block, Contact
 
 
 @admin.register(Contact)
-class ContactAdmin(LookAdmin):
+class ContactAdmin(ReadOnlyAdmin):
     list_display = ("id", "owner", "user", "created_at")
     list_select_related = ("owner", "user")
     search_ids = ("id", "owner_id", "user_id")
@@ -16,7 +16,7 @@ class ContactAdmin(LookAdmin):
 
 
 @admin.register(Block)
-class BlockAdmin(LookAdmin):
+class BlockAdmin(ReadOnlyAdmin):
     list_display = ("id", "blocker", "blocked", "created_at")
     list_select_related = ("blocker", "blocked")
     search_ids = ("id", "blocker_id", "blocked_id")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from common.batches import Expired
+from common.batches import RetentionRule
 from contacts.models import ContactRequest
 
 
@@ -14,10 +14,10 @@ def _pause_is_over() -> dict[str, object]:
     return {"declined_at__lte": timezone.now() - pause}
 
 
-EXPIRED = (
+RETENTION_RULES = (
     # Declined ones that were not withdrawn stay: their senders see them, and would learn
     # of the decline when they vanished.
-    Expired(
+    RetentionRule(
         "contact_requests",
         lambda _: ContactRequest.objects.filter(withdrawn=True, **_pause_is_over()),
     ),

@@ -14,9 +14,9 @@ from accounts.names import LOGIN_MAX, shortest_name, username_key
 from accounts.summaries import (
     SUMMARY_COLUMNS,
     UserSummary,
+    deleted_user_summary,
     summaries_of,
     summary,
-    summary_of_gone,
 )
 from common.errors import InvalidInput, NotFound
 from common.limits import window
@@ -72,10 +72,10 @@ def list_blocks(user_id: int) -> QuerySet[Block]:
 
 def may_talk(user_id: int, other_id: int) -> bool:
     """Whether the two may write to each other."""
-    return other_id in who_may_talk_with(user_id, [other_id])
+    return other_id in messageable_users(user_id, [other_id])
 
 
-def who_may_talk_with(user_id: int, other_ids: Collection[int]) -> set[int]:
+def messageable_users(user_id: int, other_ids: Collection[int]) -> set[int]:
     """Those of the others who and the user may write to each other.
 
     All of them are here, and in contact with the user or one of the two a bot. A block
@@ -129,18 +129,18 @@ class DatabaseBlockSource:
 
 def is_here_for(viewer_id: int, user_id: int) -> bool:
     """Whether a user exists as far as the viewer may know: active, and not blocking them."""
-    return users_here_for(viewer_id, [user_id]).exists()
+    return visible_users(viewer_id, [user_id]).exists()
 
 
-def users_here_for(viewer_id: int, user_ids: Iterable[int]) -> QuerySet[User]:
+def visible_users(viewer_id: int, user_ids: Iterable[int]) -> QuerySet[User]:
     """Those of the users who exist as far as the viewer may know."""
     return _everybody_here_for(viewer_id).filter(id__in=user_ids)
 
 
 def summaries_for(viewer_id: int, user_ids: Collection[int]) -> dict[int, UserSummary]:
     """These users as the viewer sees them, by id; who is not here for them is shown as gone."""
-    here = summaries_of(users_here_for(viewer_id, user_ids))
-    return {id: here.get(id) or summary_of_gone(id) for id in user_ids}
+    here = summaries_of(visible_users(viewer_id, user_ids))
+    return {id: here.get(id) or deleted_user_summary(id) for id in user_ids}
 
 
 def summaries_for_each(
@@ -158,7 +158,9 @@ def summaries_for_each(
         here[id] = summary(id, *shown)
         hidden.add((viewer_id, id))
     return {
-        pair: summary_of_gone(pair[1]) if pair in hidden or pair[1] not in here else here[pair[1]]
+        pair: deleted_user_summary(pair[1])
+        if pair in hidden or pair[1] not in here
+        else here[pair[1]]
         for pair in pairs
     }
 
@@ -194,7 +196,7 @@ class UserCard:
 
 def access_card(*, viewer_id: int, user_id: int) -> UserCard:
     """One user's card. NotFound, whatever the reason."""
-    found = _cards(viewer_id, users_here_for(viewer_id, [user_id]))
+    found = _cards(viewer_id, visible_users(viewer_id, [user_id]))
     if not found:
         raise NotFound
     return found[0]
@@ -275,7 +277,7 @@ def is_apart_from(user_id: int, other: OuterRef) -> Exists:
     )
 
 
-def apart(user_ids: Collection[int], other_ids: Collection[int]) -> set[tuple[int, int]]:
+def blocked_pairs(user_ids: Collection[int], other_ids: Collection[int]) -> set[tuple[int, int]]:
     """Pairs of one of the users and one of the others who are apart, the smaller id first."""
     blocks = Block.objects.filter(
         Q(blocker_id__in=user_ids, blocked_id__in=other_ids)

@@ -9,18 +9,18 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
 from django.http import HttpRequest
 
-from common.admin import LookAdmin, MadeWithin
+from common.admin import CreatedWithinFilter, ReadOnlyAdmin
 from common.ids import parse_id
 from conversations.models import Conversation, Membership, Message
 
 
 @admin.register(Conversation)
-class ConversationAdmin(LookAdmin):
+class ConversationAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "kind", "name", "member_count"),
         *("last_seq", "message_count", "closed_at"),
     )
-    list_filter = (MadeWithin, "kind")
+    list_filter = (CreatedWithinFilter, "kind")
     search_help_text = "The id of a conversation; look for people among the memberships"
     fields = (
         *("id", "kind", "name", "member_count", "announcement_only", "slow_seconds"),
@@ -29,7 +29,7 @@ class ConversationAdmin(LookAdmin):
 
 
 @admin.register(Membership)
-class MembershipAdmin(LookAdmin):
+class MembershipAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "conversation", "user", "role", "may_send", "joined_seq"),
         *("left_seq", "read_seq", "delivered_seq"),
@@ -46,7 +46,7 @@ class MembershipAdmin(LookAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(LookAdmin):
+class MessageAdmin(ReadOnlyAdmin):
     list_select_related = ("sender",)
     list_display = (
         *("id", "conversation_id", "seq", "kind", "sender"),

@@ -5,7 +5,7 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
 
     def ready(self) -> None:
-        from accounts.signals import user_coming_or_going, user_status_changed
+        from accounts.signals import user_status_changed, user_status_changing
         from contacts.signals import pair_changed
         from conversations.selectors.source import DatabaseLogSource
         from conversations.services.direct import (
@@ -17,5 +17,5 @@ class ConversationsConfig(AppConfig):
 
         register_log_source(DatabaseLogSource())
         pair_changed.connect(follow_pair, dispatch_uid="conversations.follow_pair")
-        user_coming_or_going.connect(direct_peers, dispatch_uid="conversations.direct_peers")
+        user_status_changing.connect(direct_peers, dispatch_uid="conversations.direct_peers")
         user_status_changed.connect(follow_user, dispatch_uid="conversations.follow_user")

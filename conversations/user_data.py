@@ -1,10 +1,10 @@
 """What conversations know of a user, for the user; their messages are too many for a list."""
 
-from common.batches import Belonging
+from common.batches import UserDataExport
 from conversations.models import Membership
 
-BELONGINGS = (
-    Belonging(
+USER_DATA = (
+    UserDataExport(
         "memberships",
         (
             *("conversation_id", "conversation__kind", "conversation__name"),

@@ -3,13 +3,13 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from common.admin import LookAdmin
+from common.admin import ReadOnlyAdmin
 from common.ids import parse_id
 from groups.models import Group, Invitation, JoinRequest
 
 
 @admin.register(Group)
-class GroupAdmin(LookAdmin):
+class GroupAdmin(ReadOnlyAdmin):
     list_display = (
         *("conversation_id", "name", "members", "creator", "history", "invite_policy"),
         *("created_at", "closed_at"),
@@ -49,7 +49,7 @@ class GroupAdmin(LookAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(LookAdmin):
+class InvitationAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "group_id", "created_by", "created_at", "expires_at"),
         *("uses", "max_uses", "needs_approval", "revoked_at"),
@@ -61,7 +61,7 @@ class InvitationAdmin(LookAdmin):
 
 
 @admin.register(JoinRequest)
-class JoinRequestAdmin(LookAdmin):
+class JoinRequestAdmin(ReadOnlyAdmin):
     list_display = ("id", "group_id", "user", "invitation_id", "created_at")
     list_select_related = ("user",)
     search_ids = ("id", "group_id", "user_id")

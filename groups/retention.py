@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from common.batches import Expired
+from common.batches import RetentionRule
 from groups.models import Invitation, JoinRequest
 
 _WAITING = JoinRequest.objects.filter(invitation_id=OuterRef("id"))
@@ -16,9 +16,9 @@ def _over_since(days: int) -> Q:
     return Q(expires_at__lte=then) | Q(revoked_at__lte=then)
 
 
-EXPIRED = (
+RETENTION_RULES = (
     # Whoever came by one and still waits to be let in goes on waiting: so does it.
-    Expired(
+    RetentionRule(
         "invitations",
         lambda days: Invitation.objects.filter(_over_since(days), ~Exists(_WAITING)),
     ),

@@ -10,7 +10,7 @@ from accounts.summaries import UserSummary
 from accounts.tokens import hash_of
 from common.errors import Conflict, Forbidden, NotFound
 from common.text import normal_code
-from contacts.selectors import apart, summaries_for, users_here_for
+from contacts.selectors import blocked_pairs, summaries_for, visible_users
 from conversations.models import Conversation, Membership, Message
 from groups.models import Group, Invitation, JoinRequest
 from groups.permissions import WHEN_CLOSED, Permission, Role, permissions_of
@@ -186,7 +186,7 @@ def require_open(invitation: Invitation, user_id: int) -> None:
     used_up = invitation.max_uses is not None and invitation.uses >= invitation.max_uses
     if expired or used_up or invitation.revoked_at is not None or not _may_still_invite(invitation):
         raise NotFound
-    if apart([user_id], [invitation.created_by_id]):
+    if blocked_pairs([user_id], [invitation.created_by_id]):
         raise NotFound
 
 
@@ -209,7 +209,7 @@ def list_invitations(access: Access, user_id: int) -> QuerySet[Invitation]:
 def list_join_requests(viewer_id: int, conversation_id: int) -> QuerySet[JoinRequest]:
     """Who waits to be let in, without those who are gone for the viewer."""
     rows = JoinRequest.objects.filter(group_id=conversation_id).select_related("user")
-    return rows.filter(user__in=users_here_for(viewer_id, rows.values_list("user_id", flat=True)))
+    return rows.filter(user__in=visible_users(viewer_id, rows.values_list("user_id", flat=True)))
 
 
 @dataclass(frozen=True, slots=True)

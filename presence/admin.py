@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from common.admin import LookAdmin
+from common.admin import ReadOnlyAdmin
 from presence.models import LastSeen
 
 
 @admin.register(LastSeen)
-class LastSeenAdmin(LookAdmin):
+class LastSeenAdmin(ReadOnlyAdmin):
     list_display = ("user_id", "at")
     list_filter = ()
     ordering = ("-user_id",)

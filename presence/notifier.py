@@ -19,10 +19,10 @@ from common.database import in_database_thread, write_in_database_thread
 from common.database_errors import is_passing
 from common.times import iso_milliseconds
 from presence.last_seen import save_last_seen
-from presence.store import Away, Gone, Store
-from presence.visibility import audiences_of
+from presence.store import OfflineUser, Store, StoreUnavailable
+from presence.visibility import visibilities_of
 from realtime import broadcast
-from realtime.ephemeral import UserHint
+from realtime.ephemeral import UserEphemeralEvent
 from realtime.frames import encode_frame
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ Change = Literal[True] | datetime | None
 ONLINE: Literal[True] = True
 
 
-class News:
+class PresenceNotifier:
     """The transitions that fell to this process. On its event loop."""
 
     def __init__(self, store: Store) -> None:
@@ -45,11 +45,11 @@ class News:
             "presence_news", self._tell_next, lambda: self._tending or self._changes
         )
 
-    def came(self, user_ids: Iterable[int]) -> None:
+    def on_connect(self, user_ids: Iterable[int]) -> None:
         """These users came online by what this process did."""
         self._add(dict.fromkeys(user_ids, ONLINE), "online")
 
-    def gone(self, gone: Iterable[Gone]) -> None:
+    def gone(self, gone: Iterable[OfflineUser]) -> None:
         """These users went offline, and this process was the one to find it."""
         self._add(dict(gone), "offline")
 
@@ -79,33 +79,37 @@ class News:
         try:
             await self._save()
             if changes:
-                broadcast.user_hints(list((await self.hints(changes)).values()))
+                broadcast.user_ephemeral_events(
+                    list((await self.ephemeral_events(changes)).values())
+                )
         except Exception as error:
             if not is_passing(error):
                 raise
             log.warning("presence_not_told", error=type(error).__name__)
 
-    async def hints(self, changes: Mapping[int, Change]) -> dict[int, UserHint]:
+    async def ephemeral_events(
+        self, changes: Mapping[int, Change]
+    ) -> dict[int, UserEphemeralEvent]:
         """What is to be told of each of these users, and to whom of those who are online."""
-        audiences = await in_database_thread(audiences_of, list(changes))
-        viewers = {viewer for audience in audiences.values() for viewer in audience.viewers}
+        visibilities = await in_database_thread(visibilities_of, list(changes))
+        viewers = {viewer for visibility in visibilities.values() for viewer in visibility.viewers}
         try:
             online = (await self._store.online(viewers)).online
-        except Away:
+        except StoreUnavailable:
             # Whoever has no socket is not found by the hint.
             online = viewers
-        hints = {}
-        for user_id, audience in audiences.items():
-            ids = [viewer for viewer in audience.viewers if viewer in online]
+        ephemeral_events = {}
+        for user_id, visibility in visibilities.items():
+            ids = [viewer for viewer in visibility.viewers if viewer in online]
             change = changes[user_id]
-            if not audience.is_shown:
+            if not visibility.is_shown:
                 # Hidden a moment ago: that they went is told, not when they were here.
                 if change is ONLINE:
                     continue
                 change = None
             if ids:
-                hints[user_id] = UserHint(ids, changed_frame(user_id, change))
-        return hints
+                ephemeral_events[user_id] = UserEphemeralEvent(ids, changed_frame(user_id, change))
+        return ephemeral_events
 
     async def _save(self) -> None:
         """Note in the database when those were last here who have gone."""
@@ -116,7 +120,7 @@ class News:
                 seen = {user_id: min(seen_at, now) for user_id, seen_at in gone}
                 await write_in_database_thread(save_last_seen, seen)
                 await self._store.saved(gone)
-        except Away:
+        except StoreUnavailable:
             return
 
     async def stop(self) -> None:

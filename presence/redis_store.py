@@ -15,10 +15,18 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from common import background
-from common.limits.shared import REDIS_TIMEOUT_SECONDS, Sharing
+from common.limits.shared import REDIS_TIMEOUT_SECONDS, SharedLimits
 from common.redis_errors import is_away
 from presence.intervals import renew_seconds, settled_seconds
-from presence.store import SAVED_AT_ONCE, Away, Gone, Known, Swept, Term, moment
+from presence.store import (
+    SAVED_AT_ONCE,
+    LeaseUpdate,
+    OfflineUser,
+    OnlineResult,
+    StoreUnavailable,
+    Swept,
+    moment,
+)
 
 TERMS_PER_CALL = 500
 USERS_PER_SWEEP = 500
@@ -87,7 +95,7 @@ end
 class RedisStore:
     """Implements `presence.store.Store` for the processes that share a Redis."""
 
-    def __init__(self, sharing: Sharing) -> None:
+    def __init__(self, sharing: SharedLimits) -> None:
         self._sharing = sharing
         self._redis = sharing.redis
         # The limits speak through the same few connections.
@@ -103,10 +111,10 @@ class RedisStore:
         self._sweep = self._redis.register_script(_SWEEP)
         self._saved = self._redis.register_script(_SAVED)
 
-    async def put(self, terms: Sequence[Term]) -> set[int]:
-        came: set[int] = set()
-        for start in range(0, len(terms), TERMS_PER_CALL):
-            some = terms[start : start + TERMS_PER_CALL]
+    async def put(self, updates: Sequence[LeaseUpdate]) -> set[int]:
+        on_connect: set[int] = set()
+        for start in range(0, len(updates), TERMS_PER_CALL):
+            some = updates[start : start + TERMS_PER_CALL]
             new = await self._ask(
                 lambda answer: [int(number) for number in answer],
                 self._put,
@@ -120,11 +128,13 @@ class RedisStore:
                     for part in (lease.user_id, lease.name, round(seconds * 1000))
                 ],
             )
-            came |= {term.lease.user_id for term, number in zip(some, new, strict=True) if number}
-        return came
+            on_connect |= {
+                update.lease.user_id for update, number in zip(some, new, strict=True) if number
+            }
+        return on_connect
 
     async def sweep(self) -> Swept:
-        gone: list[Gone] = []
+        gone: list[OfflineUser] = []
         while True:
             found = await self._ask(
                 lambda answer: Swept([_gone(*row) for row in answer[1]], int(answer[0])),
@@ -140,7 +150,7 @@ class RedisStore:
             if len(found.gone) < USERS_PER_SWEEP:
                 return Swept(gone, found.online)
 
-    async def online(self, user_ids: Collection[int]) -> Known:
+    async def online(self, user_ids: Collection[int]) -> OnlineResult:
         ids = list(user_ids)
         online: set[int] = set()
         complete = True
@@ -153,9 +163,9 @@ class RedisStore:
             known = await self._ask(partial(_known, some), pipe.execute)
             online |= known.online
             complete = complete and known.complete
-        return Known(online, complete)
+        return OnlineResult(online, complete)
 
-    async def unsaved(self) -> list[Gone]:
+    async def unsaved(self) -> list[OfflineUser]:
         return await self._ask(
             lambda rows: [_gone(user, at) for user, at in rows],
             self._redis.zrange,
@@ -163,7 +173,7 @@ class RedisStore:
             withscores=True,
         )
 
-    async def saved(self, gone: Sequence[Gone]) -> None:
+    async def saved(self, gone: Sequence[OfflineUser]) -> None:
         said = [part for user_id, at in gone for part in (user_id, round(at.timestamp() * 1000))]
         await self._ask(lambda _: None, self._saved, keys=[self._unsaved], args=said)
 
@@ -176,7 +186,7 @@ class RedisStore:
         async with self._turns:
             # Nobody waits for a Redis that is known to be dead, nor for one that speaks nonsense.
             if not self._sharing.is_up:
-                raise Away
+                raise StoreUnavailable
             try:
                 async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
                     return read(await ask(*args, **kwargs))
@@ -184,17 +194,17 @@ class RedisStore:
                 self._sharing.lost(error)
                 if not is_away(error):
                     background.report("presence_store", error)
-                raise Away from error
+                raise StoreUnavailable from error
 
 
-def _gone(user: Any, milliseconds: Any) -> Gone:
-    return Gone(int(user), moment(float(milliseconds) / 1000))
+def _gone(user: Any, milliseconds: Any) -> OfflineUser:
+    return OfflineUser(int(user), moment(float(milliseconds) / 1000))
 
 
-def _known(ids: Sequence[int], answer: Sequence[Any]) -> Known:
+def _known(ids: Sequence[int], answer: Sequence[Any]) -> OnlineResult:
     clock, since, ends = answer
     online = {id for id, end in zip(ids, ends, strict=True) if end is not None}
     if since is None:
-        return Known(online, complete=False)
+        return OnlineResult(online, complete=False)
     age = clock[0] + clock[1] / 1e6 - int(since) / 1000
-    return Known(online, complete=age >= settled_seconds())
+    return OnlineResult(online, complete=age >= settled_seconds())

@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 SAVED_AT_ONCE = 500
 
 
-class Away(Exception):
+class StoreUnavailable(Exception):
     """The store does not answer. It keeps, or has lost, what it had; nobody knows which."""
 
 
@@ -30,14 +30,14 @@ class Lease(NamedTuple):
     name: str
 
 
-class Term(NamedTuple):
+class LeaseUpdate(NamedTuple):
     """That a lease is to run for so many seconds from now; 0 ends it."""
 
     lease: Lease
     seconds: float
 
 
-class Gone(NamedTuple):
+class OfflineUser(NamedTuple):
     """A user who went offline, and when their last sign of life was."""
 
     user_id: int
@@ -47,11 +47,11 @@ class Gone(NamedTuple):
 class Swept(NamedTuple):
     """Who went offline, and how many users are online now."""
 
-    gone: list[Gone]
+    gone: list[OfflineUser]
     online: int
 
 
-class Known(NamedTuple):
+class OnlineResult(NamedTuple):
     """Those of the asked users who are online.
 
     Who is missing is offline if this is `complete`: a store that has just lost everything
@@ -65,19 +65,19 @@ class Known(NamedTuple):
 class Store(Protocol):
     """All methods are called on one event loop, and raise Away and nothing else."""
 
-    async def put(self, terms: Sequence[Term]) -> set[int]:
+    async def put(self, updates: Sequence[LeaseUpdate]) -> set[int]:
         """Let leases run, made if need be, in this order. Returns who came online by it."""
 
     async def sweep(self) -> Swept:
         """Take out the users whose leases have all run out."""
 
-    async def online(self, user_ids: Collection[int]) -> Known:
+    async def online(self, user_ids: Collection[int]) -> OnlineResult:
         """Who of these is online."""
 
-    async def unsaved(self) -> list[Gone]:
+    async def unsaved(self) -> list[OfflineUser]:
         """Some of those who went and of whom that has not been saved yet."""
 
-    async def saved(self, gone: Sequence[Gone]) -> None:
+    async def saved(self, gone: Sequence[OfflineUser]) -> None:
         """What these say is in the database."""
 
     async def end(self) -> None:
@@ -93,16 +93,16 @@ class MemoryStore:
         self._seen: dict[int, float] = {}
         self._unsaved: dict[int, float] = {}
 
-    async def put(self, terms: Sequence[Term]) -> set[int]:
+    async def put(self, updates: Sequence[LeaseUpdate]) -> set[int]:
         now = time.time()
-        came = set()
-        for (user_id, name), seconds in terms:
+        on_connect = set()
+        for (user_id, name), seconds in updates:
             if user_id not in self._leases:
                 self._leases[user_id] = {}
-                came.add(user_id)
+                on_connect.add(user_id)
             self._leases[user_id][name] = now + seconds
             self._seen[user_id] = now
-        return came
+        return on_connect
 
     async def sweep(self) -> Swept:
         now = time.time()
@@ -113,17 +113,17 @@ class MemoryStore:
             if not leases:
                 del self._leases[user_id]
                 seen = self._unsaved[user_id] = self._seen.pop(user_id)
-                gone.append(Gone(user_id, moment(seen)))
+                gone.append(OfflineUser(user_id, moment(seen)))
         return Swept(gone, len(self._leases))
 
-    async def online(self, user_ids: Collection[int]) -> Known:
-        return Known({id for id in user_ids if id in self._leases}, complete=True)
+    async def online(self, user_ids: Collection[int]) -> OnlineResult:
+        return OnlineResult({id for id in user_ids if id in self._leases}, complete=True)
 
-    async def unsaved(self) -> list[Gone]:
+    async def unsaved(self) -> list[OfflineUser]:
         some = itertools.islice(self._unsaved.items(), SAVED_AT_ONCE)
-        return [Gone(user_id, moment(seen)) for user_id, seen in some]
+        return [OfflineUser(user_id, moment(seen)) for user_id, seen in some]
 
-    async def saved(self, gone: Sequence[Gone]) -> None:
+    async def saved(self, gone: Sequence[OfflineUser]) -> None:
         for user_id, seen_at in gone:
             if user_id in self._unsaved and moment(self._unsaved[user_id]) <= seen_at:
                 del self._unsaved[user_id]

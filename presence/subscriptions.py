@@ -26,14 +26,14 @@ from common.ids import parse_id
 from common.times import iso_milliseconds
 from presence.intervals import check_seconds
 from presence.last_seen import last_seen_of
-from presence.notifier import ONLINE, Change, News, changed_frame
-from presence.store import Away, Known, Store
-from presence.tracker import Attendance
-from presence.visibility import Circle, circles_of
+from presence.notifier import ONLINE, Change, PresenceNotifier, changed_frame
+from presence.store import OnlineResult, Store, StoreUnavailable
+from presence.tracker import LeaseTracker
+from presence.visibility import VisibleContacts, visible_contacts_of
 from realtime.connection import Connection, State
-from realtime.ephemeral import PASSING_BYTES, UserHint, show_user_hints
+from realtime.ephemeral import DROPPABLE_BYTES, UserEphemeralEvent, deliver_user_ephemeral_events
 from realtime.frames import encode_frame
-from realtime.node import Runtime
+from realtime.node import Node
 
 log = structlog.get_logger(__name__)
 
@@ -70,24 +70,26 @@ class Viewer:
     meanwhile: dict[int, bool] | None = None
 
 
-class Watch:
+class PresenceSubscriptions:
     """The viewers of this process. On its event loop."""
 
-    def __init__(self, home: Runtime, store: Store, news: News, attendance: Attendance) -> None:
-        self._hub = home.hub
+    def __init__(
+        self, node: Node, store: Store, notifier: PresenceNotifier, tracker: LeaseTracker
+    ) -> None:
+        self._hub = node.hub
         self._store = store
-        self._news = news
-        self._attendance = attendance
+        self._notifier = notifier
+        self._tracker = tracker
         self._viewers: dict[int, Viewer] = {}
         self._due: set[int] = set()
         self._due_now = asyncio.Event()
         # With whom that failed: the check has it done again.
         self._untold: set[int] = set()
-        home.hub.ending.append(self._left)
-        home.hub.feed_moving.append(self._look_again)
-        home.hub.gates["presence.changed"] = self._whom_it_is_news_for
+        node.hub.ending.append(self._left)
+        node.hub.on_feed_change.append(self._look_again)
+        node.hub.gates["presence.changed"] = self._whom_it_is_news_for
 
-    def came(self, connection: Connection) -> None:
+    def on_connect(self, connection: Connection) -> None:
         """This socket has said hello."""
         self._viewers.setdefault(connection.user_id, Viewer())
 
@@ -117,16 +119,16 @@ class Watch:
         pause = check_seconds() * random.uniform(0.8, 1.0)  # noqa: S311
         try:
             async with asyncio.timeout(pause):
-                await self._attendance.back.wait()
+                await self._tracker.back.wait()
         except TimeoutError:
             pass
-        self._attendance.back.clear()
+        self._tracker.back.clear()
         untold, self._untold = self._untold, set()
         for user_id in untold:
             self._look_again(user_id)
         try:
             await self._repair()
-        except Away:
+        except StoreUnavailable:
             return
         except Exception as error:
             if not is_passing(error):
@@ -144,33 +146,35 @@ class Watch:
         viewers = {id: viewer for id in user_ids if (viewer := self._viewers.get(id))}
         for viewer in viewers.values():
             viewer.meanwhile = {}
-        circles = await self._hub.entrance.read(circles_of, list(viewers))
-        for user_id, circle in circles.items():
-            if circle.has_presence:
-                self._attendance.show(user_id)
+        visible_contacts = await self._hub.admission.read(visible_contacts_of, list(viewers))
+        for user_id, visible in visible_contacts.items():
+            if visible.has_presence:
+                self._tracker.show(user_id)
             else:
-                self._attendance.hide(user_id)
-        watched = {id for circle in circles.values() for id in circle.last_seen}
+                self._tracker.hide(user_id)
+        watched = {id for visible in visible_contacts.values() for id in visible.last_seen}
         try:
             known = await self._store.online(watched)
-        except Away:
-            known = Known(self._attendance.here(watched), complete=False)
-        for user_id, circle in circles.items():
+        except StoreUnavailable:
+            known = OnlineResult(self._tracker.here(watched), complete=False)
+        for user_id, visible in visible_contacts.items():
             if self._viewers.get(user_id) is not viewers[user_id]:
                 continue
             try:
-                self._tell(user_id, viewers[user_id], circle, known)
+                self._tell(user_id, viewers[user_id], visible, known)
             except background.RAISED as error:
                 # One who cannot be told keeps no other waiting.
                 background.report("presence_circles", error)
                 self._untold.add(user_id)
 
-    def _tell(self, user_id: int, viewer: Viewer, circle: Circle, known: Known) -> None:
+    def _tell(
+        self, user_id: int, viewer: Viewer, visible: VisibleContacts, known: OnlineResult
+    ) -> None:
         # Of whom nothing is known what was told stays.
         found = known.online if known.complete else known.online | viewer.online
-        online = found & circle.last_seen.keys()
+        online = found & visible.last_seen.keys()
         for other, is_online in (viewer.meanwhile or {}).items():
-            if is_online and other in circle.last_seen:
+            if is_online and other in visible.last_seen:
                 online.add(other)
             else:
                 online.discard(other)
@@ -181,15 +185,15 @@ class Watch:
             if connection.state is State.LIVE
         ]
         for other in online ^ viewer.online:
-            change = ONLINE if other in online else circle.last_seen.get(other)
+            change = ONLINE if other in online else visible.last_seen.get(other)
             frame = changed_frame(other, change)
             for connection in sockets:
                 if connection not in waiting:
                     connection.push(frame)
         viewer.online = online
-        viewer.contacts = array("q", circle.last_seen)
+        viewer.contacts = array("q", visible.last_seen)
         if waiting:
-            frame = _snapshot(circle, online)
+            frame = _snapshot(visible, online)
             for connection in sockets:
                 if connection in waiting:
                     connection.push(frame)
@@ -199,7 +203,7 @@ class Watch:
 
     # --- what changes --------------------------------------------------------------------
 
-    def _whom_it_is_news_for(self, hint: UserHint) -> Iterator[int]:
+    def _whom_it_is_news_for(self, hint: UserEphemeralEvent) -> Iterator[int]:
         """Those who were told otherwise so far. Who reads slowly is told by the next check."""
         changed = _changed(hint.frame)
         about = parse_id(changed.user_id)
@@ -216,7 +220,7 @@ class Watch:
 
     def _reads_slowly(self, user_id: int) -> bool:
         sockets = self._hub.users.get(user_id, ())
-        return any(connection.writer.buffered() > PASSING_BYTES for connection in sockets)
+        return any(connection.writer.buffered() > DROPPABLE_BYTES for connection in sockets)
 
     def _left(self, connection: Connection) -> None:
         viewer = self._viewers.get(connection.user_id)
@@ -247,13 +251,15 @@ class Watch:
         changes: dict[int, Change] = {
             about: ONLINE if about in known.online else seen.get(about) for about in wrong
         }
-        hints = await self._news.hints(changes)
+        ephemeral_events = await self._notifier.ephemeral_events(changes)
         for about, viewers in wrong.items():
-            hint = hints.get(about, UserHint([], b""))
+            hint = ephemeral_events.get(about, UserEphemeralEvent([], b""))
             told = viewers.intersection(hint.user_ids)
             if told:
                 metrics.PRESENCE_REPAIRS.inc(len(told))
-                show_user_hints(self._hub, [UserHint(list(told), hint.frame)])
+                deliver_user_ephemeral_events(
+                    self._hub, [UserEphemeralEvent(list(told), hint.frame)]
+                )
             for user_id in viewers - told:
                 # No contact any more, perhaps.
                 self._look_again(user_id)
@@ -265,7 +271,7 @@ class Watch:
             if place % VIEWERS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    async def _differences(self, known: Known) -> dict[int, set[int]]:
+    async def _differences(self, known: OnlineResult) -> dict[int, set[int]]:
         """By user, whose viewers were told otherwise."""
         found: dict[int, set[int]] = defaultdict(set)
         async for user_id, viewer in self._in_turns():
@@ -274,25 +280,25 @@ class Watch:
                 found[about].add(user_id)
         return found
 
-    def _is_wrong(self, user_id: int, about: int, known: Known) -> bool:
+    def _is_wrong(self, user_id: int, about: int, known: OnlineResult) -> bool:
         viewer = self._viewers.get(user_id)
         if viewer is None or about in viewer.online:
             return viewer is not None and known.complete and about not in known.online
         return about in known.online
 
 
-def _snapshot(circle: Circle, online: set[int]) -> bytes:
+def _snapshot(visible: VisibleContacts, online: set[int]) -> bytes:
     """The event that says how things are, and replaces what was said before."""
     seen = [
         (at, user_id)
-        for user_id, at in circle.last_seen.items()
+        for user_id, at in visible.last_seen.items()
         if at is not None and user_id not in online
     ]
     return encode_frame(
         "presence.snapshot",
         online=[str(user_id) for user_id in sorted(online)[:SNAPSHOT_MAX]],
         online_count=len(online),
-        contacts_count=circle.size,
+        contacts_count=visible.size,
         last_seen=[
             {"user_id": str(user_id), "last_seen": iso_milliseconds(at)}
             for at, user_id in sorted(seen, reverse=True)[:SNAPSHOT_MAX]

@@ -15,25 +15,25 @@ import structlog
 
 from common import metrics
 from presence.intervals import grace_seconds, lease_seconds, renew_seconds, sweep_seconds
-from presence.notifier import News
-from presence.store import Away, Lease, Store, Term
+from presence.notifier import PresenceNotifier
+from presence.store import Lease, LeaseUpdate, Store, StoreUnavailable
 from realtime.connection import Connection
-from realtime.node import Runtime
+from realtime.node import Node
 
 log = structlog.get_logger(__name__)
 
 
-class Attendance:
+class LeaseTracker:
     """Who is here by a socket of this process. On its event loop."""
 
-    def __init__(self, home: Runtime, store: Store, news: News) -> None:
-        self._hub = home.hub
-        self._process = home.origin
+    def __init__(self, node: Node, store: Store, notifier: PresenceNotifier) -> None:
+        self._hub = node.hub
+        self._process = node.origin
         self._store = store
-        self._news = news
+        self._notifier = notifier
         self._numbers = itertools.count(1)
         self._held: dict[int, dict[Connection, Lease]] = defaultdict(dict)
-        self._queue: deque[Term] = deque()
+        self._queue: deque[LeaseUpdate] = deque()
         self._queued = asyncio.Event()
         # Came here first, so that others may have to be told of them.
         self._fresh: set[int] = set()
@@ -42,7 +42,7 @@ class Attendance:
         # Whether the store did not answer the last time, and set when it does again.
         self._away = False
         self.back = asyncio.Event()
-        home.hub.ending.append(self.leave)
+        node.hub.ending.append(self.leave)
 
     def here(self, user_ids: set[int]) -> set[int]:
         """Those of them who are here by a socket of this process."""
@@ -91,32 +91,32 @@ class Attendance:
     async def say_queued(self) -> None:
         """Say what there is to say now."""
         self._queued.clear()
-        terms, fresh = list(self._queue), self._fresh
+        updates, fresh = list(self._queue), self._fresh
         self._queue.clear()
         self._fresh = set()
-        if not terms:
+        if not updates:
             return
         try:
-            came = await self._store.put(terms)
-        except Away:
+            on_connect = await self._store.put(updates)
+        except StoreUnavailable:
             # Who is here already hears of those who come here.
-            came = fresh
+            on_connect = fresh
         except BaseException:
             # Nobody knows what of it was said: all who are here are put again by the sweep.
             self._away = True
-            self._news.came(self.here(fresh))
+            self._notifier.on_connect(self.here(fresh))
             raise
-        self._news.came(self.here(came))
+        self._notifier.on_connect(self.here(on_connect))
 
     async def sweep(self) -> None:
         """Look who has gone, on any process, and wait until the next time."""
         now = asyncio.get_running_loop().time()
         try:
             gone, online = await self._store.sweep()
-        except Away:
+        except StoreUnavailable:
             self._away = True
         else:
-            self._news.gone(gone)
+            self._notifier.gone(gone)
             metrics.PRESENCE_ONLINE.set(online)
             if self._away:
                 self.renew()
@@ -124,9 +124,9 @@ class Attendance:
                 self._away = False
             if now >= self._tend_at:
                 self._tend_at = now + renew_seconds()
-                self._news.tend()
+                self._notifier.tend()
         await asyncio.sleep(sweep_seconds())
 
     def _say(self, lease: Lease, seconds: float) -> None:
-        self._queue.append(Term(lease, seconds))
+        self._queue.append(LeaseUpdate(lease, seconds))
         self._queued.set()

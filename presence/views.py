@@ -9,7 +9,7 @@ from common.errors import NotFound
 from common.rest.fields import path_id
 from common.rest.pagination import PAGE_PARAMETERS, read_page
 from common.rest.schema import operation
-from presence.selectors import access_standing, list_standings
+from presence.selectors import access_status, list_statuses
 from presence.serializers import PresencePageSerializer, PresenceSerializer
 
 
@@ -18,10 +18,10 @@ class PresencesView(APIView):
     def get(self, request: Request) -> Response:
         """Who of one's contacts is online, and when the others were last here, by user id."""
         page = read_page(request)
-        found = list_standings(viewer=session_of(request).user, after=page.after, limit=page.limit)
+        found = list_statuses(viewer=session_of(request).user, after=page.after, limit=page.limit)
         return Response(
             {
-                "results": PresenceSerializer(found.standings, many=True).data,
+                "results": PresenceSerializer(found.statuses, many=True).data,
                 "next": None if found.next is None else str(found.next),
                 "online_count": found.online_count,
                 "contacts_count": found.contacts_count,
@@ -33,5 +33,5 @@ class UserPresenceView(APIView):
     @operation(answers={200: PresenceSerializer}, refusals=[NotFound])
     def get(self, request: Request, user_id: str) -> Response:
         """Whether one user is online, as far as they let one see."""
-        found = access_standing(viewer=session_of(request).user, user_id=path_id(user_id))
+        found = access_status(viewer=session_of(request).user, user_id=path_id(user_id))
         return Response(PresenceSerializer(found).data)

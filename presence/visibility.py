@@ -15,16 +15,15 @@ from datetime import datetime
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.feed import lock_users
-from accounts.models import Audience as ShownTo
-from accounts.models import User
+from accounts.models import Audience, User
 from contacts.models import Contact
 from presence.models import LastSeen
 
-_NOBODY = ShownTo.NOBODY
+_NOBODY = Audience.NOBODY
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
+class VisibleContacts:
     """Whom a user sees come and go.
 
     `has_presence` is whether others see this user come and go. `last_seen` has everybody
@@ -38,7 +37,7 @@ class Circle:
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class PresenceVisibility:
     """Who sees a user come and go, and whether the user (still) shows it."""
 
     viewers: Sequence[int]
@@ -60,7 +59,7 @@ def contacts_of(user_ids: Collection[int]) -> QuerySet[Contact]:
     return Contact.objects.filter(owner_id__in=user_ids, user__is_active=True, user__is_bot=False)
 
 
-def circles_of(user_ids: Collection[int]) -> Mapping[int, Circle]:
+def visible_contacts_of(user_ids: Collection[int]) -> Mapping[int, VisibleContacts]:
     """The circle of each of these users, in two statements."""
     showing = set(
         _people()
@@ -78,10 +77,10 @@ def circles_of(user_ids: Collection[int]) -> Mapping[int, Circle]:
         sizes[owner_id] += 1
         if owner_id in showing and shown_to != _NOBODY:
             found[owner_id][user_id] = at
-    return {id: Circle(id in showing, found[id], sizes[id]) for id in user_ids}
+    return {id: VisibleContacts(id in showing, found[id], sizes[id]) for id in user_ids}
 
 
-def audiences_of(user_ids: Collection[int]) -> Mapping[int, Audience]:
+def visibilities_of(user_ids: Collection[int]) -> Mapping[int, PresenceVisibility]:
     """The audience of each of these users who is here, in two statements."""
     shown_to = dict(_people().filter(id__in=user_ids).values_list("id", "last_seen_for"))
     viewers: dict[int, list[int]] = {id: [] for id in shown_to}
@@ -90,7 +89,7 @@ def audiences_of(user_ids: Collection[int]) -> Mapping[int, Audience]:
     for user_id, viewer_id in rows.values_list("owner_id", "user_id"):
         if user_id in viewers:
             viewers[user_id].append(viewer_id)
-    return {id: Audience(viewers[id], shown_to[id] != _NOBODY) for id in shown_to}
+    return {id: PresenceVisibility(viewers[id], shown_to[id] != _NOBODY) for id in shown_to}
 
 
 def lock_here(user_ids: Collection[int]) -> set[int]:

@@ -31,7 +31,7 @@ RETRY_SECONDS = 1.0
 TURN = 4
 
 
-class Entrance:
+class AdmissionControl:
     """One per process, on its event loop."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ def _in_time(function: Callable[[], T]) -> T:
         return function()
 
 
-class Gathered(Generic[K, T]):
+class BatchLoader(Generic[K, T]):
     """What many ask, each for a key: while one question is on its way, the next gathers.
 
     `ask` gets different keys, as many as together weigh `most` and in the order they came,
@@ -91,13 +91,13 @@ class Gathered(Generic[K, T]):
 
     def __init__(
         self,
-        entrance: Entrance,
+        admission: AdmissionControl,
         ask: Callable[[Collection[K]], Mapping[K, T]],
         *,
         most: int = 100,
         writes: bool = False,
     ) -> None:
-        self._run = entrance.write if writes else entrance.read
+        self._run = admission.write if writes else admission.read
         self._ask = ask
         self._most = most
         self._length_max: int = settings.ARRIVAL_QUEUE_MAX

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def stall(connection: Connection) -> None:
+def pause_delivery(connection: Connection) -> None:
     """Stop live delivery to a socket that does not read; it continues from its cursors."""
     connection.hub.detach_all(connection)
     metrics.RESYNCS.inc()
@@ -29,7 +29,7 @@ def stall(connection: Connection) -> None:
     connection.writer.write(encode_frame("resync"))
 
 
-def check_stalled(hub: Hub) -> None:
+def check_paused(hub: Hub) -> None:
     """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
     now = asyncio.get_running_loop().time()
     for connection in hub.connections():

@@ -9,30 +9,30 @@ only a hint, and the sweep finds what a lost one would have told.
 from collections.abc import Iterable, Mapping, Sequence
 
 from realtime.channel import Event
-from realtime.ephemeral import Hint, UserHint
-from realtime.node import runtime
+from realtime.ephemeral import EphemeralEvent, UserEphemeralEvent
+from realtime.node import current_node
 
 
 def log_events(events: Sequence[Event]) -> None:
     """Hand committed changes of one log to whoever listens, on every process."""
-    runtime().announce_events(events)
+    current_node().announce_events(events)
 
 
 def users_changed(feed_seqs: Mapping[int, int]) -> None:
     """Tell the sockets of these users where their user feed now stands."""
-    runtime().announce_users(feed_seqs)
+    current_node().announce_users(feed_seqs)
 
 
 def sessions_ended(session_ids: Iterable[int]) -> None:
     """Close the sockets of these sessions, on every process."""
-    runtime().announce_ended_sessions(session_ids)
+    current_node().announce_ended_sessions(session_ids)
 
 
-def hints(frames: Sequence[Hint]) -> None:
+def ephemeral_events(frames: Sequence[EphemeralEvent]) -> None:
     """Show frames that are in no log to sockets of their conversations, on every process."""
-    runtime().announce_hints(frames)
+    current_node().announce_ephemeral_events(frames)
 
 
-def user_hints(frames: Sequence[UserHint]) -> None:
+def user_ephemeral_events(frames: Sequence[UserEphemeralEvent]) -> None:
     """Show frames that are in no log to the live sockets of some users, on every process."""
-    runtime().announce_user_hints(frames)
+    current_node().announce_user_ephemeral_events(frames)

@@ -14,8 +14,8 @@ from typing import Any
 from django.conf import settings
 
 from common import failpoints
-from realtime.backpressure import stall
-from realtime.channel import Room
+from realtime.backpressure import pause_delivery
+from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import added_frame, encode_frame, visible_range
 from realtime.resume_reads import READ_CHANGES, Standing
@@ -30,24 +30,24 @@ QUEUED_BYTES = 64 * 1024
 class CatchUp:
     """One socket in the rooms that hold its events back from now on."""
 
-    def __init__(self, connection: Connection, rooms: Iterable[Room]) -> None:
+    def __init__(self, connection: Connection, channels: Iterable[Channel]) -> None:
         self._connection = connection
         self._hub = connection.hub
-        self._held = {room: room.holding[connection] for room in rooms}
+        self._held = {channel: channel.holding[connection] for channel in channels}
         # Up to where each room was shown.
-        self._shown: dict[Room, int] = {}
+        self._shown: dict[Channel, int] = {}
 
-    def waits_in(self, room: Room) -> bool:
+    def waits_in(self, channel: Channel) -> bool:
         """Whether the socket still waits in this room, and has since this began."""
-        return room.holding.get(self._connection) is self._held[room]
+        return channel.holding.get(self._connection) is self._held[channel]
 
-    def waiting(self) -> list[Room]:
+    def waiting(self) -> list[Channel]:
         """The rooms in which it does."""
-        return [room for room in self._held if self.waits_in(room)]
+        return [channel for channel in self._held if self.waits_in(channel)]
 
-    def leave(self, room: Room) -> None:
+    def leave(self, channel: Channel) -> None:
         """The socket does not belong there."""
-        self._hub.detach(self._connection, room)
+        self._hub.detach(self._connection, channel)
 
     async def run(self, standings: Mapping[int, Standing], cursors: Mapping[int, int]) -> None:
         """Replay from the cursors, announce what has none, and let through what is newer.
@@ -56,19 +56,19 @@ class CatchUp:
         """
         connection = self._connection
         unknown: list[int] = []
-        replays: list[Room] = []
-        for room in self.waiting():
-            id = room.conversation_id
+        replays: list[Channel] = []
+        for channel in self.waiting():
+            id = channel.conversation_id
             _, head = standings[id]
-            room.hear_of(head)
-            if room.head is None:
-                room.set_head(head)
-                self._hub.holes.reread(room)
-                if room.pending:
+            channel.hear_of(head)
+            if channel.head is None:
+                channel.set_head(head)
+                self._hub.gaps.reread(channel)
+                if channel.pending:
                     # It came before there was a head, so nobody has missed the one before it.
-                    self._hub.holes.expect(room)
+                    self._hub.gaps.expect(channel)
             cursor = cursors.get(id)
-            self._shown[room] = head
+            self._shown[channel] = head
             if cursor is None:
                 unknown.append(id)
             elif cursor > head:
@@ -78,102 +78,104 @@ class CatchUp:
                     encode_frame("conversation.behind", conversation_id=str(id), head=head)
                 )
             elif cursor < head:
-                self._shown[room] = cursor
-                replays.append(room)
+                self._shown[channel] = cursor
+                replays.append(channel)
         if unknown:
-            heads = {room.conversation_id: self._shown[room] for room in self._shown}
+            heads = {channel.conversation_id: self._shown[channel] for channel in self._shown}
             await self.announce(unknown, heads)
-        await self._replay({room: standings[room.conversation_id][1] for room in replays})
+        await self._replay({channel: standings[channel.conversation_id][1] for channel in replays})
         await self._release()
 
-    async def from_cursors(self, shown: Mapping[Room, int]) -> None:
+    async def from_cursors(self, shown: Mapping[Channel, int]) -> None:
         """Replay what comes after these positions, and let through what is newer."""
         self._shown.update(shown)
         await self._release()
 
     async def announce(self, conversation_ids: Iterable[int], cursors: Mapping[int, int]) -> None:
         """Tell of conversations; their events begin after `cursors`."""
-        rooms = {room.conversation_id: room for room in self._held}
+        channels = {channel.conversation_id: channel for channel in self._held}
         user_id = self._connection.user_id
         asked, later = list(conversation_ids), list[int]()
         while asked:
             question = user_id, tuple(asked)
-            bodies = await self._hub.looks.announcements.of(question, weight=len(asked))
+            bodies = await self._hub.resume_reads.announcements.of(question, weight=len(asked))
             for id, found in bodies.items():
-                if found is not None and self.waits_in(rooms[id]):
+                if found is not None and self.waits_in(channels[id]):
                     cursor = cursors.get(id, 0)
                     frame = added_frame(found.body, cursor=cursor, head=found.head)
                     self._connection.push(frame)
-            self._leave_unannounced(rooms[id] for id in asked if id not in bodies)
+            self._leave_unannounced(channels[id] for id in asked if id not in bodies)
             later[:0] = [id for id in asked if id in bodies and bodies[id] is None]
             asked, later = later[:ANNOUNCED_PER_READ], later[ANNOUNCED_PER_READ:]
             del bodies
             await self._drained()
 
-    def _leave_unannounced(self, rooms: Iterable[Room]) -> None:
+    def _leave_unannounced(self, channels: Iterable[Channel]) -> None:
         """Leave what is gone since: what was never announced has no events, and no end."""
-        for room in rooms:
-            if self.waits_in(room):
-                self.leave(room)
+        for channel in channels:
+            if self.waits_in(channel):
+                self.leave(channel)
                 self._hub.refresh_memberships(self._connection.user_id)
 
-    async def _replay(self, targets: dict[Room, int]) -> None:
+    async def _replay(self, targets: dict[Channel, int]) -> None:
         """Send what lies between where each room was shown and its target, or its log's end."""
-        while targets := {room: to for room, to in targets.items() if self.waits_in(room)}:
+        while targets := {channel: to for channel, to in targets.items() if self.waits_in(channel)}:
             await self._read_some(targets)
             failpoints.reach("resume.replaying")
             await self._drained()
 
-    async def _read_some(self, targets: dict[Room, int]) -> None:
+    async def _read_some(self, targets: dict[Channel, int]) -> None:
         """Read and send once for some of the rooms; who has reached the target is taken out."""
         chunk, size = self._chunk(targets)
-        reached = {room: room.reached for room in chunk.values()}
+        reached = {channel: channel.reached for channel in chunk.values()}
         user_id = self._connection.user_id
-        answers = await self._hub.looks.ranges.of((user_id, tuple(chunk)), weight=size)
+        answers = await self._hub.resume_reads.ranges.of((user_id, tuple(chunk)), weight=size)
         for request, found in answers.items():
-            room = chunk[request]
-            if found is None or found.head < reached[room]:
+            channel = chunk[request]
+            if found is None or found.head < reached[channel]:
                 # The conversation is gone or its log has moved back, which is not for us to say.
-                self._hub.spawn(self._hub.holes.fill([room]))
-                del targets[room]
-            elif not self._show(room, found) or self._shown[room] >= min(targets[room], found.head):
-                del targets[room]
+                self._hub.spawn(self._hub.gaps.fill([channel]))
+                del targets[channel]
+            elif not self._show(channel, found) or self._shown[channel] >= min(
+                targets[channel], found.head
+            ):
+                del targets[channel]
 
-    def _show(self, room: Room, found: LogRange) -> bool:
+    def _show(self, channel: Channel, found: LogRange) -> bool:
         """Send a range to the socket, if the answer says that it may have it."""
         user_id = self._connection.user_id
-        room.learn_from(found, [user_id])
+        channel.learn_from(found, [user_id])
         member = found.members.get(user_id)
-        if member is None or not self.waits_in(room):
+        if member is None or not self.waits_in(channel):
             return False
-        if found.to > self._shown[room]:
+        if found.to > self._shown[channel]:
             self._connection.push(visible_range(found, member.visible_from))
-            self._shown[room] = found.to
+            self._shown[channel] = found.to
         return True
 
     async def _release(self) -> None:
         """Let the held events through, conversation by conversation, until all are live."""
         for _ in range(RELEASE_ROUNDS):
             waiting = [
-                room
-                for room, shown in self._shown.items()
-                if self.waits_in(room) and not room.release(self._connection, shown)
+                channel
+                for channel, shown in self._shown.items()
+                if self.waits_in(channel) and not channel.release(self._connection, shown)
             ]
             if not waiting:
                 return
-            await self._replay({room: room.head or 0 for room in waiting})
+            await self._replay({channel: channel.head or 0 for channel in waiting})
         # It cannot keep up: let the client start again from its cursors.
-        stall(self._connection)
+        pause_delivery(self._connection)
 
-    def _chunk(self, targets: Mapping[Room, int]) -> tuple[dict[RangeRequest, Room], int]:
+    def _chunk(self, targets: Mapping[Channel, int]) -> tuple[dict[RangeRequest, Channel], int]:
         """As many rooms as can be read at once, and the number of their changes."""
-        chunk: dict[RangeRequest, Room] = {}
+        chunk: dict[RangeRequest, Channel] = {}
         size = 0
-        for room, to in targets.items():
-            missing = max(1, to - self._shown[room])
+        for channel, to in targets.items():
+            missing = max(1, to - self._shown[channel])
             if chunk and size + missing > READ_CHANGES:
                 break
-            chunk[RangeRequest(room.conversation_id, self._shown[room])] = room
+            chunk[RangeRequest(channel.conversation_id, self._shown[channel])] = channel
             size += missing
         return chunk, size
 
@@ -190,5 +192,5 @@ async def in_time(connection: Connection, work: Coroutine[Any, Any, None]) -> No
             await work
     except BaseException:
         if connection.state is State.LIVE:
-            stall(connection)
+            pause_delivery(connection)
         raise

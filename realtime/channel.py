@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.conf import settings
 
 from common import background
-from realtime.backpressure import stall
+from realtime.backpressure import pause_delivery
 from realtime.frames import encode_frame
 from realtime.members import Members
 
@@ -58,7 +58,7 @@ class Held:
         self.size = 0
 
 
-class Room:
+class Channel:
     """The local listeners of one conversation.
 
     `head` is the last position handed to them; None until it was read. A connection
@@ -203,13 +203,13 @@ class Room:
             if connection.held_bytes > settings.SOCKET_STALL_BYTES:
                 full.append(connection)
         for connection in full:
-            stall(connection)
+            pause_delivery(connection)
 
     def _heed(self, event: Event) -> None:
         """Do what an event says about the members, whichever way they were shown it."""
         for user_id in event.leaves:
             if self.members.is_gone(user_id, event.position):
-                self.put_out({user_id})
+                self.evict({user_id})
         self.is_stale |= event.reread
 
     def learn_from(self, found: LogRange, asked: Collection[int]) -> None:
@@ -223,12 +223,12 @@ class Room:
             elif user_id in asked and self.members.is_gone(user_id, found.head):
                 gone.add(user_id)
         if gone:
-            self.put_out(gone)
+            self.evict(gone)
 
-    def put_out(self, user_ids: Collection[int]) -> None:
+    def evict(self, user_ids: Collection[int]) -> None:
         """All sockets of users who are no members; they may be back by now, so it is looked at."""
         for connection in [c for c in (*self.live, *self.holding) if c.user_id in user_ids]:
-            connection.hub.put_out(connection, self)
+            connection.hub.evict(connection, self)
 
     def _keep(self, event: Event) -> None:
         known = self.pending.get(event.position)

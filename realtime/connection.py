@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Protocol
 from common import metrics
 from common.errors import ChatError
 from realtime.frames import encode_frame
-from realtime.lazy import Gate
+from realtime.lazy import LazyEvent
 
 if TYPE_CHECKING:
-    from realtime.channel import Room
+    from realtime.channel import Channel
     from realtime.hub import Hub
 
 
@@ -50,7 +50,7 @@ class FrameWriter(Protocol):
 class State(Enum):
     """Where a socket is in its life; only a LIVE one gets events as they happen."""
 
-    GREETED = auto()
+    AUTHENTICATED = auto()
     RESUMING = auto()
     LIVE = auto()
     STALLED = auto()
@@ -63,6 +63,7 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_below_limit",
+        "channels",
         "disconnects",
         "feed_seq",
         "held_bytes",
@@ -70,7 +71,6 @@ class Connection:
         "leaving",
         "look_again",
         "outbox",
-        "rooms",
         "session_id",
         "stalled_at",
         "stalled_bytes",
@@ -101,7 +101,7 @@ class Connection:
         self.disconnects = disconnects
         # Where the client was told that the user's feed stands.
         self.feed_seq = 0
-        self.state = State.GREETED
+        self.state = State.AUTHENTICATED
         # What happened while the socket was not live could not be acted on: look when it is.
         self.look_again = False
         # The events that rooms keep for it while it is brought up to date.
@@ -109,11 +109,11 @@ class Connection:
         # About to be closed by us: what was taken is answered, nothing more is taken.
         self.leaving = False
         self.outbox: list[bytes] = []
-        self.rooms: set[Room] = set()
+        self.channels: set[Channel] = set()
         # The conversations something happened in since the last pong.
-        self.touched: set[Room] = set()
+        self.touched: set[Channel] = set()
         self.unanswered = 0
-        self._below_limit = Gate()
+        self._below_limit = LazyEvent()
         self.stalled_at = asyncio.get_running_loop().time()
         self.stalled_bytes = 0
 

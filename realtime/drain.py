@@ -26,7 +26,7 @@ ANSWER_SECONDS = 5.0
 async def send_away(hub: Hub, seconds: float) -> None:
     """Take no new sockets, and close the open ones within `seconds` and what answers take."""
     hub.stopping = True
-    background.call_each("send_away", list(hub.ungreeted), GoingAway())
+    background.call_each("send_away", list(hub.pending_handshakes), GoingAway())
     connections = hub.connections()
     window = min(seconds, len(connections) / CLOSES_PER_SECOND)
     closing = []

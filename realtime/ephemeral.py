@@ -15,14 +15,14 @@ import msgspec
 from realtime.connection import Connection, State
 
 if TYPE_CHECKING:
-    from realtime.channel import Room
+    from realtime.channel import Channel
     from realtime.hub import Hub
 
 # A socket with more than this unread is not sent what will be over soon.
-PASSING_BYTES = 64 * 1024
+DROPPABLE_BYTES = 64 * 1024
 
 
-class Hint(NamedTuple):
+class EphemeralEvent(NamedTuple):
     """One frame, and whom it is for.
 
     `only` names the users who get it, None is everybody. `by` is whose doing it is: they do
@@ -37,12 +37,12 @@ class Hint(NamedTuple):
     only: list[int] | None = None
     by: int | None = None
     after: int = 0
-    passing: bool = False
+    droppable: bool = False
     seq: int = 0
     but: tuple[int, ...] = ()
 
 
-class UserHint(NamedTuple):
+class UserEphemeralEvent(NamedTuple):
     """One frame, and the users whose sockets get it, in whatever conversations they are."""
 
     user_ids: list[int]
@@ -61,63 +61,63 @@ class _Outline(_UserOutline):
     conversation_id: str
 
 
-_decode = msgspec.msgpack.Decoder(list[Hint]).decode
-_decode_for_users = msgspec.msgpack.Decoder(list[UserHint]).decode
+_decode = msgspec.msgpack.Decoder(list[EphemeralEvent]).decode
+_decode_for_users = msgspec.msgpack.Decoder(list[UserEphemeralEvent]).decode
 _outline = msgspec.json.Decoder(_Outline).decode
 _user_outline = msgspec.json.Decoder(_UserOutline).decode
 
 
-def decode_hints(content: bytes) -> list[Hint]:
+def decode_ephemeral_events(content: bytes) -> list[EphemeralEvent]:
     """Hints from the bus. Raises MsgspecError or ValueError on anything else."""
-    hints = _decode(content)
-    for hint in hints:
+    ephemeral_events = _decode(content)
+    for hint in ephemeral_events:
         if _outline(hint.frame).conversation_id != str(hint.conversation_id):
             raise ValueError("a hint that speaks of another conversation")
-    return hints
+    return ephemeral_events
 
 
-def show_hints(hub: Hub, hints: Iterable[Hint]) -> None:
+def deliver_ephemeral_events(hub: Hub, ephemeral_events: Iterable[EphemeralEvent]) -> None:
     """Queue the frames for the local sockets they are for. On the event loop only."""
-    for hint in hints:
-        room = hub.rooms.get(hint.conversation_id)
-        if room is None or room.head is None or room.head < hint.after:
+    for hint in ephemeral_events:
+        channel = hub.channels.get(hint.conversation_id)
+        if channel is None or channel.head is None or channel.head < hint.after:
             continue
-        for connection in _listeners(hub, room, hint):
+        for connection in _listeners(hub, channel, hint):
             user_id = connection.user_id
             if user_id == hint.by or user_id in hint.but:
                 continue
             if hint.by in hub.blocks.get(user_id, ()):
                 continue
-            if hint.seq and room.members.visible_from(user_id) > hint.seq:
+            if hint.seq and channel.members.visible_from(user_id) > hint.seq:
                 continue
-            if hint.passing and connection.writer.buffered() > PASSING_BYTES:
+            if hint.droppable and connection.writer.buffered() > DROPPABLE_BYTES:
                 continue
             connection.push(hint.frame)
 
 
-def _listeners(hub: Hub, room: Room, hint: Hint) -> Iterable[Connection]:
+def _listeners(hub: Hub, channel: Channel, hint: EphemeralEvent) -> Iterable[Connection]:
     if hint.only is None:
-        return room.live
+        return channel.live
     # Of thousands who listen, one is told of their own pointers.
     sockets = (socket for user_id in set(hint.only) for socket in hub.users.get(user_id, ()))
-    return [socket for socket in sockets if socket in room.live]
+    return [socket for socket in sockets if socket in channel.live]
 
 
-def decode_user_hints(content: bytes) -> list[UserHint]:
+def decode_user_ephemeral_events(content: bytes) -> list[UserEphemeralEvent]:
     """Hints for users from the bus. Raises MsgspecError on anything else."""
-    hints = _decode_for_users(content)
-    for hint in hints:
+    ephemeral_events = _decode_for_users(content)
+    for hint in ephemeral_events:
         _user_outline(hint.frame)
-    return hints
+    return ephemeral_events
 
 
-def show_user_hints(hub: Hub, hints: Iterable[UserHint]) -> None:
+def deliver_user_ephemeral_events(hub: Hub, ephemeral_events: Iterable[UserEphemeralEvent]) -> None:
     """Queue the frames for the live local sockets of their users. On the event loop only.
 
     Where there is a gate for frames of this type (`Hub.gates`), it says for which of the
     users this one is news; the others are not told again.
     """
-    for hint in hints:
+    for hint in ephemeral_events:
         gate = hub.gates.get(_user_outline(hint.frame).type)
         for user_id in hint.user_ids if gate is None else gate(hint):
             for connection in hub.users.get(user_id, ()):

@@ -1,4 +1,4 @@
-"""Holes: events that stay away are read from the database, memberships first.
+"""GapFiller: events that stay away are read from the database, memberships first.
 
 The statement answers for certain users, at the head of its own snapshot. Its range goes to
 those whose membership is known at that head, from it or from a newer look, and to nobody
@@ -17,9 +17,9 @@ from django.conf import settings
 
 from common import background, metrics
 from common.database import in_database_thread
-from realtime.backpressure import stall
+from realtime.backpressure import pause_delivery
 from realtime.catch_up import CatchUp, in_time
-from realtime.channel import Room
+from realtime.channel import Channel
 from realtime.frames import encode_frame, visible_range
 from realtime.sources import LogRange, RangeRequest, Sources
 
@@ -34,141 +34,143 @@ ROOMS_PER_READ = 1_000
 log = structlog.get_logger(__name__)
 
 
-class Holes:
+class GapFiller:
     """The rooms of a hub in which an event waits for one before it. On the event loop only."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._loop = asyncio.get_running_loop()
-        self._expected: set[Room] = set()
-        self._rereading: set[Room] = set()
+        self._expected: set[Channel] = set()
+        self._rereading: set[Channel] = set()
 
-    def expect(self, room: Room) -> None:
+    def expect(self, channel: Channel) -> None:
         """Fill this room soon, unless what is missing comes first."""
-        if room not in self._expected:
+        if channel not in self._expected:
             if not self._expected:
                 self._loop.call_later(HOLE_SECONDS, background.guard("holes", self._fill_expected))
-            self._expected.add(room)
+            self._expected.add(channel)
 
-    def forget(self, room: Room) -> None:
+    def forget(self, channel: Channel) -> None:
         """Nobody here listens to it any more."""
-        self._expected.discard(room)
+        self._expected.discard(channel)
 
     def _fill_expected(self) -> None:
         # Whatever happens to these, the next are expected anew.
         expected, self._expected = self._expected, set()
-        holes = [room for room in expected if room.pending]
-        if holes:
-            metrics.HOLES_FILLED.inc(len(holes))
-            self._hub.spawn(self.fill(holes))
+        gaps = [channel for channel in expected if channel.pending]
+        if gaps:
+            metrics.HOLES_FILLED.inc(len(gaps))
+            self._hub.spawn(self.fill(gaps))
 
-    def reread(self, room: Room) -> None:
+    def reread(self, channel: Channel) -> None:
         """Read a room that is stale up to its end, as soon as it has a beginning."""
-        if room.is_stale and room.head is not None and room not in self._rereading:
-            self._rereading.add(room)
-            self._hub.spawn(self._reread(room))
+        if channel.is_stale and channel.head is not None and channel not in self._rereading:
+            self._rereading.add(channel)
+            self._hub.spawn(self._reread(channel))
 
-    async def _reread(self, room: Room) -> None:
+    async def _reread(self, channel: Channel) -> None:
         try:
-            while room.is_stale:
-                room.is_stale = False
-                await self.fill([room])
+            while channel.is_stale:
+                channel.is_stale = False
+                await self.fill([channel])
         except BaseException:
-            room.is_stale = True
+            channel.is_stale = True
             raise
         finally:
-            self._rereading.discard(room)
+            self._rereading.discard(channel)
 
-    async def fill(self, rooms: Collection[Room]) -> None:
+    async def fill(self, channels: Collection[Channel]) -> None:
         """Bring rooms up to the log's end from the database, memberships first."""
-        behind = deque(room for room in rooms if room.head is not None)
+        behind = deque(channel for channel in channels if channel.head is not None)
         while behind:
             some = [behind.popleft() for _ in range(min(len(behind), ROOMS_PER_READ))]
-            after = {room: room.head or 0 for room in some if self._is_here(room)}
-            asked = {user_id for room in after for user_id in room.members}
-            requests = [RangeRequest(room.conversation_id, head) for room, head in after.items()]
+            after = {channel: channel.head or 0 for channel in some if self._is_here(channel)}
+            asked = {user_id for channel in after for user_id in channel.members}
+            requests = [
+                RangeRequest(channel.conversation_id, head) for channel, head in after.items()
+            ]
             if not requests:
                 continue
-            reached = {room: room.reached for room in after}
+            reached = {channel: channel.reached for channel in after}
             ranges = await in_database_thread(
                 Sources.log.ranges, requests, asked, settings.REPLAY_MAX
             )
             answers = {found.conversation_id: found for found in ranges}
             raised: list[BaseException] = []
-            for room in after:
-                found = answers.get(room.conversation_id)
-                if not self._is_here(room):
+            for channel in after:
+                found = answers.get(channel.conversation_id)
+                if not self._is_here(channel):
                     continue
                 try:
-                    self._take(room, found, asked, reached[room])
+                    self._take(channel, found, asked, reached[channel])
                 except background.RAISED as error:
                     # One that fails keeps no other waiting.
                     raised.append(error)
                     continue
                 if found is not None and found.to < found.head:
-                    behind.append(room)
+                    behind.append(channel)
             if raised:
                 raise raised[0]
 
     def _take(
-        self, room: Room, found: LogRange | None, asked: Collection[int], reached: int
+        self, channel: Channel, found: LogRange | None, asked: Collection[int], reached: int
     ) -> None:
         if found is None:
             # The conversation itself is gone.
-            room.put_out(asked)
+            channel.evict(asked)
         elif found.head < reached:
-            self._move_back(room, found, asked)
+            self._move_back(channel, found, asked)
         else:
-            self._apply(room, found, asked)
+            self._apply(channel, found, asked)
 
-    def _is_here(self, room: Room) -> bool:
-        return self._hub.rooms.get(room.conversation_id) is room
+    def _is_here(self, channel: Channel) -> bool:
+        return self._hub.channels.get(channel.conversation_id) is channel
 
-    def _apply(self, room: Room, found: LogRange, asked: Collection[int]) -> None:
-        room.learn_from(found, asked)
-        head = room.head
+    def _apply(self, channel: Channel, found: LogRange, asked: Collection[int]) -> None:
+        channel.learn_from(found, asked)
+        head = channel.head
         if head is None or found.to <= head or found.after > head:
             return
         frames: dict[int, bytes] = {}
-        for connection in list(room.live):
-            if not self._may_have(connection, room, found):
-                room.hold(connection)
-                continuing = CatchUp(connection, [room]).from_cursors({room: head})
+        for connection in list(channel.live):
+            if not self._may_have(connection, channel, found):
+                channel.hold(connection)
+                continuing = CatchUp(connection, [channel]).from_cursors({channel: head})
                 self._hub.spawn(in_time(connection, continuing))
                 continue
-            visible_from = room.members.visible_from(connection.user_id)
+            visible_from = channel.members.visible_from(connection.user_id)
             frame = frames.get(visible_from)
             if frame is None:
                 frame = frames[visible_from] = visible_range(found, visible_from)
             try:
                 connection.push(frame)
-                connection.touched.add(room)
+                connection.touched.add(channel)
             except background.RAISED as error:
                 background.report("deliver", error)
                 self._hub.cut(connection)
-        room.set_head(found.to)
+        channel.set_head(found.to)
 
-    def _may_have(self, connection: Connection, room: Room, found: LogRange) -> bool:
+    def _may_have(self, connection: Connection, channel: Channel, found: LogRange) -> bool:
         """Whether it is known that the user was a member when the range was read, or later.
 
         Whoever came while the statement waited was not asked about, and may have gone since.
         """
-        return room.members.as_of(connection.user_id) >= found.head
+        return channel.members.as_of(connection.user_id) >= found.head
 
-    def _move_back(self, room: Room, found: LogRange, asked: Collection[int]) -> None:
+    def _move_back(self, channel: Channel, found: LogRange, asked: Collection[int]) -> None:
         """The database has lost the end of a log (a failover): go on from the end it has now."""
-        if room.reached <= found.head:
+        if channel.reached <= found.head:
             # Seen before.
             return
-        log.warning("log_moved_back", head=room.reached, to=found.head)
+        log.warning("log_moved_back", head=channel.reached, to=found.head)
         metrics.LOGS_MOVED_BACK.inc()
-        room.move_back(found.head)
-        room.learn_from(found, asked)
-        lost = encode_frame("reset", conversation_id=str(room.conversation_id))
-        for connection in [*room.live, *room.holding]:
-            if connection in room.live and self._may_have(connection, room, found):
+        channel.move_back(found.head)
+        channel.learn_from(found, asked)
+        lost = encode_frame("reset", conversation_id=str(channel.conversation_id))
+        for connection in [*channel.live, *channel.holding]:
+            if connection in channel.live and self._may_have(connection, channel, found):
                 connection.push(lost)
-                connection.touched.add(room)
+                connection.touched.add(channel)
             else:
                 # What it is being shown may be of the future that was lost.
-                stall(connection)
+                pause_delivery(connection)

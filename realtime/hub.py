@@ -17,17 +17,17 @@ import structlog
 
 from common import background
 from common.errors import ChatError, GoingAway, SessionEnded, Unavailable, as_chat_error
-from realtime.admission import Entrance
+from realtime.admission import AdmissionControl
 from realtime.arrivals import Arrivals
 from realtime.bus import Bus
-from realtime.channel import Event, Room
+from realtime.channel import Channel, Event
 from realtime.connection import Connection, State
-from realtime.ephemeral import UserHint
+from realtime.ephemeral import UserEphemeralEvent
 from realtime.frames import encode_frame
-from realtime.gap_fill import Holes
+from realtime.gap_fill import GapFiller
 from realtime.members import UNKNOWN
 from realtime.outboxes import Outboxes
-from realtime.resume_reads import Looks
+from realtime.resume_reads import ResumeReads
 from realtime.sources import Membership
 from realtime.topics import log_topic, user_topic
 
@@ -44,7 +44,7 @@ class Hub(Outboxes):
         super().__init__()
         self.bus = bus
         self._refresh_user = refresh_user
-        self.rooms: dict[int, Room] = {}
+        self.channels: dict[int, Channel] = {}
         self.users: dict[int, set[Connection]] = defaultdict(set)
         # Where the feed of each local user stands.
         self.feed_seqs: dict[int, int] = {}
@@ -53,20 +53,20 @@ class Hub(Outboxes):
         # Where the feed of each local user stood when that was read.
         self._blocks_as_of: dict[int, int] = {}
         # Told whenever a socket leaves a conversation, for whatever reason.
-        self.leaving: list[Callable[[Connection, Room], None]] = []
+        self.leaving: list[Callable[[Connection, Channel], None]] = []
         # Told whenever a socket is forgotten, and whenever the feed of a local user moves.
         self.ending: list[Callable[[Connection], None]] = []
-        self.feed_moving: list[Callable[[int], None]] = []
+        self.on_feed_change: list[Callable[[int], None]] = []
         # By the type of a frame for users: whom of them it tells something new.
-        self.gates: dict[str, Callable[[UserHint], Iterable[int]]] = {}
+        self.gates: dict[str, Callable[[UserEphemeralEvent], Iterable[int]]] = {}
         # The process is about to end (drain.py).
         self.stopping = False
         # Open sockets without a valid hello: how to close each.
-        self.ungreeted: set[Callable[[ChatError], None]] = set()
+        self.pending_handshakes: set[Callable[[ChatError], None]] = set()
         self.arrivals = Arrivals()
-        self.entrance = Entrance()
-        self.looks = Looks(self.entrance)
-        self.holes = Holes(self)
+        self.admission = AdmissionControl()
+        self.resume_reads = ResumeReads(self.admission)
+        self.gaps = GapFiller(self)
         # Users whose memberships are being read, and whether they changed again meanwhile.
         self._refreshing: dict[int, bool] = {}
         # Users for whom that failed: the sweep has it done again.
@@ -112,60 +112,60 @@ class Hub(Outboxes):
 
     def attach(
         self, connection: Connection, membership: Membership, position: int = UNKNOWN
-    ) -> Room:
+    ) -> Channel:
         """Have a room hold its events back for a socket until it is brought up to date.
 
         The membership was read when the log ended at `position`.
         """
-        room = self.rooms.get(membership.conversation_id)
-        if room is None:
-            room = Room(membership.conversation_id, log_topic(membership.conversation_id))
-            self.rooms[room.conversation_id] = room
-            self.bus.join(room.topic)
-        room.learn(membership, position)
-        room.hold(connection)
-        connection.rooms.add(room)
-        return room
+        channel = self.channels.get(membership.conversation_id)
+        if channel is None:
+            channel = Channel(membership.conversation_id, log_topic(membership.conversation_id))
+            self.channels[channel.conversation_id] = channel
+            self.bus.join(channel.topic)
+        channel.learn(membership, position)
+        channel.hold(connection)
+        connection.channels.add(channel)
+        return channel
 
-    def detach(self, connection: Connection, room: Room) -> None:
+    def detach(self, connection: Connection, channel: Channel) -> None:
         """Stop a conversation's events for a socket."""
-        room.live.discard(connection)
-        room.let_go(connection)
-        connection.rooms.discard(room)
-        connection.touched.discard(room)
-        background.call_each("socket_left", self.leaving, connection, room)
+        channel.live.discard(connection)
+        channel.let_go(connection)
+        connection.channels.discard(channel)
+        connection.touched.discard(channel)
+        background.call_each("socket_left", self.leaving, connection, channel)
         others = self.users.get(connection.user_id, ())
-        if not any(other in room.live or other in room.holding for other in others):
-            room.members.forget(connection.user_id)
-        if room.is_empty() and self.rooms.get(room.conversation_id) is room:
-            del self.rooms[room.conversation_id]
-            self.holes.forget(room)
-            self.bus.leave(room.topic)
+        if not any(other in channel.live or other in channel.holding for other in others):
+            channel.members.forget(connection.user_id)
+        if channel.is_empty() and self.channels.get(channel.conversation_id) is channel:
+            del self.channels[channel.conversation_id]
+            self.gaps.forget(channel)
+            self.bus.leave(channel.topic)
 
     def detach_all(self, connection: Connection) -> None:
         """Stop the events of all conversations for a socket."""
-        for room in list(connection.rooms):
-            self.detach(connection, room)
+        for channel in list(connection.channels):
+            self.detach(connection, channel)
 
     # --- events ------------------------------------------------------------------------
 
     def knows_any(self, conversation_ids: Iterable[int]) -> bool:
         """Whether anyone here listens to one of these conversations."""
-        rooms = self.rooms
-        return any(id in rooms for id in conversation_ids)
+        channels = self.channels
+        return any(id in channels for id in conversation_ids)
 
     def deliver(self, events: Iterable[Event]) -> None:
         """Hand committed changes to their local listeners, in any order, any number of times."""
-        rooms = self.rooms
+        channels = self.channels
         for event in events:
-            room = rooms.get(event.conversation_id)
-            if room is None:
+            channel = channels.get(event.conversation_id)
+            if channel is None:
                 continue
             try:
-                if room.accept(event):
-                    self.holes.expect(room)
-                if room.is_stale:
-                    self.holes.reread(room)
+                if channel.accept(event):
+                    self.gaps.expect(channel)
+                if channel.is_stale:
+                    self.gaps.reread(channel)
             except background.RAISED as error:
                 # The others are delivered; what this one did not tell the sweep finds.
                 background.report("deliver", error)
@@ -187,7 +187,7 @@ class Hub(Outboxes):
         for connection in self.users[user_id]:
             background.call("feed_moved", self.tell_feed, connection)
         self.refresh_memberships(user_id)
-        background.call_each("feed_moved", self.feed_moving, user_id)
+        background.call_each("feed_moved", self.on_feed_change, user_id)
 
     def tell_feed(self, connection: Connection) -> None:
         """Tell one socket where the feed stands, unless that is what it was told last."""
@@ -214,16 +214,16 @@ class Hub(Outboxes):
 
     # --- memberships ---------------------------------------------------------------------
 
-    def drop_member(self, connection: Connection, room: Room) -> None:
+    def drop_member(self, connection: Connection, channel: Channel) -> None:
         """The socket's user is no member of this conversation (any more)."""
-        self.detach(connection, room)
+        self.detach(connection, channel)
         connection.push(
-            encode_frame("conversation.removed", conversation_id=str(room.conversation_id))
+            encode_frame("conversation.removed", conversation_id=str(channel.conversation_id))
         )
 
-    def put_out(self, connection: Connection, room: Room) -> None:
+    def evict(self, connection: Connection, channel: Channel) -> None:
         """The socket's user was no member at some position; by now they may be back."""
-        self.drop_member(connection, room)
+        self.drop_member(connection, channel)
         self.refresh_memberships(connection.user_id)
 
     def look_again_when_live(self, connection: Connection) -> None:

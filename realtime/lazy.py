@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 
-class Gate:
+class LazyEvent:
     """An `asyncio.Event` that is set nearly always, and then takes no memory to speak of."""
 
     __slots__ = ("_opened",)
@@ -33,7 +33,7 @@ class Gate:
             await self._opened.wait()
 
 
-class Letterbox:
+class LazyQueue:
     """An `asyncio.Queue` in which nothing lies nearly always, emptied by one task."""
 
     __slots__ = ("_items", "_waiting")

@@ -22,17 +22,17 @@ import msgspec
 from django.conf import settings
 
 from common import background, metrics
-from common.limits.shared import Sharing
+from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
 from realtime.bus import make_bus
 from realtime.channel import Event
 from realtime.ephemeral import (
-    Hint,
-    UserHint,
-    decode_hints,
-    decode_user_hints,
-    show_hints,
-    show_user_hints,
+    EphemeralEvent,
+    UserEphemeralEvent,
+    decode_ephemeral_events,
+    decode_user_ephemeral_events,
+    deliver_ephemeral_events,
+    deliver_user_ephemeral_events,
 )
 from realtime.hub import Hub
 from realtime.resume import refresh_user
@@ -49,7 +49,7 @@ P = TypeVar("P")
 Listener = Callable[[Collection[int]], None]
 
 
-class Runtime:
+class Node:
     """Hub, bus and sweep of this process. Made and used on `loop` unless said otherwise."""
 
     def __init__(self) -> None:
@@ -58,11 +58,11 @@ class Runtime:
         self.bus = make_bus()
         self.hub = Hub(self.bus, refresh_user)
         self.sweep = Sweep(self.hub)
-        self.sharing = Sharing(settings.REDIS_URL, self.origin)
+        self.sharing = SharedLimits(settings.REDIS_URL, self.origin)
         self.leases = SocketLeases(self.sharing, self.origin, self._tell_lost_lease)
-        self.drains: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self.on_stop: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._listeners: list[Listener] = []
-        self._parts: dict[Callable[[Runtime], Any], Any] = {}
+        self._parts: dict[Callable[[Node], Any], Any] = {}
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_events = msgspec.msgpack.Decoder(list[Event]).decode
         self._decode_users = msgspec.msgpack.Decoder(dict[int, int]).decode
@@ -79,14 +79,14 @@ class Runtime:
             ]
         background.watch_event_loop(self.loop)
 
-    def part(self, kind: Callable[[Runtime], P]) -> P:
+    def component(self, kind: Callable[[Node], P]) -> P:
         """What an app has once per process, made when first asked for. On the loop only."""
         if kind not in self._parts:
             self._parts[kind] = kind(self)
-        made: P = self._parts[kind]
-        return made
+        get_component: P = self._parts[kind]
+        return get_component
 
-    def made(self, kind: Callable[[Runtime], P]) -> P | None:
+    def get_component(self, kind: Callable[[Node], P]) -> P | None:
         """The part of that kind, if anybody has asked for it yet."""
         return self._parts.get(kind)
 
@@ -137,31 +137,35 @@ class Runtime:
         """From any thread: these sessions are over."""
         self._from_any_thread(self._announce_ended_sessions, list(session_ids))
 
-    def announce_hints(self, hints: Sequence[Hint]) -> None:
+    def announce_ephemeral_events(self, ephemeral_events: Sequence[EphemeralEvent]) -> None:
         """From any thread: show these frames to whom they are for."""
-        self._from_any_thread(self._announce_hints, hints)
+        self._from_any_thread(self._announce_ephemeral_events, ephemeral_events)
 
-    def announce_user_hints(self, hints: Sequence[UserHint]) -> None:
+    def announce_user_ephemeral_events(
+        self, ephemeral_events: Sequence[UserEphemeralEvent]
+    ) -> None:
         """From any thread: show these frames to the users they are for."""
-        self._from_any_thread(self._announce_user_hints, hints)
+        self._from_any_thread(self._announce_user_ephemeral_events, ephemeral_events)
 
-    def _announce_user_hints(self, hints: Sequence[UserHint]) -> None:
-        show_user_hints(self.hub, hints)
-        by_topic: dict[str, list[UserHint]] = defaultdict(list)
-        for hint in hints:
+    def _announce_user_ephemeral_events(
+        self, ephemeral_events: Sequence[UserEphemeralEvent]
+    ) -> None:
+        deliver_user_ephemeral_events(self.hub, ephemeral_events)
+        by_topic: dict[str, list[UserEphemeralEvent]] = defaultdict(list)
+        for hint in ephemeral_events:
             users: dict[str, list[int]] = defaultdict(list)
             for user_id in hint.user_ids:
                 users[user_topic(user_id)].append(user_id)
             for topic, some in users.items():
-                by_topic[topic].append(UserHint(some, hint.frame))
+                by_topic[topic].append(UserEphemeralEvent(some, hint.frame))
         for topic, told in by_topic.items():
             ids = list({user_id for hint in told for user_id in hint.user_ids})
             self._tell(topic, "user_hints", ids, told)
 
-    def _announce_hints(self, hints: Sequence[Hint]) -> None:
-        show_hints(self.hub, hints)
-        by_topic: dict[str, list[Hint]] = defaultdict(list)
-        for hint in hints:
+    def _announce_ephemeral_events(self, ephemeral_events: Sequence[EphemeralEvent]) -> None:
+        deliver_ephemeral_events(self.hub, ephemeral_events)
+        by_topic: dict[str, list[EphemeralEvent]] = defaultdict(list)
+        for hint in ephemeral_events:
             by_topic[log_topic(hint.conversation_id)].append(hint)
         for topic, some in by_topic.items():
             self._tell(topic, "hints", list({hint.conversation_id for hint in some}), some)
@@ -211,10 +215,10 @@ class Runtime:
                 _measure(time.time() - float(message["at"]))
         elif kind == "hints":
             if self.hub.knows_any(self._decode_ids(message["ids"])):
-                show_hints(self.hub, decode_hints(content))
+                deliver_ephemeral_events(self.hub, decode_ephemeral_events(content))
         elif kind == "user_hints":
             if any(id in self.hub.users for id in self._decode_ids(message["ids"])):
-                show_user_hints(self.hub, decode_user_hints(content))
+                deliver_user_ephemeral_events(self.hub, decode_user_ephemeral_events(content))
         elif kind == "users":
             self.hub.users_changed(self._decode_users(content))
         else:
@@ -231,7 +235,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Finish what was accepted, send the last hints, and end."""
-        for drain in self.drains:
+        for drain in self.on_stop:
             # One that fails keeps no other from finishing.
             await asyncio.wait([background.spawn("drain", drain())])
         await background.cancel(self._tasks)
@@ -245,37 +249,37 @@ def _measure(late: float) -> None:
         metrics.DELIVERY_SECONDS.observe(max(0.0, late))
 
 
-_current: Runtime | None = None
+_current: Node | None = None
 _background: threading.Thread | None = None
 _starting = threading.Lock()
 
 
-def start_here() -> Runtime:
+def start_here() -> Node:
     """Make the running event loop this process's; called by the server's application."""
     global _current
     if _current is None:
-        _current = Runtime()
+        _current = Node()
     return _current
 
 
-def runtime() -> Runtime:
+def current_node() -> Node:
     """This process's runtime, from any thread."""
     return _current or _start_in_background()
 
 
-def _start_in_background() -> Runtime:
+def _start_in_background() -> Node:
     with _starting:
         # Another thread may have started it while this one waited.
         return _current or _start_thread()
 
 
-def _start_thread() -> Runtime:
+def _start_thread() -> Node:
     global _background
     loop = asyncio.new_event_loop()
     _background = threading.Thread(target=loop.run_forever, name="realtime", daemon=True)
     _background.start()
 
-    async def start() -> Runtime:
+    async def start() -> Node:
         return start_here()
 
     return asyncio.run_coroutine_threadsafe(start(), loop).result()

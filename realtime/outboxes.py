@@ -7,7 +7,7 @@ import asyncio
 from django.conf import settings
 
 from common import background
-from realtime.backpressure import stall
+from realtime.backpressure import pause_delivery
 from realtime.connection import Connection, State
 from realtime.frames import join_frames, split_batches
 
@@ -71,4 +71,4 @@ class Outboxes:
     def _write(self, connection: Connection, payload: bytes) -> None:
         buffered = connection.writer.write(payload)
         if buffered > self._stall_bytes and connection.state is State.LIVE:
-            stall(connection)
+            pause_delivery(connection)

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from django.conf import settings
 
 from common.errors import SessionEnded
-from realtime.backpressure import stall
+from realtime.backpressure import pause_delivery
 from realtime.catch_up import CatchUp, in_time
-from realtime.channel import Room
+from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import encode_frame
 from realtime.hub import Hub
-from realtime.resume_reads import SecondLook, Standings
+from realtime.resume_reads import SecondRead, Standings
 
 
 async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
@@ -38,10 +38,10 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
     except BaseException:
         if connection.is_resuming():
             if deadline.expired():
-                stall(connection)
+                pause_delivery(connection)
                 return
             hub.detach_all(connection)
-            connection.state = State.GREETED
+            connection.state = State.AUTHENTICATED
         elif deadline.expired():
             # It was told to start again while this waited for it.
             return
@@ -50,16 +50,16 @@ async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -
 
 async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
     # Register, so that from here on no event passes unseen ...
-    before = await hub.looks.first.of(connection.user_id)
+    before = await hub.resume_reads.first.of(connection.user_id)
     if not connection.is_resuming():
         return
     catching = _register(connection, before)
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    reached = {room: room.reached for room in connection.rooms}
+    reached = {channel: channel.reached for channel in connection.channels}
     known_feed = hub.feed_seqs.get(connection.user_id, 0)
-    look = await hub.looks.second.of((connection.user_id, connection.session_id))
+    look = await hub.resume_reads.second.of((connection.user_id, connection.session_id))
     if not connection.is_resuming():
         return
     if not look.session_lives:
@@ -69,17 +69,17 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     if shorter:
         # All who listen start from where these logs end now, this socket anew.
         hub.detach_all(connection)
-        await hub.holes.fill(shorter)
+        await hub.gaps.fill(shorter)
         await _resume(hub, connection, cursors)
         return
     hub.users_disconnected({connection.user_id: look.disconnects})
     _check_feed(hub, connection, look, known_feed)
-    rooms = _decide(catching, look.standings)
+    channels = _decide(catching, look.standings)
     # Also one that was left and joined again between the looks: it is announced anew.
-    for conversation_id in cursors.keys() - {room.conversation_id for room in rooms}:
+    for conversation_id in cursors.keys() - {channel.conversation_id for channel in channels}:
         connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
     # One that was joined between the two looks was not registered: it is when the socket is live.
-    connection.look_again |= len(rooms) < len(look.standings)
+    connection.look_again |= len(channels) < len(look.standings)
     await catching.run(look.standings, cursors)
     if connection.is_resuming():
         connection.state = State.LIVE
@@ -89,22 +89,22 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
             hub.refresh_memberships(connection.user_id)
 
 
-def _moved_back(reached: Mapping[Room, int], standings: Standings) -> list[Room]:
+def _moved_back(reached: Mapping[Channel, int], standings: Standings) -> list[Channel]:
     """The rooms that had reached further, before the look, than their logs do in it."""
     found = []
-    for room, position in reached.items():
-        standing = standings.get(room.conversation_id)
+    for channel, position in reached.items():
+        standing = standings.get(channel.conversation_id)
         if standing is None or position <= standing[1]:
             continue
-        if room.head is None:
+        if channel.head is None:
             # Nobody was handed anything yet: only what waits is of the lost end.
-            room.move_back(standing[1])
+            channel.move_back(standing[1])
         else:
-            found.append(room)
+            found.append(channel)
     return found
 
 
-def _check_feed(hub: Hub, connection: Connection, look: SecondLook, known: int) -> None:
+def _check_feed(hub: Hub, connection: Connection, look: SecondRead, known: int) -> None:
     """Compare where the feed stands with what was known before the look."""
     user_id = connection.user_id
     if look.feed_seq is None:
@@ -120,14 +120,14 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
 
     Each socket is brought up to date by itself: none waits for another that does not read.
     """
-    look = await hub.looks.users.of(user_id)
+    look = await hub.resume_reads.users.of(user_id)
     newest = hub.note_blocks(user_id, look.blocked, look.feed_seq or 0)
-    missing: set[Room] = set()
+    missing: set[Channel] = set()
     for connection in list(hub.users.get(user_id, ())):
         if connection.state is not State.LIVE:
             hub.look_again_when_live(connection)
             continue
-        attached = {room.conversation_id: room for room in connection.rooms}
+        attached = {channel.conversation_id: channel for channel in connection.channels}
         for id in attached.keys() & look.standings.keys():
             attached[id].learn(*look.standings[id], repeated=newest)
         missing |= {attached[id] for id in attached.keys() - look.standings.keys()}
@@ -137,18 +137,19 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
             hub.spawn(in_time(connection, _join(connection, catching)))
     if missing:
         # A look that knows no position cannot say whether this is news: the log's own can.
-        await hub.holes.fill(missing)
+        await hub.gaps.fill(missing)
 
 
 async def _join(connection: Connection, catching: CatchUp) -> None:
     """Bring a live socket up to date in conversations that are new to it."""
     hub = connection.hub
     await hub.bus.settled()
-    look = await hub.looks.first.of(connection.user_id)
-    rooms = _decide(catching, look)
+    look = await hub.resume_reads.first.of(connection.user_id)
+    channels = _decide(catching, look)
     # Everything they may see is new to them: it is replayed, not merely told.
     start = {
-        room.conversation_id: room.members.visible_from(connection.user_id) - 1 for room in rooms
+        channel.conversation_id: channel.members.visible_from(connection.user_id) - 1
+        for channel in channels
     }
     await catching.announce(start, start)
     await catching.run(look, start)
@@ -160,14 +161,14 @@ def _register(connection: Connection, standings: Standings) -> CatchUp:
     return CatchUp(connection, [hub.attach(connection, *found) for found in standings.values()])
 
 
-def _decide(catching: CatchUp, standings: Standings) -> list[Room]:
+def _decide(catching: CatchUp, standings: Standings) -> list[Channel]:
     """Of the rooms in which a socket waits, those in which it belongs; it leaves the others."""
     decided = []
-    for room in catching.waiting():
-        standing = standings.get(room.conversation_id)
+    for channel in catching.waiting():
+        standing = standings.get(channel.conversation_id)
         if standing is None:
-            catching.leave(room)
+            catching.leave(channel)
         else:
-            room.learn(*standing)
-            decided.append(room)
+            channel.learn(*standing)
+            decided.append(channel)
     return decided

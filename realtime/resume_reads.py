@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from realtime.admission import Entrance, Gathered
+from realtime.admission import AdmissionControl, BatchLoader
 from realtime.sources import READ_BYTES, Announcement, LogRange, Membership, RangeRequest, Sources
 
 # Changes read at once: bounds the memory of resumes, whatever their size and number.
@@ -24,7 +24,7 @@ Standings = dict[int, Standing]
 
 
 @dataclass(frozen=True, slots=True)
-class UserLook:
+class UserRead:
     """All that is known of a user: standings by conversation, whom they have blocked.
 
     The feed was read first: the rest is at least as new as `feed_seq`. It is None for a
@@ -37,23 +37,23 @@ class UserLook:
 
 
 @dataclass(frozen=True, slots=True)
-class SecondLook(UserLook):
+class SecondRead(UserRead):
     """What decides, once a socket is registered."""
 
     session_lives: bool
     disconnects: int
 
 
-class Looks:
+class ResumeReads:
     """The reads of one process's resumes."""
 
-    def __init__(self, entrance: Entrance) -> None:
-        self.first = Gathered(entrance, standings_of)
-        self.second = Gathered(entrance, _second_looks)
-        self.users = Gathered(entrance, _user_looks)
-        self.ranges = Gathered(entrance, _ranges, most=READ_CHANGES)
+    def __init__(self, admission: AdmissionControl) -> None:
+        self.first = BatchLoader(admission, standings_of)
+        self.second = BatchLoader(admission, _second_looks)
+        self.users = BatchLoader(admission, _user_looks)
+        self.ranges = BatchLoader(admission, _ranges, most=READ_CHANGES)
         few = READ_BYTES // settings.TEXT_MAX_BYTES
-        self.announcements = Gathered(entrance, _announcements, most=max(1, few))
+        self.announcements = BatchLoader(admission, _announcements, most=max(1, few))
 
 
 def standings_of(user_ids: Collection[int]) -> dict[int, Standings]:
@@ -64,25 +64,25 @@ def standings_of(user_ids: Collection[int]) -> dict[int, Standings]:
     return found
 
 
-def _user_looks(user_ids: Collection[int]) -> dict[int, UserLook]:
+def _user_looks(user_ids: Collection[int]) -> dict[int, UserRead]:
     feed_seqs = Sources.users.states(user_ids, ()).feed_seqs
     standings = standings_of(user_ids)
     blocked = Sources.blocks.blocked_by(user_ids)
     return {
-        user_id: UserLook(
+        user_id: UserRead(
             feed_seqs.get(user_id), standings[user_id], blocked.get(user_id, frozenset())
         )
         for user_id in user_ids
     }
 
 
-def _second_looks(asked: Collection[Who]) -> dict[Who, SecondLook]:
+def _second_looks(asked: Collection[Who]) -> dict[Who, SecondRead]:
     user_ids = {user_id for user_id, _ in asked}
     states = Sources.users.states(user_ids, {session_id for _, session_id in asked})
     standings = standings_of(user_ids)
     blocked = Sources.blocks.blocked_by(user_ids)
     return {
-        (user_id, session_id): SecondLook(
+        (user_id, session_id): SecondRead(
             feed_seq=states.feed_seqs.get(user_id),
             standings=standings[user_id],
             blocked=blocked.get(user_id, frozenset()),

@@ -120,7 +120,7 @@ class UserSource(Protocol):
     def states(self, user_ids: Collection[int], session_ids: Collection[int]) -> UserStates:
         """The feed positions of active users and the live ones among the sessions."""
 
-    def note_use(self, session_ids: Collection[int]) -> None:
+    def touch_sessions(self, session_ids: Collection[int]) -> None:
         """Note that these sessions are used."""
 
 

@@ -18,8 +18,8 @@ from django.conf import settings
 from common import background, metrics
 from common.database import in_database_thread, write_in_database_thread
 from common.database_errors import is_passing
-from realtime.backpressure import check_stalled
-from realtime.channel import Room
+from realtime.backpressure import check_paused
+from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.hub import Hub
 from realtime.resume_reads import Standings, standings_of
@@ -58,10 +58,10 @@ class Sweep:
         except TimeoutError:
             pass
         self._asked.clear()
-        check_stalled(self._hub)
-        looks = (self._look_at_users, self._look_at_heads, self._look_at_memberships)
+        check_paused(self._hub)
+        resume_reads = (self._look_at_users, self._look_at_heads, self._look_at_memberships)
         await background.do_all(
-            functools.partial(_look_if_possible, look) for look in (*looks, self._note_use)
+            functools.partial(_look_if_possible, look) for look in (*resume_reads, self._note_use)
         )
 
     async def _look_at_users(self) -> None:
@@ -88,7 +88,7 @@ class Sweep:
     async def _note_use(self) -> None:
         if self._unnoted:
             session_ids, self._unnoted = self._unnoted, set()
-            await write_in_database_thread(Sources.users.note_use, session_ids)
+            await write_in_database_thread(Sources.users.touch_sessions, session_ids)
 
     async def _look_at_memberships(self) -> None:
         """Compare some users' memberships with the rooms of their sockets, all by and by."""
@@ -133,40 +133,40 @@ class Sweep:
 
     async def _look_at_heads(self) -> None:
         hub = self._hub
-        for stale in list(hub.rooms.values()):
+        for stale in list(hub.channels.values()):
             # What was to be read, and could not be then.
-            hub.holes.reread(stale)
+            hub.gaps.reread(stale)
         behind: dict[int, int] = {}
-        shorter: list[Room] = []
-        for ids in _chunks(list(hub.rooms), CHUNK):
-            rooms = [room for id in ids if (room := hub.rooms.get(id)) is not None]
-            known = {room: room.reached for room in rooms if room.head is not None}
+        shorter: list[Channel] = []
+        for ids in _chunks(list(hub.channels), CHUNK):
+            channels = [channel for id in ids if (channel := hub.channels.get(id)) is not None]
+            known = {channel: channel.reached for channel in channels if channel.head is not None}
             heads = await in_database_thread(
-                Sources.log.heads, [room.conversation_id for room in known]
+                Sources.log.heads, [channel.conversation_id for channel in known]
             )
-            for room, reached in known.items():
-                head = heads.get(room.conversation_id)
+            for channel, reached in known.items():
+                head = heads.get(channel.conversation_id)
                 if head is None or head < reached:
                     # The end of the log is gone, or all of it.
-                    shorter.append(room)
-                elif (room.head or 0) < head:
-                    behind[room.conversation_id] = head
+                    shorter.append(channel)
+                elif (channel.head or 0) < head:
+                    behind[channel.conversation_id] = head
         if shorter:
-            await hub.holes.fill(shorter)
+            await hub.gaps.fill(shorter)
         if not behind:
             return
         # Most of these are merely on their way.
         await asyncio.sleep(PATIENCE_SECONDS)
         missing = [
-            room
+            channel
             for conversation_id, head in behind.items()
-            if (room := hub.rooms.get(conversation_id)) is not None
-            and room.head is not None
-            and room.head < head
+            if (channel := hub.channels.get(conversation_id)) is not None
+            and channel.head is not None
+            and channel.head < head
         ]
         if missing:
             self._tell(len(missing), "conversations")
-            await hub.holes.fill(missing)
+            await hub.gaps.fill(missing)
 
     def _tell(self, number: int, what: str) -> None:
         metrics.SWEEP_REPAIRS.labels(what).inc(number)
@@ -186,11 +186,11 @@ def is_misplaced(connection: Connection, standings: Standings) -> bool:
     """Whether a live socket listens elsewhere, or otherwise, than its user's memberships say."""
     if connection.state is not State.LIVE:
         return False
-    if len(connection.rooms) != len(standings):
+    if len(connection.channels) != len(standings):
         return True
-    for room in connection.rooms:
-        standing = standings.get(room.conversation_id)
-        if standing is None or room.members.differs(*standing):
+    for channel in connection.channels:
+        standing = standings.get(channel.conversation_id)
+        if standing is None or channel.members.differs(*standing):
             return True
     return False
 

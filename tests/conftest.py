@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.stage import Stage
-from tests.visitor import Visitor
+from tests.kit.site import TestSite
+from tests.kit.visitor import Visitor
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +32,13 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 @pytest.fixture
 def arrive(
-    served: Stage, new_context: Callable[..., BrowserContext]
+    served: TestSite, new_context: Callable[..., BrowserContext]
 ) -> Iterator[Callable[..., Visitor]]:
     """Opens browser windows, each with storage of its own; nothing may go wrong in them."""
     visitors = []
 
-    def open_window(stage: Stage = served, **options: Any) -> Visitor:
-        visitor = Visitor(new_context(**options).new_page(), f"{stage.server.url}/")
+    def open_window(site: TestSite = served, **options: Any) -> Visitor:
+        visitor = Visitor(new_context(**options).new_page(), f"{site.server.url}/")
         visitor.watch()
         visitors.append(visitor)
         return visitor

@@ -18,8 +18,8 @@ import pytest
 
 from chatbe.settings import env
 from tests.abuse import ATTACKS
-from tests.servers import PROJECT, RAISED
-from tests.stage import Stage
+from tests.kit.servers import PROJECT, RAISED
+from tests.kit.site import TestSite
 from tests.test_bad_neighbours import resident_bytes
 
 pytestmark = pytest.mark.embedded_only
@@ -41,16 +41,16 @@ EVERY_SECONDS = 0.1
 def as_delivered():
     """A server with the limits it is delivered with; who says so comes from elsewhere."""
     limits = {name: str(env.scheme[name][1]) for name in RAISED}
-    stage = Stage("serve", "", "", **limits, TRUSTED_PROXIES="127.0.0.1", HELLO_SECONDS="10")
-    with contextlib.closing(stage.server):
-        yield stage
+    site = TestSite("serve", "", "", **limits, TRUSTED_PROXIES="127.0.0.1", HELLO_SECONDS="10")
+    with contextlib.closing(site.server):
+        yield site
 
 
-async def mallories(stage):
+async def mallories(site):
     """Accounts whose conversations hold 3 MB of texts each."""
 
     async def one():
-        mallory, _, conversation_id = await stage.talking()
+        mallory, _, conversation_id = await site.talking()
         for number in range(TEXTS):
             await mallory.rest(
                 "POST",
@@ -77,14 +77,14 @@ def slowest(measured: list[float], percent: int) -> float:
 
 @pytest.mark.timeout(SECONDS + 300)
 async def test_abuse_of_every_kind_at_once_leaves_the_server_small_and_others_served(as_delivered):
-    stage = as_delivered
+    site = as_delivered
     given = {
-        "address": stage.address,
+        "address": site.address,
         "seconds": SECONDS,
         "connections": CONNECTIONS,
-        "mallory": await mallories(stage),
+        "mallory": await mallories(site),
     }
-    alice, bob, conversation_id = await stage.talking()
+    alice, bob, conversation_id = await site.talking()
     sizes: list[int] = []
     health: list[float] = []
     sends: list[float] = []
@@ -92,10 +92,10 @@ async def test_abuse_of_every_kind_at_once_leaves_the_server_small_and_others_se
     async with alice.live() as phone, bob.live() as tablet:
 
         async def look():
-            sizes.append(resident_bytes(stage.server.pid))
+            sizes.append(resident_bytes(site.server.pid))
 
         async def healthz():
-            reader, writer = await asyncio.open_connection("127.0.0.1", stage.server.port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", site.server.port)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert b" 200 " in await reader.read()
             writer.close()
@@ -137,4 +137,4 @@ async def test_abuse_of_every_kind_at_once_leaves_the_server_small_and_others_se
     assert max(sizes) < RSS_BYTES
     assert slowest(health, 99) < HEALTH_SECONDS + MARGIN_SECONDS
     assert slowest(sends, 99) < SEND_SECONDS + MARGIN_SECONDS
-    assert "Traceback" not in stage.server.log
+    assert "Traceback" not in site.server.log

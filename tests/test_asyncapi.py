@@ -19,10 +19,10 @@ from chatbe.gateway.docs.asyncapi import _schema_of_own, asyncapi_document
 from chatbe.gateway.events import EVENTS, decode_event, tag_of
 from chatbe.gateway.protocol_events import Batch, Bye
 from conversations.events import Skip
-from realtime.channel import Event, Room
+from realtime.channel import Channel, Event
 from realtime.sources import Membership
-from tests.documents import PROJECT, gaps
-from tests.stage import open_socket
+from tests.kit.documents import PROJECT, gaps
+from tests.kit.site import open_socket
 
 DOCUMENT = asyncapi_document()
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -217,10 +217,10 @@ async def test_the_server_really_sends_every_event(served):
 
 
 def test_a_position_nobody_may_see_is_a_skip():
-    room = Room(81604378624, "log:0")
-    room.learn(Membership(81604378624, 7, visible_from=5, may_send=True), 9)
+    channel = Channel(81604378624, "log:0")
+    channel.learn(Membership(81604378624, 7, visible_from=5, may_send=True), 9)
     viewer: Any = SimpleNamespace(user_id=7)
-    hidden = room.frame_for(viewer, Event(81604378624, 9, 4, b"secret"))
+    hidden = channel.frame_for(viewer, Event(81604378624, 9, 4, b"secret"))
     assert decode_event(hidden) == [Skip(conversation_id="81604378624", seq=9)]
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from accounts.mail.queue import PostOffice
-from chatbe.gateway.handshake import Hello, Sync, greet, sync
+from accounts.mail.queue import MailQueue
+from chatbe.gateway.handshake import Hello, Sync, authenticate, sync
 from chatbe.legacy_v1.senders import Senders
 from chatbe.server import follow_ups, health
 from chatbe.server import metrics_export as gauges
@@ -32,7 +32,7 @@ from common.database import in_database_thread
 from common.errors import ChatError
 from common.limits import shared, socket_leases
 from conversations.log.append import append_messages
-from conversations.log.pending_message import Appended
+from conversations.log.pending_message import AppendResult
 from conversations.log.pointers import Move, Moved
 from conversations.log.receipt_buffer import receipt_buffer
 from conversations.log.writer import log_writer
@@ -272,14 +272,14 @@ class Process:
 
     def __init__(self, friends):
         self.friends = friends
-        self.home = node.runtime()
-        self.home.part(health.DatabaseWatch)
+        self.home = node.current_node()
+        self.home.component(health.DatabaseWatch)
         self.tasks = [
             follow_ups.start_looking(),
             background.run_loop("metrics", gauges._refresh_again),
         ]
         self.feed_seqs, self.lives = itertools.count(10), itertools.count()
-        self.mail = PostOffice()
+        self.mail = MailQueue()
         self.bot = bots.Worker()
         self.bot.start()
         self.bot.take_on(True)
@@ -296,7 +296,7 @@ class Process:
         await self.home.stop()
 
     async def come(self, device, *, strict):
-        greeted = await greet(Hello(token=device.tokens.access_token), Recorder())
+        greeted = await authenticate(Hello(token=device.tokens.access_token), Recorder())
         try:
             await sync(greeted, Sync(cursors={}, done=True))
         except Exception:
@@ -326,13 +326,13 @@ class Process:
             moved = await self.asked(
                 receipt_buffer().submit, Move(conversation_id, friends.bob.id, head, head)
             )
-            found = await self.home.part(Senders).find(friends.bob.id, [friends.alice.id])
+            found = await self.home.component(Senders).find(friends.bob.id, [friends.alice.id])
             with contextlib.suppress(ChatError):
                 typing.typists().start(phone, conversation_id)
             broadcast.users_changed({friends.bob.id: next(self.feed_seqs)})
             self.mail.take(lambda: None)
             if strict:
-                assert isinstance(sent, Appended)
+                assert isinstance(sent, AppendResult)
                 assert isinstance(moved, Moved)
                 assert found[friends.alice.id].username == friends.alice.username
                 await self.until(lambda: head in places(tablet.writer))
@@ -447,5 +447,5 @@ def expected(process):
 
 def is_free(process):
     """Whether nothing holds a place any more that others need."""
-    every = process.home.hub.entrance._lines, database._changing, database._background
+    every = process.home.hub.admission._lines, database._changing, database._background
     return not any(lines._lines or lines._waiting for lines in every)

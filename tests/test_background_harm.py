@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from accounts.mail.queue import PostOffice
-from chatbe.legacy_v1.writer import OldWriter
+from accounts.mail.queue import MailQueue
+from chatbe.legacy_v1.writer import LegacyV1Transport
 from chatbe.server import health, supervisor
 from chatbot.worker import election
 from common import background
 from common.errors import Unavailable
-from common.limits.shared import Sharing
+from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
 from realtime import bus as buses
-from realtime.backpressure import check_stalled
+from realtime.backpressure import check_paused
 from realtime.bus import LayerBus
 from realtime.channel import Event
 from realtime.connection import State
 from realtime.drain import send_away
 from realtime.frames import encode_frame
-from realtime.node import Runtime
+from realtime.node import Node
 from realtime.sources import Membership
 from realtime.tests.sockets import Recorder, connect, make_hub
 
@@ -87,9 +87,9 @@ async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, 
     hub = make_hub()
     sockets: list[Any] = [connect(hub, user) for user in range(1, 6)]
     for one in sockets:
-        room = hub.attach(one, Membership(7, one.user_id, 0))
-        room.set_head(1)
-        assert room.release(one, 1)
+        channel = hub.attach(one, Membership(7, one.user_id, 0))
+        channel.set_head(1)
+        assert channel.release(one, 1)
     push = type(sockets[0]).push
     bad = sockets[2]
 
@@ -113,13 +113,13 @@ async def test_a_socket_that_cannot_be_looked_at_is_dropped_and_the_others_looke
     sockets[0].writer.buffered = raising(RuntimeError)
     sockets[2].writer.stuck = settings.SOCKET_STALL_BYTES
     sockets[2].stalled_at = -1.0
-    check_stalled(hub)
+    check_paused(hub)
     assert [one.state is State.CLOSED for one in sockets] == [True, False, True]
 
 
 async def test_a_place_that_cannot_be_given_up_is_given_to_the_next(settings):
     settings.SOCKETS_PER_USER = 1
-    held = SocketLeases(Sharing("", "p"), "p", lambda *_: None)
+    held = SocketLeases(SharedLimits("", "p"), "p", lambda *_: None)
     first = await held.take(1, 1)
     first.on_lost = raising(RuntimeError)
     second = await held.take(1, 2)
@@ -151,7 +151,7 @@ async def test_an_old_client_whose_writer_fails_is_cut_off(error):
     inner: Any = Recorder()
     inner.write = raising(error)
     interpreter: Any = Interpreter(error)
-    writer = OldWriter(inner, interpreter)
+    writer = LegacyV1Transport(inner, interpreter)
     writer.write(b"{}")
     async with asyncio.timeout(PATIENCE_SECONDS):
         await writer.drained()
@@ -202,7 +202,7 @@ async def test_a_bus_that_fails_while_it_is_opened_anew_is_opened_all_the_same(e
 
 
 async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
-    runtime = Runtime()
+    current_node = Node()
     ended: list[str] = []
 
     def end(name, error=None):
@@ -213,11 +213,11 @@ async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
 
         return ending
 
-    runtime.drains += [end("a", KeyError()), end("b", asyncio.CancelledError()), end("c")]
-    monkeypatch.setattr(runtime.bus, "stop", end("bus", RuntimeError()), raising=False)
-    monkeypatch.setattr(runtime.leases, "stop", end("leases", asyncio.CancelledError()))
-    monkeypatch.setattr(runtime.sharing, "stop", end("sharing"))
-    await runtime.stop()
+    current_node.on_stop += [end("a", KeyError()), end("b", asyncio.CancelledError()), end("c")]
+    monkeypatch.setattr(current_node.bus, "stop", end("bus", RuntimeError()), raising=False)
+    monkeypatch.setattr(current_node.leases, "stop", end("leases", asyncio.CancelledError()))
+    monkeypatch.setattr(current_node.sharing, "stop", end("sharing"))
+    await current_node.stop()
     assert ended[-6:] == ["a", "b", "c", "bus", "leases", "sharing"]
 
 
@@ -227,7 +227,7 @@ async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
 @pytest.mark.parametrize("error", [RuntimeError(), SystemExit(), asyncio.CancelledError()])
 @pytest.mark.django_db(transaction=True)
 def test_mails_go_on_after_one_that_raises(error):
-    office, done = PostOffice(), threading.Event()
+    office, done = MailQueue(), threading.Event()
     office.take(raising(error))
     office.take(done.set)
     assert done.wait(PATIENCE_SECONDS)
@@ -301,7 +301,7 @@ async def test_a_database_that_cannot_be_asked_is_down_and_asked_again(error, mo
         return "ok"
 
     monkeypatch.setattr(health, "ask_database", ask)
-    home: Any = types.SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
+    home: Any = types.SimpleNamespace(loop=asyncio.get_running_loop(), on_stop=[])
     watch = health.DatabaseWatch(home)
     assert await watch.state() == "down"
     await until(lambda: "readiness" in background.failing())

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stage import open_socket
+from tests.kit.site import open_socket
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only
@@ -150,49 +150,49 @@ def _victims():
 
 
 @pytest.fixture
-async def victim(stage, _victims):
+async def victim(site, _victims):
     """Somebody with an empty conversation whose socket gets all of this."""
-    if stage.kind not in _victims:
-        alice, bob, conversation_id = await stage.talking()
+    if site.kind not in _victims:
+        alice, bob, conversation_id = await site.talking()
         await bob.be_logged_in()
-        _victims[stage.kind] = (alice, conversation_id)
-    alice, conversation_id = _victims[stage.kind]
+        _victims[site.kind] = (alice, conversation_id)
+    alice, conversation_id = _victims[site.kind]
     alice._renewing = type(alice._renewing)()  # a lock belongs to one event loop
     return alice, conversation_id
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_a_bad_command_is_answered_and_stores_nothing(stage, victim, name):
+async def test_a_bad_command_is_answered_and_stores_nothing(site, victim, name):
     alice, conversation_id = victim
     command, code = COMMANDS[name]
     if command.get("conversation_id") == CONVERSATION:
         command = {**command, "conversation_id": conversation_id}
-    before = stage.counts()
+    before = site.counts()
     async with alice.live() as socket:
         await socket.send_raw(json.dumps({**command, "ref": "r"}))
         error = await socket.expect(ref="r")
         assert (error["type"], error["code"], error["retry"]) == ("error", code, False)
         assert error["message"]
         assert (await socket.ask("ping"))["type"] == "pong"
-    assert stage.counts() == before
+    assert site.counts() == before
 
 
 @pytest.mark.parametrize("name", FRAMES)
-async def test_a_frame_that_cannot_be_read_is_answered_and_stores_nothing(stage, victim, name):
+async def test_a_frame_that_cannot_be_read_is_answered_and_stores_nothing(site, victim, name):
     alice, _ = victim
     data, code = FRAMES[name]
-    before = stage.counts()
+    before = site.counts()
     async with alice.live() as socket:
         await socket.send_raw(data)
         error = await socket.expect("error")
         assert error["code"] == code if code else error["code"] in {"bad_frame", "invalid"}
         assert "ref" not in error
         assert (await socket.ask("ping"))["type"] == "pong"
-    assert stage.counts() == before
+    assert site.counts() == before
 
 
 @pytest.mark.parametrize("ref", [1, None, ["a"], {"a": 1}, "x" * 65, True])
-async def test_a_ref_that_is_none_is_not_repeated(stage, victim, ref):
+async def test_a_ref_that_is_none_is_not_repeated(site, victim, ref):
     alice, _ = victim
     async with alice.live() as socket:
         await socket.send_raw(json.dumps({"type": "ping", "ref": ref}))
@@ -201,7 +201,7 @@ async def test_a_ref_that_is_none_is_not_repeated(stage, victim, ref):
         assert (await socket.ask("ping"))["type"] == "pong"
 
 
-async def test_a_long_text_in_bytes_is_too_large(stage, victim):
+async def test_a_long_text_in_bytes_is_too_large(site, victim):
     alice, conversation_id = victim
     # Nothing above 8,000 characters is above 32 KiB in UTF-8: the character limit is met first.
     async with alice.live() as socket:
@@ -209,9 +209,9 @@ async def test_a_long_text_in_bytes_is_too_large(stage, victim):
         assert answer["code"] == "too_large"
 
 
-async def test_a_frame_above_the_first_limit_is_refused_before_welcome(stage, victim):
+async def test_a_frame_above_the_first_limit_is_refused_before_welcome(site, victim):
     alice, _ = victim
-    async with open_socket(stage.address) as socket:
+    async with open_socket(site.address) as socket:
         await socket.send_raw(json.dumps({"type": "hello", "token": "x" * 5_000}))
         assert (await socket.expect("error"))["code"] == "too_large"
         await socket.send("hello", token=alice.token)
@@ -225,13 +225,13 @@ async def test_a_frame_far_above_the_limit_is_cut_off(served):
         assert await socket.closed() == 1009
 
 
-async def test_a_reused_client_id_is_an_error_that_names_its_command(stage):
-    alice, _, conversation_id = await stage.talking()
+async def test_a_reused_client_id_is_an_error_that_names_its_command(site):
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as socket:
         await socket.send_text(conversation_id, "one", client_id="c")
         error = await socket.send_text(conversation_id, "two", client_id="c")
         assert (error["type"], error["code"]) == ("error", "client_id_reused")
-    assert stage.stored(conversation_id) == [(1, "one")]
+    assert site.stored(conversation_id) == [(1, "one")]
 
 
 # --- the same over REST

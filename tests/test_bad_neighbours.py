@@ -12,9 +12,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from tests.proxy import Proxy
-from tests.scraped import value
-from tests.stage import Socket, Stage
+from tests.kit.proxy import Proxy
+from tests.kit.scraped import value
+from tests.kit.site import Socket, TestSite
 
 # Once is enough: nothing here differs with another database.
 pytestmark = pytest.mark.embedded_only
@@ -35,7 +35,7 @@ DEEP = 100_000
 @pytest.fixture(scope="module")
 def impatient():
     """A server that gives up on its clients soon."""
-    stage = Stage(
+    site = TestSite(
         "serve",
         "",
         "",
@@ -45,8 +45,8 @@ def impatient():
         SOCKETS_PER_USER=str(SOCKETS_PER_USER),
         SWEEP_SECONDS="1",
     )
-    with contextlib.closing(stage.server):
-        yield stage
+    with contextlib.closing(site.server):
+        yield site
 
 
 def resident_bytes(pid: int) -> int:
@@ -58,13 +58,13 @@ def resident_bytes(pid: int) -> int:
 
 
 @contextlib.asynccontextmanager
-async def others_chat(stage: Stage):
+async def others_chat(site: TestSite):
     """Two people go on chatting; every send is answered in time, and in order."""
-    alice, bob, conversation_id = await stage.talking()
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         for _ in range(20):
             await phone.send_text(conversation_id, "warm")
-        answered = len(stage.stored(conversation_id))
+        answered = len(site.stored(conversation_id))
 
         async def chat():
             while True:
@@ -85,10 +85,10 @@ async def others_chat(stage: Stage):
         assert seqs == list(range(answered + 1, answered + 1 + len(seqs)))
 
 
-async def sockets_gone(stage, seconds, *, left):
+async def sockets_gone(site, seconds, *, left):
     """Wait until the server has no sockets any more but so many."""
     async with asyncio.timeout(seconds):
-        while await asyncio.to_thread(value, stage.address, "chat_sockets") > left:
+        while await asyncio.to_thread(value, site.address, "chat_sockets") > left:
             await asyncio.sleep(0.1)
 
 

@@ -20,7 +20,7 @@ from chatbe.server.logging import TRACEBACK_MAX, VALUE_MAX, escape_controls
 from chatbe.server.tests.peer import Peer
 from chatbe.server.websocket_protocol import TURN_FRAMES
 from chatbe.settings import env
-from tests.stage import Stage
+from tests.kit.site import TestSite
 from tests.test_bad_neighbours import resident_bytes
 
 pytestmark = pytest.mark.embedded_only
@@ -44,7 +44,7 @@ HANDSHAKE = (
 @pytest.fixture(scope="module")
 def strict():
     """A server whose bounds are near."""
-    stage = Stage(
+    site = TestSite(
         "serve",
         "",
         "",
@@ -60,19 +60,19 @@ def strict():
         SOCKET_STALL_SECONDS=str(STALL_SECONDS),
         SWEEP_SECONDS="1",
     )
-    with contextlib.closing(stage.server):
-        yield stage
+    with contextlib.closing(site.server):
+        yield site
 
 
 class Line:
     """A connection that reads what it is told to."""
 
-    def __init__(self, stage: Stage, *, narrow: bool = False) -> None:
+    def __init__(self, site: TestSite, *, narrow: bool = False) -> None:
         self._socket = socket.socket()
         if narrow:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         self._socket.setblocking(False)
-        self._address = ("127.0.0.1", stage.server.port)
+        self._address = ("127.0.0.1", site.server.port)
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self):
@@ -135,14 +135,14 @@ class Line:
                     return True
 
 
-async def measured(stage: Stage) -> str:
-    async with Line(stage) as line:
+async def measured(site: TestSite) -> str:
+    async with Line(site) as line:
         await line.ask("GET", "/metrics", "Connection: close\r\n")
         return (await line.all()).decode()
 
 
-async def healthy(stage: Stage) -> None:
-    async with Line(stage) as line:
+async def healthy(site: TestSite) -> None:
+    async with Line(site) as line:
         await line.ask("GET", "/healthz", "Connection: close\r\n")
         assert await line.status() == 200
 

@@ -24,10 +24,10 @@ from benchmarks.chaoslib.violations import Violation
 from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.server.websocket_protocol import frame_bounds
 from common.errors import Unavailable
-from tests.account import Account
-from tests.client import Client
-from tests.journal import Journal
-from tests.servers import PROJECT
+from tests.kit.account import Account
+from tests.kit.client import Client
+from tests.kit.event_log import Journal
+from tests.kit.servers import PROJECT
 
 LONG = PLANS["long"]
 

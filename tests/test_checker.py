@@ -11,7 +11,7 @@ import pytest
 from benchmarks.chaoslib.checker import check
 from benchmarks.chaoslib.records import Listed, Pointers, Row, StoredLog
 from benchmarks.chaoslib.violations import by_kind
-from tests.journal import Ack, Applied, Attempt, Fault, Journal, Loaded, Message, Refusal
+from tests.kit.event_log import Ack, Applied, Attempt, Fault, Journal, Loaded, Message, Refusal
 
 CONVERSATION = "900"
 ANNA, BEN, STRANGER = "1", "2", "3"

@@ -14,7 +14,7 @@ from benchmarks.chaoslib.outcome import mix
 from benchmarks.chaoslib.presence import check_presence
 from benchmarks.chaoslib.records import Pointers, Row, StoredLog
 from benchmarks.chaoslib.violations import KINDS, by_kind
-from tests.journal import Ack, Applied, Attempt, Edit, Journal, Loaded, Message, Refusal
+from tests.kit.event_log import Ack, Applied, Attempt, Edit, Journal, Loaded, Message, Refusal
 from tests.test_checker import PLANTED
 
 GROUP = "800"

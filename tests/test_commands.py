@@ -12,37 +12,37 @@ from pathlib import Path
 
 import pytest
 
-from tests.account import RefusedError
-from tests.servers import PROJECT
-from tests.stage import Stage
+from tests.kit.account import RefusedError
+from tests.kit.servers import PROJECT
+from tests.kit.site import TestSite
 
 TEN_DAYS = 10 * 86_400_000 << 22
 # Batches have 200 messages: three of them.
 MANY = 600
 
 
-def start(stage: Stage, *arguments: str, **settings: str) -> subprocess.Popen:
+def start(site: TestSite, *arguments: str, **settings: str) -> subprocess.Popen:
     """A command of the stage's installation, in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env={**os.environ, **stage.installation.environment, **settings},
+        env={**os.environ, **site.installation.environment, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def run(stage: Stage, *arguments: str) -> str:
-    return stage.installation.run("manage.py", *arguments)
+def run(site: TestSite, *arguments: str) -> str:
+    return site.installation.run("manage.py", *arguments)
 
 
-def killed_again_and_again(stage: Stage, *arguments: str, together: int = 1) -> None:
+def killed_again_and_again(site: TestSite, *arguments: str, together: int = 1) -> None:
     """Run a command, or several at once, each of which may die after each batch, until all
     have come through."""
     for _ in range(20):
         commands = [
-            start(stage, *arguments, FAILPOINTS="command.batch:0.5") for _ in range(together)
+            start(site, *arguments, FAILPOINTS="command.batch:0.5") for _ in range(together)
         ]
         errors = [command.communicate(timeout=60)[1] for command in commands]
         codes = {command.returncode for command in commands}
@@ -52,36 +52,36 @@ def killed_again_and_again(stage: Stage, *arguments: str, together: int = 1) -> 
     raise AssertionError("it never came through")
 
 
-def make_old(stage: Stage, conversation_id: str) -> None:
+def make_old(site: TestSite, conversation_id: str) -> None:
     """As if all messages so far had been written ten days earlier: ids are times."""
-    stage.change(
+    site.change(
         "UPDATE conversations_message SET id = id - ? WHERE conversation_id = ?",
         TEN_DAYS,
         int(conversation_id),
     )
 
 
-def write_many(stage: Stage, conversation_id: str, sender_id: str) -> None:
+def write_many(site: TestSite, conversation_id: str, sender_id: str) -> None:
     """Messages of the first days there were, written behind the server's back."""
     first = random.randrange(10**11) * MANY
-    digest = "'\\x00'::bytea" if stage.installation.environment["DATABASE_URL"] else "x'00'"
+    digest = "'\\x00'::bytea" if site.installation.environment["DATABASE_URL"] else "x'00'"
     rows = ", ".join(
         f"({first + seq}, {conversation_id}, {seq}, {seq}, {seq}, {sender_id}, 'c{seq}', {digest},"
         f" 'text', 'said {seq}', '2025-01-02 00:00:00')"
         for seq in range(1, MANY + 1)
     )
-    stage.change(
+    site.change(
         "INSERT INTO conversations_message (id, conversation_id, seq, changed_seq, number,"  # noqa: S608
         f" sender_id, client_id, digest, kind, text, created_at) VALUES {rows}"
     )
-    stage.change(
+    site.change(
         "UPDATE conversations_conversation SET last_seq = ?, message_count = ? WHERE id = ?",
         *(MANY, MANY, int(conversation_id)),
     )
 
 
-def texts(stage: Stage, conversation_id: str) -> set[str]:
-    return {text for _, text in stage.stored(conversation_id)}
+def texts(site: TestSite, conversation_id: str) -> set[str]:
+    return {text for _, text in site.stored(conversation_id)}
 
 
 async def test_a_live_socket_sees_what_retention_empties(served):
@@ -184,9 +184,9 @@ def test_a_command_says_no_with_a_code_and_its_help_has_an_example(served):
     assert "backups" in output
 
 
-def bytes_of(stage: Stage) -> bytes:
+def bytes_of(site: TestSite) -> bytes:
     """All that the files of the stage's database hold, in use or not."""
-    folder = Path(stage.installation.environment["DATA_DIR"])
+    folder = Path(site.installation.environment["DATA_DIR"])
     return b"".join(file.read_bytes() for file in folder.glob("chat.sqlite3*"))
 
 

@@ -31,8 +31,8 @@ from common.ids import first_id_at
 from common.models import Installation
 from conversations.models import Conversation, Membership, Message
 from presence.models import LastSeen
-from tests.crowd import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
-from tests.documents import SERVED
+from tests.kit.bulk_dataset import IN_DIRECTS, MESSAGES, PEOPLE, remove_crowd, write_crowd
+from tests.kit.documents import SERVED
 
 MEGABYTE = 1024 * 1024
 NEWS = "Tonight the chat is away."

@@ -10,9 +10,9 @@ import pytest
 import requests
 from websockets.exceptions import InvalidStatus
 
-from tests.account import RefusedError, call
-from tests.compat_client import OldClient, Refused
-from tests.secrecy import PASSWORD
+from tests.kit.account import RefusedError, call
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.v1_client import LegacyV1Client, Refused
 
 ABSENT = "nobodyofthisname"
 NO_FRAMES = ('{"type":"shout"}', '{"type":1}', "{", "[]", "null", b"x", "[" * 100_000)
@@ -20,8 +20,8 @@ NO_FRAMES = ('{"type":"shout"}', '{"type":1}', "{", "[]", "null", b"x", "[" * 10
 
 def client_of(person, *, address=""):
     """Somebody who was here before, with an old client."""
-    return OldClient(
-        address or person.stage.address,
+    return LegacyV1Client(
+        address or person.site.address,
         person.username,
         f"{person.username}@example.org",
         PASSWORD,
@@ -51,7 +51,7 @@ async def refusal(awaitable):
 
 
 async def test_somebody_registers_logs_in_renews_and_logs_out(served):
-    dora = OldClient(served.address, "dora1", "dora1@example.org", PASSWORD)
+    dora = LegacyV1Client(served.address, "dora1", "dora1@example.org", PASSWORD)
     user = await dora.register()
     assert (user["username"], user["email"]) == ("dora1", "dora1@example.org")
     tokens = await dora.log_in()
@@ -75,14 +75,16 @@ async def test_a_name_or_address_that_is_taken_or_none_is_refused(served):
         ("free1", "free1@example.org", "short"),
         ("fr\x00e1", "free1@example.org", PASSWORD),
     ):
-        client = OldClient(served.address, username, email, password)
+        client = LegacyV1Client(served.address, username, email, password)
         assert (await refusal(client.register()))[0] == 400, username
 
 
 async def test_a_login_that_is_wrong_says_only_that(served):
     alice, _ = served.strangers()
-    wrong = OldClient(served.address, alice.username, f"{alice.username}@example.org", "wrong one")
-    unknown = OldClient(served.address, ABSENT, f"{ABSENT}@example.org", PASSWORD)
+    wrong = LegacyV1Client(
+        served.address, alice.username, f"{alice.username}@example.org", "wrong one"
+    )
+    unknown = LegacyV1Client(served.address, ABSENT, f"{ABSENT}@example.org", PASSWORD)
     answers = [await refusal(client.log_in()) for client in (wrong, unknown)]
     assert answers[0] == answers[1]
     assert answers[0][0] == 401
@@ -262,12 +264,12 @@ async def test_a_refused_frame_is_explained_and_changes_nothing(friends, served)
     assert served.counts() == before
 
 
-async def test_the_one_time_code_opens_one_socket_for_its_owner(stage):
-    alice, bob = [await logged_in(person) for person in stage.friends()]
+async def test_the_one_time_code_opens_one_socket_for_its_owner(site):
+    alice, bob = [await logged_in(person) for person in site.friends()]
     async with alice.online():
         pass
-    status = 401 if stage.kind == "serve" else 403
-    attempts: tuple[tuple[OldClient, dict[str, str]], ...] = (
+    status = 401 if site.kind == "serve" else 403
+    attempts: tuple[tuple[LegacyV1Client, dict[str, str]], ...] = (
         (alice, {}),
         (bob, {"username": alice.username}),
         (bob, {"otp": "made up"}),
@@ -278,7 +280,7 @@ async def test_the_one_time_code_opens_one_socket_for_its_owner(stage):
             async with client.online(**query):
                 pass
         assert refused.value.response.status_code == status, query
-        if stage.kind == "serve":
+        if site.kind == "serve":
             assert list(json.loads(refused.value.response.body)) == ["error"]
 
 
@@ -408,7 +410,7 @@ async def test_a_name_that_somebody_else_has_taken_is_not_who_it_was(served):
     """Their client still shows the texts of the other under that name."""
     alice = await logged_in(served.strangers()[0])
     name = f"bob{uuid.uuid4().hex[:8]}"
-    bob = OldClient(served.address, name, f"{name}@example.org", PASSWORD)
+    bob = LegacyV1Client(served.address, name, f"{name}@example.org", PASSWORD)
     await bob.register()
     await bob.log_in()
     await alice.add_contact(name)
@@ -421,7 +423,7 @@ async def test_a_name_that_somebody_else_has_taken_is_not_who_it_was(served):
             await call(served.address, "DELETE", "me", body=gone, token=token)
         await one.say(name, "are you there")
         assert await one.explanation("private_chat")
-        taken = OldClient(served.address, name, f"{name}@example.com", PASSWORD)
+        taken = LegacyV1Client(served.address, name, f"{name}@example.com", PASSWORD)
         await taken.register()
         await taken.log_in()
         await taken.add_contact(alice.username)

@@ -7,8 +7,8 @@ import uuid
 
 import pytest
 
-from tests.account import call
-from tests.compat_client import Refused
+from tests.kit.account import call
+from tests.kit.v1_client import Refused
 from tests.test_compat import ABSENT, logged_in, refusal
 
 

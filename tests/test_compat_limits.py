@@ -9,9 +9,9 @@ import os
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.scraped import until, value
-from tests.servers import fresh_database, running_redis
-from tests.stage import Stage
+from tests.kit.scraped import until, value
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite
 from tests.test_compat import logged_in
 
 # Nothing here depends on the database behind it.
@@ -28,7 +28,7 @@ def strict():
         urls = ["", ""]
         if os.environ.get("DATABASE_URL"):
             urls = [stack.enter_context(fresh_database()), stack.enter_context(running_redis())]
-        stage = Stage(
+        site = TestSite(
             "serve",
             *urls,
             COMPAT_PING_SECONDS=str(PING_SECONDS),
@@ -36,8 +36,8 @@ def strict():
             COMMANDS_REFUSED_PER_SOCKET="5/hour",
             SOCKETS_PER_USER=str(SOCKETS),
         )
-        stack.callback(stage.server.close)
-        yield stage
+        stack.callback(site.server.close)
+        yield site
 
 
 async def test_a_socket_that_answers_no_ping_is_closed_and_others_are_not(strict):

@@ -9,7 +9,7 @@ import asyncio
 import pytest
 
 from chatbe.legacy_v1.frames import TYPES
-from tests.compat_client import PATIENCE_SECONDS, Refused
+from tests.kit.v1_client import PATIENCE_SECONDS, Refused
 from tests.test_compat import ABSENT, client_of, logged_in, refusal
 from tests.test_doors import OLD_PREFIX, OPEN_ROUTES, routes
 from tests.test_matrix import ADMINS, MEMBERS, OUTSIDE, world_of
@@ -78,13 +78,13 @@ async def test_over_rest_each_may_what_the_table_says(served, world):
             ("put", "groups/remove"): lambda group, c=client, h=here: c.remove_from_group(group, h),
         }
         before = served.counts()
-        for deed, ask in asks.items():
+        for action, ask in asks.items():
             if name in OUTSIDE:
-                assert await refused_alike(ask, GROUP, ABSENT) == 400, (name, deed)
-            elif name in DEEDS[deed]:
+                assert await refused_alike(ask, GROUP, ABSENT) == 400, (name, action)
+            elif name in DEEDS[action]:
                 await ask(GROUP)
             else:
-                assert (await refusal(ask(GROUP)))[0] == 400, (name, deed)
+                assert (await refusal(ask(GROUP)))[0] == 400, (name, action)
         if name not in ADMINS:
             assert served.counts() == before, name
 

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from tests.compat_client import OldClient
+from tests.kit.v1_client import LegacyV1Client
 from tests.test_compat import refusal
 
 
@@ -18,7 +18,7 @@ async def people(served):
     found = []
     for first in ("jonathan", "marguerite", "sebastian"):
         name = f"{first}{number}"
-        client = OldClient(served.address, name, f"{name}@example.org", f"{name}123")
+        client = LegacyV1Client(served.address, name, f"{name}@example.org", f"{name}123")
         user = await client.register()
         assert (user["username"], user["email"]) == (name, client.email)
         assert (await client.log_in())["user"] == user
@@ -75,8 +75,8 @@ async def test_the_whole_story_of_the_originals_requests(people):
 async def test_the_other_rules_for_passwords_hold_there_too(served):
     name = f"newcomer{uuid.uuid4().hex[:6]}"
     for password in ("short1x", "password1", "12345678901", "x" * 300):
-        client = OldClient(served.address, name, f"{name}@example.org", password)
+        client = LegacyV1Client(served.address, name, f"{name}@example.org", password)
         status, words = await refusal(client.register())
         assert status == 400, password
         assert "password" in words, password
-    await OldClient(served.address, name, f"{name}@example.org", f"{name}1").register()
+    await LegacyV1Client(served.address, name, f"{name}@example.org", f"{name}1").register()

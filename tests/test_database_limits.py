@@ -7,11 +7,11 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from common.database_role import set_role_limits, without_statement_timeout
-from tests.account import Account, call
-from tests.pgbouncer import PgBouncer
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, fresh_database, running_redis
-from tests.stage import open_socket
+from tests.kit.account import Account, call
+from tests.kit.pgbouncer import PgBouncer
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, fresh_database, running_redis
+from tests.kit.site import open_socket
 from tools import programs
 
 pytestmark = pytest.mark.postgres

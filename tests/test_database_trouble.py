@@ -13,9 +13,9 @@ import psycopg
 import pytest
 import requests
 
-from tests.compat_client import Refused
-from tests.proxy import Proxy
-from tests.stage import Stage
+from tests.kit.proxy import Proxy
+from tests.kit.site import TestSite
+from tests.kit.v1_client import Refused
 from tests.test_compat import logged_in
 from tools.processes import wait_until
 from tools.services import Postgres, Redis
@@ -48,7 +48,7 @@ ASKS = "CREATE TRIGGER trouble BEFORE INSERT OR UPDATE ON {} EXECUTE FUNCTION tr
 OVER = "DROP FUNCTION trouble CASCADE"
 
 
-class SmallStage(Stage):
+class SmallSite(TestSite):
     people = 60
 
 
@@ -89,7 +89,7 @@ def trouble():
         stack.callback(line.close)
         parts = urlsplit(postgres.url)
         through = parts._replace(netloc=parts.netloc.replace(str(postgres.port), str(line.port)))
-        stage = SmallStage(
+        site = SmallSite(
             "serve",
             urlunsplit(through),
             redis.url,
@@ -98,24 +98,24 @@ def trouble():
             DATABASE_STATEMENT_TIMEOUT_SECONDS="2",
             DATABASE_POOL_SIZE="18",
         )
-        stack.callback(stage.server.close)
-        yield stage, postgres, line
+        stack.callback(site.server.close)
+        yield site, postgres, line
 
 
-def readiness(stage):
-    answer = requests.get(f"{stage.server.url}/readyz", timeout=60)
+def readiness(site):
+    answer = requests.get(f"{site.server.url}/readyz", timeout=60)
     return answer.status_code, answer.json()["checks"]["database"]
 
 
-async def becomes_ready(stage):
-    ready = lambda: readiness(stage) == (200, "ok")  # noqa: E731
-    assert await asyncio.to_thread(wait_until, ready, RECOVERED_SECONDS), stage.server.log[-2_000:]
+async def becomes_ready(site):
+    ready = lambda: readiness(site) == (200, "ok")  # noqa: E731
+    assert await asyncio.to_thread(wait_until, ready, RECOVERED_SECONDS), site.server.log[-2_000:]
 
 
-def rest_answer(stage, person, method, path, body):
+def rest_answer(site, person, method, path, body):
     answer = requests.request(
         method,
-        f"{stage.server.url}/api/v1/{path}",
+        f"{site.server.url}/api/v1/{path}",
         json=body,
         headers={"Authorization": f"Bearer {person.token}"},
         timeout=60,
@@ -138,27 +138,27 @@ async def send_until_stored(socket, conversation_id, client_id):
 
 
 async def test_every_door_tells_what_passes_from_what_is_final(trouble):
-    stage, *_ = trouble
-    alice, bob, conversation_id = await stage.talking()
-    stranger, _ = stage.strangers()
-    old = await logged_in(stage.strangers()[0])
+    site, *_ = trouble
+    alice, bob, conversation_id = await site.talking()
+    stranger, _ = site.strangers()
+    old = await logged_in(site.strangers()[0])
     messages = f"conversations/{conversation_id}/messages"
     async with alice.live() as phone, bob.live() as tablet:
         await phone.send_text(conversation_id, "to be read")
-        stage.change(IN_TROUBLE.format("P0001"))
+        site.change(IN_TROUBLE.format("P0001"))
         for table in TABLES:
-            stage.change(ASKS.format(table))
+            site.change(ASKS.format(table))
         try:
             for state in (*PASSING, *FINAL):
-                stage.change(IN_TROUBLE.format(state))
+                site.change(IN_TROUBLE.format(state))
                 posted = {"client_id": uuid.uuid4().hex, "text": state}
                 asked = (
                     phone.send_text(conversation_id, state),
                     tablet.ask("receipt.mark_read", conversation_id=conversation_id, seq=1),
-                    asyncio.to_thread(rest_answer, stage, alice, "POST", messages, posted),
+                    asyncio.to_thread(rest_answer, site, alice, "POST", messages, posted),
                     asyncio.to_thread(
                         rest_answer,
-                        stage,
+                        site,
                         bob,
                         "PUT",
                         f"conversations/{conversation_id}/receipt",
@@ -183,9 +183,9 @@ async def test_every_door_tells_what_passes_from_what_is_final(trouble):
                     assert found == {("internal", False)}, (state, bodies)
                     assert status == 500, state
         finally:
-            stage.change(OVER)
+            site.change(OVER)
         await send_until_stored(phone, conversation_id, "after")
-    assert [text for _, text in stage.stored(conversation_id)] == ["to be read", "after"]
+    assert [text for _, text in site.stored(conversation_id)] == ["to be read", "after"]
 
 
 async def old_answer(client, username):
@@ -198,13 +198,13 @@ async def old_answer(client, username):
 
 
 async def test_a_server_that_takes_no_writes_for_a_while(trouble):
-    stage, postgres, _ = trouble
-    alice, _, conversation_id = await stage.talking()
+    site, postgres, _ = trouble
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as phone:
         await phone.send_text(conversation_id, "before")
         only_read(postgres, "on")
         try:
-            told = lambda: readiness(stage) == (503, "read_only")  # noqa: E731
+            told = lambda: readiness(site) == (503, "read_only")  # noqa: E731
             assert await asyncio.to_thread(wait_until, told, RECOVERED_SECONDS)
             answer = await phone.send_text(conversation_id, "first", client_id="first")
             assert (answer["code"], answer["retry"]) == ("unavailable", True)
@@ -214,7 +214,7 @@ async def test_a_server_that_takes_no_writes_for_a_while(trouble):
             only_read(postgres, "off")
         for place, text in enumerate(("first", "second"), start=2):
             assert (await send_until_stored(phone, conversation_id, text))[1] == place
-        await becomes_ready(stage)
+        await becomes_ready(site)
 
 
 def only_read(postgres, whether):
@@ -227,15 +227,15 @@ def only_read(postgres, whether):
 
 async def test_connections_to_a_server_that_was_demoted_are_given_up(trouble):
     """As after a failover: what is open takes no writes any more, what is new does."""
-    stage, postgres, _ = trouble
-    alice, _, conversation_id = await stage.talking()
+    site, postgres, _ = trouble
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as phone:
         await phone.send_text(conversation_id, "before")
         database = urlsplit(postgres.url).path[1:]
         # Only those that are opened from now on are read-only, and they are told so for good.
-        stage.change(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+        site.change(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
         end_connections(postgres)
-        told = lambda: readiness(stage) == (503, "read_only")  # noqa: E731
+        told = lambda: readiness(site) == (503, "read_only")  # noqa: E731
         assert await asyncio.to_thread(wait_until, told, RECOVERED_SECONDS)
         answer = await phone.send_text(conversation_id, "first", client_id="first")
         assert (answer["code"], answer["retry"]) == ("unavailable", True)
@@ -245,7 +245,7 @@ async def test_connections_to_a_server_that_was_demoted_are_given_up(trouble):
                 f"ALTER DATABASE {database} RESET default_transaction_read_only".encode()
             )
         assert (await send_until_stored(phone, conversation_id, "first"))[1] == 2
-        await becomes_ready(stage)
+        await becomes_ready(site)
 
 
 def end_connections(postgres, how="pg_terminate_backend"):
@@ -261,8 +261,8 @@ def end_connections(postgres, how="pg_terminate_backend"):
 
 @pytest.mark.parametrize("how", ["pg_terminate_backend", "pg_cancel_backend"])
 async def test_what_is_ended_or_cancelled_under_way_is_tried_again(trouble, how):
-    stage, postgres, _ = trouble
-    alice, bob, conversation_id = await stage.talking()
+    site, postgres, _ = trouble
+    alice, bob, conversation_id = await site.talking()
     texts = [f"{how}-{number}" for number in range(20)]
     async with alice.live() as phone, bob.live() as tablet:
         with psycopg.connect(postgres.url, application_name="holder") as holder:
@@ -280,8 +280,8 @@ async def test_what_is_ended_or_cancelled_under_way_is_tried_again(trouble, how)
         await sending
         for place, text in enumerate(texts, start=1):
             assert (await tablet.message(text))["seq"] == place
-    await becomes_ready(stage)
-    assert stage.stored(conversation_id) == list(enumerate(texts, start=1))
+    await becomes_ready(site)
+    assert site.stored(conversation_id) == list(enumerate(texts, start=1))
 
 
 async def in_order(socket, conversation_id, texts):
@@ -290,8 +290,8 @@ async def in_order(socket, conversation_id, texts):
 
 
 async def test_no_connection_to_be_had_passes(trouble):
-    stage, postgres, _ = trouble
-    alice, _, conversation_id = await stage.talking()
+    site, postgres, _ = trouble
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as phone:
         with contextlib.ExitStack() as stack:
             first = stack.enter_context(psycopg.connect(postgres.url, autocommit=True))
@@ -311,16 +311,16 @@ async def test_no_connection_to_be_had_passes(trouble):
                 ("error", "unavailable"),
             }
             status, body, _ = await asyncio.to_thread(
-                rest_answer, stage, alice, "GET", "conversations", None
+                rest_answer, site, alice, "GET", "conversations", None
             )
             assert status == 200 or body["retry"], body
         assert (await send_until_stored(phone, conversation_id, "crowded"))[1] == 1
-        await becomes_ready(stage)
+        await becomes_ready(site)
 
 
 async def test_a_line_that_swallows_everything_holds_nobody_beyond_the_deadline(trouble):
-    stage, _, line = trouble
-    alice, bob, conversation_id = await stage.talking()
+    site, _, line = trouble
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         await phone.send_text(conversation_id, "before")
         await tablet.message("before")
@@ -339,15 +339,15 @@ async def test_a_line_that_swallows_everything_holds_nobody_beyond_the_deadline(
                 answer = await phone.expect(ref=text, seconds=60)
                 assert (answer["code"], answer["retry"]) == ("unavailable", True), answer
             assert time.monotonic() - began < 2 * UNKNOWN_SECONDS + MARGIN_SECONDS
-            down = lambda: readiness(stage) == (503, "down")  # noqa: E731
+            down = lambda: readiness(site) == (503, "down")  # noqa: E731
             assert await asyncio.to_thread(wait_until, down, MARGIN_SECONDS)
         finally:
             line.resume()
         await in_order_from(phone, conversation_id, ("first", "second"), 2)
         for place, text in enumerate(("first", "second"), start=2):
             assert (await tablet.message(text, seconds=60))["seq"] == place
-        await becomes_ready(stage)
-    assert stage.stored(conversation_id) == [(1, "before"), (2, "first"), (3, "second")]
+        await becomes_ready(site)
+    assert site.stored(conversation_id) == [(1, "before"), (2, "first"), (3, "second")]
 
 
 async def in_order_from(socket, conversation_id, texts, first):

@@ -11,7 +11,7 @@ import requests
 from playwright.sync_api import expect
 
 from chatbe.ops.demo import CROWD, GROUP, NAMES, passwords_in
-from tests.servers import PROJECT, Installation
+from tests.kit.servers import PROJECT, Installation
 
 SAID = 30
 

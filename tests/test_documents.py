@@ -22,8 +22,8 @@ from common.errors import ClientIdReused, Conflict, error_table
 from conversations import schemas
 from conversations import serializers as shapes
 from conversations.events import OwnReceipt
-from tests.answers import assert_documented, rest_document
-from tests.documents import CODE, KINDS, PROJECT, gaps, sent_types
+from tests.kit.answers import assert_documented, rest_document
+from tests.kit.documents import CODE, KINDS, PROJECT, gaps, sent_types
 
 PROTOCOL = (PROJECT / "docs" / "protocol.md").read_text()
 # Several commands are answered with the same: one line less, and it is still told.

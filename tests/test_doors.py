@@ -7,7 +7,7 @@ from django.urls import get_resolver
 from rest_framework.test import APIClient
 
 from chatbe.gateway.dispatch import COMMAND_TYPES
-from tests.stage import open_socket
+from tests.kit.site import open_socket
 
 # A valid frame of each command, for somebody who may use it.
 COMMANDS: dict[str, dict[str, Any]] = {
@@ -61,11 +61,11 @@ def test_the_commands_here_are_those_of_the_gateway():
     assert set(COMMANDS) == {str(kind.__struct_config__.tag) for kind in COMMAND_TYPES}
 
 
-async def test_every_command_but_hello_is_refused_before_hello(stage):
+async def test_every_command_but_hello_is_refused_before_hello(site):
     for kind, fields in COMMANDS.items():
         if kind == "hello":
             continue
-        async with open_socket(stage.address) as socket:
+        async with open_socket(site.address) as socket:
             await socket.send(kind, ref="r", **fields)
             error = await socket.expect("error")
             assert (error["ref"], error["code"]) == ("r", "unauthenticated"), kind

@@ -16,11 +16,11 @@ from websockets.exceptions import InvalidStatus
 
 from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
-from tests.account import Account, call
-from tests.client import Client
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, ProductServer, fresh_database, running_redis
-from tests.stage import Stage, open_socket
+from tests.kit.account import Account, call
+from tests.kit.client import Client
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, ProductServer, fresh_database, running_redis
+from tests.kit.site import TestSite, open_socket
 from tools.processes import children, exists, wait_until
 
 GOING_AWAY = 4003
@@ -41,9 +41,9 @@ def _stopping_stage():
         if os.environ.get("DATABASE_URL"):
             database_url = stack.enter_context(fresh_database())
             redis_url = stack.enter_context(running_redis())
-        stage = Stage("serve", database_url, redis_url)
-        stack.callback(stage.server.close)
-        yield stage
+        site = TestSite("serve", database_url, redis_url)
+        stack.callback(site.server.close)
+        yield site
 
 
 @pytest.fixture
@@ -58,15 +58,15 @@ async def stop(server: ProductServer) -> None:
 
 
 @contextlib.contextmanager
-def nobody_writes(stage: Stage) -> Iterator[None]:
+def nobody_writes(site: TestSite) -> Iterator[None]:
     """Locks that make every append wait."""
-    url = stage.installation.environment["DATABASE_URL"]
+    url = site.installation.environment["DATABASE_URL"]
     if url:
         with psycopg.connect(url) as connection:
             connection.execute("SELECT 1 FROM conversations_conversation FOR UPDATE")
             yield
         return
-    file = f"{stage.installation.environment['DATA_DIR']}/chat.sqlite3"
+    file = f"{site.installation.environment['DATA_DIR']}/chat.sqlite3"
     with contextlib.closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as held:
         held.execute("BEGIN IMMEDIATE")
         yield

@@ -19,8 +19,8 @@ from common.limits import window
 from conversations.services.direct import open_direct
 from conversations.tests.people import post
 from groups.tests.people import invite, join, make_circle
-from tests.answers import rest_document
-from tests.secrecy import PASSWORD
+from tests.kit.answers import rest_document
+from tests.kit.secret_scan import PASSWORD
 
 # What each database leaves of a transaction: tests/test_lost_tables.py.
 pytestmark = pytest.mark.embedded_only

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.account import RefusedError
+from tests.kit.account import RefusedError
 
 
 async def group_of(owner, *others, **fields):
@@ -27,8 +27,8 @@ async def system(socket, action):
             return message
 
 
-async def test_a_group_appears_and_everybody_hears_everybody(stage):
-    alice, bob = stage.friends()
+async def test_a_group_appears_and_everybody_hears_everybody(site):
+    alice, bob = site.friends()
     async with alice.live() as phone, bob.live() as tablet:
         id = await group_of(alice, bob)
         for socket, role in ((phone, "owner"), (tablet, "member")):

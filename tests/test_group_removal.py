@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.account import Account, UnreachableError
-from tests.frames import Frame, read_frames
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, fresh_database, running_redis
+from tests.kit.account import Account, UnreachableError
+from tests.kit.frames import Frame, read_frames
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, fresh_database, running_redis
 from tools.services import Redis
 
 BURST, BURST_SECONDS = 10, 0.1

@@ -27,7 +27,7 @@ from moderation.models import Report
 from moderation.services import groups as moderated_groups
 from moderation.services import messages, reports, users
 from moderation.tests.conftest import committed  # noqa: F401 - a fixture
-from tests.locks import LockRecorder
+from tests.kit.locks import LockRecorder
 from tests.test_fail_closed import PREFIX, WRITES, World
 from tools.processes import wait_until
 
@@ -149,7 +149,7 @@ def test_sends_in_slow_mode_lock_memberships_as_receipts_do():
             sending = thread.submit(closing(append_messages), drafts)
             assert wait_until(somebody_waits_for_a_lock, 30)
             assert len(rows) == len(others)
-        assert all(outcome.fresh for outcome in sending.result())
+        assert all(outcome.created for outcome in sending.result())
 
 
 def closing(function):

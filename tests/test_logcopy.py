@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from benchmarks.chaoslib.checker import check
 from benchmarks.chaoslib.records import Row, StoredLog
-from tests.journal import Journal, Message
-from tests.logcopy import LogCopy
+from tests.kit.event_log import Journal, Message
+from tests.kit.log_copy import LogCopy
 
 
 @dataclass(slots=True)

@@ -23,13 +23,13 @@ from accounts.services.staff import set_user_staff
 from accounts.services.users import set_user_active
 from accounts.tests.rest import make_user
 from chatbe.staff.second_factor import begin_set_up, check_code, finish_set_up, reset_second_factor
-from tests.account import RefusedError
-from tests.compat_client import OldClient
-from tests.documents import CODE, PROJECT, gaps, rows_under
-from tests.secrecy import PASSWORD
-from tests.servers import fresh_database, running_redis
-from tests.staff import AdminPages, Staff
-from tests.stage import Stage, open_socket
+from tests.kit.account import RefusedError
+from tests.kit.documents import CODE, PROJECT, gaps, rows_under
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite, open_socket
+from tests.kit.staff import AdminPages, Staff
+from tests.kit.v1_client import LegacyV1Client
 
 CANARY = "canary" + uuid.uuid4().hex[:8]
 USERNAME = "wren." + uuid.uuid4().hex[:8]
@@ -79,9 +79,9 @@ def visits():
             # Nobody is there: what could not be sent is not written down instead.
             "EMAIL_URL": "smtp://127.0.0.1:1",
         }
-        stage = Stage("serve", *urls, **options)
-        stack.callback(stage.server.close)
-        yield Visits(stage)
+        site = TestSite("serve", *urls, **options)
+        stack.callback(site.server.close)
+        yield Visits(site)
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ async def visited(visits):
 class Visits:
     """What people did, and the secrets they had."""
 
-    def __init__(self, stage):
-        self.stage = stage
+    def __init__(self, site):
+        self.site = site
         self.secrets = [CANARY, PASSWORD]
         # What operators' commands wrote to their logs.
         self.commands = ""
@@ -116,7 +116,7 @@ class Visits:
 
     @property
     def log(self):
-        return self.stage.server.log + self.commands
+        return self.site.server.log + self.commands
 
     @property
     def lines(self):
@@ -124,7 +124,7 @@ class Visits:
         return [json.loads(line) for line in lines]
 
     def call(self, path, body=None, *, method="POST", **options):
-        address = f"{self.stage.server.url}/api/v1/{path}"
+        address = f"{self.site.server.url}/api/v1/{path}"
         return requests.request(method, address, json=body, timeout=30, **options)
 
     def keep(self, tokens):
@@ -163,10 +163,10 @@ class Visits:
         return tokens
 
     async def open_sockets(self):
-        alice, _, conversation_id = await self.stage.talking()
-        ticket = await alice.ticket(self.stage.address)
+        alice, _, conversation_id = await self.site.talking()
+        ticket = await alice.ticket(self.site.address)
         self.secrets += [ticket, alice.token]
-        async with open_socket(self.stage.address) as socket:
+        async with open_socket(self.site.address) as socket:
             await socket.send("hello", ticket=ticket)
             await socket.expect("welcome")
             await socket.send("sync", cursors={}, done=True)
@@ -185,15 +185,15 @@ class Visits:
         body = {"client_id": CANARY, "text": TEXT}
         await alice.rest("POST", f"conversations/{conversation_id}/messages", body)
         for credential in ({"ticket": ticket}, {"ticket": CANARY}, {"token": CANARY}):
-            async with open_socket(self.stage.address) as socket:
+            async with open_socket(self.site.address) as socket:
                 await socket.send("hello", **credential)
                 assert await socket.closed() == 4502
 
     async def come_with_old_clients(self):
         """The one-time code stands in an address there: one that is good, spent, or made up."""
-        alice, bob = self.stage.friends()
+        alice, bob = self.site.friends()
         mail = f"{alice.username}@example.org"
-        client = OldClient(self.stage.address, alice.username, mail, PASSWORD)
+        client = LegacyV1Client(self.site.address, alice.username, mail, PASSWORD)
         tokens = self.keep(await client.log_in())
         self.secrets.append(tokens["otp"])
         async with client.online() as socket:
@@ -205,13 +205,13 @@ class Visits:
                 async with client.online(**query):
                     pass
         for path in (f"ws?otp={CANARY}", f"messages/friend?friendUsername={CANARY}"):
-            address = f"{self.stage.server.url}/v1/{path}"
+            address = f"{self.site.server.url}/v1/{path}"
             answer = requests.get(address, headers={"Authorization": CANARY}, timeout=30)  # noqa: ASYNC210 - nobody else is here
             assert answer.status_code >= 400
 
     async def change_accounts(self):
         """Somebody changes their password, and somebody leaves."""
-        alice, bob = self.stage.strangers()
+        alice, bob = self.site.strangers()
         wrong = {"password": WRONG, "new_password": RIGHT}
         for body in (wrong, {"password": PASSWORD, "new_password": RIGHT}):
             with contextlib.suppress(RefusedError):
@@ -222,8 +222,8 @@ class Visits:
 
     async def govern_a_group(self):
         """A group with a name, links to it, a bot that is asked, and a report."""
-        alice, bob = self.stage.friends()
-        carol, _ = self.stage.strangers()
+        alice, bob = self.site.friends()
+        carol, _ = self.site.strangers()
         [bot] = (await alice.rest("GET", "bots"))["results"]
         body = {"name": CANARY, "description": TEXT, "member_ids": [bob.user_id, bot["id"]]}
         place = str((await alice.rest("POST", "groups", body))["conversation_id"])
@@ -231,9 +231,9 @@ class Visits:
         link = await alice.rest("POST", f"{group}/invitations", {"needs_approval": True})
         self.secrets.append(link["token"])
         for token in (link["token"], CANARY):
-            for deed in ("preview", "join"):
+            for action in ("preview", "join"):
                 with contextlib.suppress(RefusedError):
-                    await carol.rest("POST", f"groups/{deed}", {"token": token})
+                    await carol.rest("POST", f"groups/{action}", {"token": token})
         await alice.rest("POST", f"{group}/join-requests/{carol.user_id}/approve")
         await alice.rest("PATCH", group, {"name": f"{CANARY} again"})
         said = {"client_id": CANARY, "text": f"/ask search {CANARY}"}
@@ -246,14 +246,14 @@ class Visits:
 
     async def moderate(self):
         """A moderator mistypes, searches, reads what is private, and acts, each with a reason."""
-        alice, bob, place = await self.stage.talking()
+        alice, bob, place = await self.site.talking()
         body = {"client_id": CANARY, "text": TEXT}
         await alice.rest("POST", f"conversations/{place}/messages", body)
-        [(message_id,)] = self.stage.rows(
+        [(message_id,)] = self.site.rows(
             "SELECT id FROM conversations_message WHERE conversation_id = ?", int(place)
         )
-        root = Staff(self.stage, self.stage.strangers()[0])
-        AdminPages(self.stage.server.url).fill_in("/", username=EMAIL, password=WRONG)
+        root = Staff(self.site, self.site.strangers()[0])
+        AdminPages(self.site.server.url).fill_in("/", username=EMAIL, password=WRONG)
         for query, status in ((f"?q={CANARY}", 200), (f"?{CANARY}={CANARY}", 400)):
             for model in ("accounts/user", "conversations/message"):
                 root.see(f"/{model}/{query}", status)
@@ -264,8 +264,8 @@ class Visits:
 
     def operate(self):
         """Commands, good ones and one with a mistake; what they print on the way is a log, too."""
-        person, other = self.stage.strangers()
-        folder = self.stage.server.directory
+        person, other = self.site.strangers()
+        folder = self.site.server.directory
         for command in (
             ["broadcast_notice", TEXT, "--username", person.username],
             ["disconnect_user", person.username],
@@ -276,14 +276,14 @@ class Visits:
             ["check_log"],
             ["purge_expired"],
         ):
-            told = self.stage.installation.log_of("manage.py", *command).splitlines(keepends=True)
+            told = self.site.installation.log_of("manage.py", *command).splitlines(keepends=True)
             # The rest is for the terminal of whoever typed it.
             self.commands += "".join(line for line in told if line.startswith("{"))
 
     def end_badly(self, tokens):
         """Somebody comes with a refresh token that was used long ago."""
         session_id = tokens["session_id"]
-        self.stage.change(
+        self.site.change(
             f"UPDATE accounts_session SET rotated_at = '2026-01-01' WHERE id = {session_id}"  # noqa: S608
         )
         stolen = {"refresh_token": self.secrets[3]}
@@ -291,8 +291,8 @@ class Visits:
 
     async def break_the_database(self):
         """What failed is written down with its place, and not with what it was about."""
-        alice, _, conversation_id = await self.stage.talking()
-        self.stage.change("ALTER TABLE conversations_message RENAME TO spoilt")
+        alice, _, conversation_id = await self.site.talking()
+        self.site.change("ALTER TABLE conversations_message RENAME TO spoilt")
         async with alice.greeted() as socket:
             answer = await socket.send_text(conversation_id, TEXT)
             assert answer["code"] in {"internal", "unavailable"}
@@ -300,7 +300,7 @@ class Visits:
         body = {"client_id": CANARY, "text": TEXT}
         path = f"conversations/{conversation_id}/messages"
         assert self.call(path, body, headers=headers).status_code >= 500
-        self.stage.change("ALTER TABLE accounts_session RENAME TO spoilt_sessions")
+        self.site.change("ALTER TABLE accounts_session RENAME TO spoilt_sessions")
         body = {"login": alice.username, "password": PASSWORD}
         assert self.call("auth/login", body).status_code >= 500
 
@@ -340,7 +340,7 @@ async def test_a_request_is_written_down_under_the_number_it_was_answered_with(v
 
 async def test_nobody_writes_a_line_of_their_own(visited):
     visited.call(f"x%0d%0a{{%22event%22:%22forged%22}}%0a{time.time_ns()}", method="GET")
-    assert "forged" in visited.stage.server.log
+    assert "forged" in visited.site.server.log
     assert "forged" not in {line["event"] for line in visited.lines}
 
 

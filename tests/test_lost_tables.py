@@ -10,9 +10,9 @@ import pytest
 from django.apps import apps
 from websockets.exceptions import ConnectionClosed
 
-from tests.account import UnreachableError
-from tests.servers import fresh_database, running_redis
-from tests.stage import Stage, open_socket
+from tests.kit.account import UnreachableError
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite, open_socket
 from tests.test_matrix import DEEDS, make_world
 
 APPS = ("accounts", "chatbot", "contacts", "conversations", "core", "groups", "moderation")
@@ -33,45 +33,45 @@ def spoilt():
     """A server whose database may be spoilt, and which does not try again for long."""
     with contextlib.ExitStack() as stack:
         urls = stack.enter_context(fresh_database()), stack.enter_context(running_redis())
-        stage = Stage("serve", *urls, LOG_UNKNOWN_OUTCOME_SECONDS="0.1", RECEIPT_SECONDS="0.05")
-        stack.callback(stage.server.close)
-        yield stage
+        site = TestSite("serve", *urls, LOG_UNKNOWN_OUTCOME_SECONDS="0.1", RECEIPT_SECONDS="0.05")
+        stack.callback(site.server.close)
+        yield site
 
 
 @contextlib.contextmanager
-def lost(stage, table):
-    stage.change(f"ALTER TABLE {table} RENAME TO lost")
+def lost(site, table):
+    site.change(f"ALTER TABLE {table} RENAME TO lost")
     try:
         yield
     finally:
-        stage.change(f"ALTER TABLE lost RENAME TO {table}")
+        site.change(f"ALTER TABLE lost RENAME TO {table}")
 
 
-def stored(stage, missing):
+def stored(site, missing):
     """The log, its counters and its readers."""
     tables = ["lost" if table == missing else table for table in WATCHED]
     rows = [f"(SELECT jsonb_agg(t ORDER BY id) FROM {table} t)" for table in tables]  # noqa: S608
-    return stage.rows(f"SELECT {', '.join(rows)}")
+    return site.rows(f"SELECT {', '.join(rows)}")
 
 
 async def try_all(world, name, socket):
     """Do everything about the group, and say of each how it went: its code, or "closed"."""
     place = world.conversation_id
-    for deed in DEEDS:
-        for door in deed.rest:
+    for action in DEEDS:
+        for door in action.rest:
             try:
-                yield deed, door, (await world.call(name, deed, *door, place))[0]
+                yield action, door, (await world.call(name, action, *door, place))[0]
             except UnreachableError:
-                yield deed, door, "unavailable"
-        for kind in deed.sockets:
+                yield action, door, "unavailable"
+        for kind in action.sockets:
             try:
-                yield deed, kind, (await world.say(socket, name, deed, kind, place))[0]
+                yield action, kind, (await world.say(socket, name, action, kind, place))[0]
             except ConnectionClosed:
-                yield deed, kind, "closed"
+                yield action, kind, "closed"
 
 
-async def is_welcome(stage, token):
-    async with open_socket(stage.address) as socket:
+async def is_welcome(site, token):
+    async with open_socket(site.address) as socket:
         await socket.send("hello", token=token)
         with contextlib.suppress(ConnectionClosed):
             while (await socket.expect())["type"] != "welcome":
@@ -96,17 +96,17 @@ async def test_without_a_table_nobody_may_more_and_nothing_is_half_done(spoilt):
                     assert not await is_welcome(spoilt, world.people["owner"].token), table
                 before = stored(spoilt, table)
                 for name, socket in (("owner", owner), ("removed", removed)):
-                    async for deed, door, code in try_all(world, name, socket):
-                        place = (table, name, deed.verb, door, code)
+                    async for action, door, code in try_all(world, name, socket):
+                        place = (table, name, action.verb, door, code)
                         after = stored(spoilt, table)
                         if code in FAILED:
-                            needed.add((deed.verb, table))
+                            needed.add((action.verb, table))
                         else:
-                            granted = name == "owner" and deed.granted
+                            granted = name == "owner" and action.granted
                             refusal = "not_found" if name == "removed" else "forbidden"
                             assert code == ("ok" if granted else refusal), place
                         assert code == "ok" or after == before, place
                         before = after
     # Typing is told by who is known to be here; all else looks into the database.
     looked_up = {verb for verb, table in needed if table == "conversations_membership"}
-    assert looked_up == {deed.verb for deed in DEEDS} - {"typing"}
+    assert looked_up == {action.verb for action in DEEDS} - {"typing"}

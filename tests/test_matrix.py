@@ -18,8 +18,8 @@ from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.events import tag_of
 from chatbot.tests.bots import WorkerProcess
 from groups.tests import test_rights
-from tests.account import RefusedError, call
-from tests.stage import Person, open_socket
+from tests.kit.account import RefusedError, call
+from tests.kit.site import TestUser, open_socket
 from tests.test_doors import OPEN_ROUTES, PREFIX, routes
 
 ABSENT = "1"
@@ -30,7 +30,7 @@ HERE = "conversations/{conversation_id}"
 
 
 @dataclass(frozen=True)
-class Deed:
+class AdminAction:
     """One verb of the table, its routes and commands, and which members may.
 
     `at` says which message it is about: one of the member's own, or somebody else's.
@@ -45,8 +45,8 @@ class Deed:
 
 
 DEEDS = [
-    Deed("see", MEMBERS, (("get", HERE),)),
-    Deed(
+    AdminAction("see", MEMBERS, (("get", HERE),)),
+    AdminAction(
         "history",
         MEMBERS,
         (
@@ -56,19 +56,21 @@ DEEDS = [
         ),
         at="other",
     ),
-    Deed("fetch", MEMBERS, sockets=("conversation.fetch",), body={"after": 0}),
-    Deed("receipts", MEMBERS, (("get", f"{HERE}/receipts"),)),
-    Deed("read", MEMBERS, (("put", f"{HERE}/receipt"),), body={"read_seq": 1}),
-    Deed("mark", MEMBERS, sockets=("receipt.mark_read", "receipt.mark_delivered"), body={"seq": 1}),
-    Deed(
+    AdminAction("fetch", MEMBERS, sockets=("conversation.fetch",), body={"after": 0}),
+    AdminAction("receipts", MEMBERS, (("get", f"{HERE}/receipts"),)),
+    AdminAction("read", MEMBERS, (("put", f"{HERE}/receipt"),), body={"read_seq": 1}),
+    AdminAction(
+        "mark", MEMBERS, sockets=("receipt.mark_read", "receipt.mark_delivered"), body={"seq": 1}
+    ),
+    AdminAction(
         "send",
         MEMBERS,
         (("post", f"{HERE}/messages"),),
         ("message.send",),
         body={"client_id": "", "text": "hello"},
     ),
-    Deed("typing", MEMBERS, sockets=("typing.start", "typing.stop")),
-    Deed(
+    AdminAction("typing", MEMBERS, sockets=("typing.start", "typing.stop")),
+    AdminAction(
         "edit own",
         MEMBERS,
         (("patch", f"{HERE}/messages/{{seq}}"),),
@@ -76,7 +78,7 @@ DEEDS = [
         at="edited",
         body={"text": "better"},
     ),
-    Deed(
+    AdminAction(
         "edit other",
         (),
         (("patch", f"{HERE}/messages/{{seq}}"),),
@@ -84,30 +86,32 @@ DEEDS = [
         at="other",
         body={"text": "forged"},
     ),
-    Deed(
+    AdminAction(
         "delete own",
         MEMBERS,
         (("delete", f"{HERE}/messages/{{seq}}"),),
         ("message.delete",),
         at="deleted",
     ),
-    Deed(
+    AdminAction(
         "delete other",
         ADMINS,
         (("delete", f"{HERE}/messages/{{seq}}"),),
         ("message.delete",),
         at="other's rubbish",
     ),
-    Deed("bot", MEMBERS, (("get", f"{HERE}/answers/{{seq}}"),), ("bot.resume",), at="question"),
+    AdminAction(
+        "bot", MEMBERS, (("get", f"{HERE}/answers/{{seq}}"),), ("bot.resume",), at="question"
+    ),
     # Whoever asked may; that is somebody else here.
-    Deed(
+    AdminAction(
         "bot cancel",
         (),
         (("post", f"{HERE}/answers/{{seq}}/cancel"),),
         ("bot.cancel",),
         at="question",
     ),
-    Deed(
+    AdminAction(
         "report",
         MEMBERS,
         (("post", "reports"),),
@@ -144,7 +148,7 @@ GROUP = "groups/<str:conversation_id>"
 
 
 def test_every_route_and_command_has_its_row():
-    told = {(method, in_urls(path)) for deed in DEEDS for method, path in deed.rest}
+    told = {(method, in_urls(path)) for action in DEEDS for method, path in action.rest}
     governed = {(method, anonymous(GROUP + path)) for method, path, *_ in test_rights.DOORS}
     there = {
         (method, path.removeprefix(PREFIX))
@@ -154,7 +158,7 @@ def test_every_route_and_command_has_its_row():
     groups = {(method, path) for method, path in there if path.startswith(GROUP)}
     assert there - groups == told | OWN
     assert {(method, anonymous(path)) for method, path in groups} == governed
-    commands = {command for deed in DEEDS for command in deed.sockets}
+    commands = {command for action in DEEDS for command in action.sockets}
     assert {tag_of(kind) for kind in COMMAND_TYPES} == commands | OWN_COMMANDS
 
 
@@ -173,24 +177,24 @@ class World:
     """A group, everybody who stands in some relation to it, and messages by what they are for."""
 
     address: str
-    people: dict[str, Person]
+    people: dict[str, TestUser]
     conversation_id: str
     seqs: dict[tuple[str, str], int]
 
-    def body(self, deed: Deed, name: str, conversation_id: str) -> dict[str, Any]:
-        known = {"conversation_id": conversation_id, "seq": self.seq(deed, name)}
+    def body(self, action: AdminAction, name: str, conversation_id: str) -> dict[str, Any]:
+        known = {"conversation_id": conversation_id, "seq": self.seq(action, name)}
         known["client_id"] = uuid.uuid4().hex
-        return {key: known.get(key, value) for key, value in deed.body.items()}
+        return {key: known.get(key, value) for key, value in action.body.items()}
 
-    def seq(self, deed: Deed, name: str) -> int:
-        return self.seqs.get((name, deed.at)) or self.seqs.get(("other", deed.at), 1)
+    def seq(self, action: AdminAction, name: str) -> int:
+        return self.seqs.get((name, action.at)) or self.seqs.get(("other", action.at), 1)
 
     async def call(
-        self, name: str, deed: Deed, method: str, path: str, conversation_id: str
+        self, name: str, action: AdminAction, method: str, path: str, conversation_id: str
     ) -> tuple[str, Any]:
         """The code of the answer ("ok" for none), and all of a refusal."""
-        path = path.format(conversation_id=conversation_id, seq=self.seq(deed, name))
-        body = self.body(deed, name, conversation_id) if method != "get" else None
+        path = path.format(conversation_id=conversation_id, seq=self.seq(action, name))
+        body = self.body(action, name, conversation_id) if method != "get" else None
         try:
             if name == "anonymous":
                 await call(self.address, method.upper(), path, body=body)
@@ -201,13 +205,13 @@ class World:
         return "ok", None
 
     async def say(
-        self, socket: Any, name: str, deed: Deed, kind: str, conversation_id: str
+        self, socket: Any, name: str, action: AdminAction, kind: str, conversation_id: str
     ) -> tuple[str, Any]:
         """The same of a command."""
-        fields = self.body(deed, name, conversation_id)
+        fields = self.body(action, name, conversation_id)
         fields["conversation_id"] = conversation_id
-        if deed.at:
-            fields["seq"] = self.seq(deed, name)
+        if action.at:
+            fields["seq"] = self.seq(action, name)
         answer = await socket.ask(kind, **fields)
         answer.pop("ref")
         return ("ok", None) if answer["type"] != "error" else (answer["code"], answer)
@@ -284,36 +288,41 @@ async def until_asked(served: Any, world: World) -> None:
         worker.close()
 
 
-@pytest.mark.parametrize("deed", [deed for deed in DEEDS if deed.rest], ids=lambda deed: deed.verb)
-async def test_over_rest_each_may_what_the_table_says(served, deed):
+@pytest.mark.parametrize(
+    "deed", [action for action in DEEDS if action.rest], ids=lambda action: action.verb
+)
+async def test_over_rest_each_may_what_the_table_says(served, action):
     world = await world_of(served)
-    for method, path in deed.rest:
-        code, _ = await world.call("anonymous", deed, method, path, world.conversation_id)
+    for method, path in action.rest:
+        code, _ = await world.call("anonymous", action, method, path, world.conversation_id)
         assert code == "unauthenticated", path
         for name in OUTSIDE:
-            refused = await world.call(name, deed, method, path, world.conversation_id)
+            refused = await world.call(name, action, method, path, world.conversation_id)
             assert refused[0] == "not_found", (name, path)
-            assert refused == await world.call(name, deed, method, path, ABSENT), (name, path)
-        for name in sorted(MEMBERS, key=lambda name: name in deed.granted):
-            code, _ = await world.call(name, deed, method, path, world.conversation_id)
-            assert code == ("ok" if name in deed.granted else "forbidden"), (name, path)
+            assert refused == await world.call(name, action, method, path, ABSENT), (name, path)
+        for name in sorted(MEMBERS, key=lambda name: name in action.granted):
+            code, _ = await world.call(name, action, method, path, world.conversation_id)
+            assert code == ("ok" if name in action.granted else "forbidden"), (name, path)
 
 
 async def test_over_the_socket_each_may_what_the_table_says(served):
     world = await world_of(served)
-    said = [(deed, kind) for deed in DEEDS for kind in deed.sockets]
-    for deed, kind in said:
+    said = [(action, kind) for action in DEEDS for kind in action.sockets]
+    for action, kind in said:
         async with open_socket(served.address) as socket:
-            code, _ = await world.say(socket, "anonymous", deed, kind, world.conversation_id)
+            code, _ = await world.say(socket, "anonymous", action, kind, world.conversation_id)
             assert code == "unauthenticated", kind
     for name in OUTSIDE:
         async with world.people[name].live() as socket:
-            for deed, kind in said:
-                refused = await world.say(socket, name, deed, kind, world.conversation_id)
+            for action, kind in said:
+                refused = await world.say(socket, name, action, kind, world.conversation_id)
                 assert refused[0] == "not_found", (name, kind)
-                assert refused == await world.say(socket, name, deed, kind, ABSENT), (name, kind)
+                assert refused == await world.say(socket, name, action, kind, ABSENT), (name, kind)
     for name in MEMBERS:
         async with world.people[name].live() as socket:
-            for deed, kind in said:
-                code, _ = await world.say(socket, name, deed, kind, world.conversation_id)
-                assert code == ("ok" if name in deed.granted else "forbidden"), (name, deed.verb)
+            for action, kind in said:
+                code, _ = await world.say(socket, name, action, kind, world.conversation_id)
+                assert code == ("ok" if name in action.granted else "forbidden"), (
+                    name,
+                    action.verb,
+                )

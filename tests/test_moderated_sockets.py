@@ -6,28 +6,28 @@ import asyncio
 
 import pytest
 
-from tests.account import RefusedError
-from tests.servers import fresh_database
-from tests.staff import Staff
-from tests.stage import Stage
+from tests.kit.account import RefusedError
+from tests.kit.servers import fresh_database
+from tests.kit.site import TestSite
+from tests.kit.staff import Staff
 from tools.services import Redis
 
 AT_ONCE_SECONDS, LATE_SECONDS = 2.0, 15.0
 
 
-async def test_a_ban_closes_all_sockets_of_a_user_and_no_others(stage):
-    alice, bob, _ = await stage.talking()
-    root = Staff(stage, stage.strangers()[0])
+async def test_a_ban_closes_all_sockets_of_a_user_and_no_others(site):
+    alice, bob, _ = await site.talking()
+    root = Staff(site, site.strangers()[0])
     async with bob.live() as phone, bob.greeted() as tablet, alice.live() as watching:
         await asyncio.to_thread(root.do, "ban", "accounts/user", bob.user_id)
         closed = await asyncio.gather(*(s.closed(AT_ONCE_SECONDS) for s in (phone, tablet)))
         assert closed == [4503, 4503]
         assert (await watching.ask("ping"))["type"] == "pong"
     with pytest.raises(RefusedError) as refused:
-        await bob.log_in(stage.address)
+        await bob.log_in(site.address)
     assert (refused.value.status, refused.value.code) == (403, "banned")
     await asyncio.to_thread(root.do, "unban", "accounts/user", bob.user_id)
-    await bob.log_in(stage.address)
+    await bob.log_in(site.address)
     async with bob.live():
         pass
 
@@ -43,9 +43,9 @@ async def test_resetting_sessions_closes_sockets_and_a_login_opens_new_ones(serv
         pass
 
 
-async def test_a_message_deleted_by_a_moderator_goes_from_every_screen(stage):
-    alice, bob, conversation_id = await stage.talking()
-    root = Staff(stage, stage.strangers()[0])
+async def test_a_message_deleted_by_a_moderator_goes_from_every_screen(site):
+    alice, bob, conversation_id = await site.talking()
+    root = Staff(site, site.strangers()[0])
     async with alice.live() as phone, bob.live() as tablet:
         await phone.send_text(conversation_id, "buy this")
         message = await tablet.message("buy this")
@@ -76,10 +76,10 @@ async def test_what_a_moderator_reads_in_the_admin_no_socket_of_theirs_is_sent(s
 @pytest.mark.postgres
 async def test_a_ban_reaches_sockets_of_other_processes_with_redis_and_without():
     with fresh_database() as database_url, Redis() as redis:
-        stage = Stage("serve", database_url, redis.url)
-        with stage.server, stage.installation.server() as other:
-            (alice, bob), (carol, _) = stage.friends(), stage.friends()
-            root = Staff(stage, carol, url=other.url)
+        site = TestSite("serve", database_url, redis.url)
+        with site.server, site.installation.server() as other:
+            (alice, bob), (carol, _) = site.friends(), site.friends()
+            root = Staff(site, carol, url=other.url)
             async with alice.live() as here, bob.live() as late:
                 await asyncio.to_thread(root.do, "ban", "accounts/user", alice.user_id)
                 assert await here.closed(AT_ONCE_SECONDS) == 4503

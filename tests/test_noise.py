@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 
-from tests.noise import noise
+from tests.kit.noise import noise
 
 AT_ONCE = 100
 # A request that is never whole is cut off after HELLO_SECONDS, one that is refused lingers.
@@ -42,28 +42,28 @@ def statuses(answer: bytes) -> list[int]:
     return [int(found) for found in re.findall(rb"(?m)^HTTP/1\.[01] (\d{3})", answer)]
 
 
-async def test_a_strangers_noise_is_no_failure_of_ours(stage):
-    before = len(stage.server.log)
+async def test_a_strangers_noise_is_no_failure_of_ours(site):
+    before = len(site.server.log)
     turns = asyncio.Semaphore(AT_ONCE)
     failed: list[tuple[bytes, bytes]] = []
 
     async def send(data: bytes) -> None:
         answer = b""
         async with turns:
-            if stage.kind == "serve":
-                answer = await answer_to(stage.address, data, ANSWER_SECONDS)
+            if site.kind == "serve":
+                answer = await answer_to(site.address, data, ANSWER_SECONDS)
             else:
                 with contextlib.suppress(TimeoutError):
-                    answer = await answer_to(stage.address, data, DAPHNE_SECONDS)
+                    answer = await answer_to(site.address, data, DAPHNE_SECONDS)
         if any(status >= 500 for status in statuses(answer)):
             failed.append((data[:200], answer[:300]))
 
-    every = 1 if stage.kind == "serve" else 4
+    every = 1 if site.kind == "serve" else 4
     await asyncio.gather(*(send(data) for data in list(noise())[::every]))
     assert not failed
-    said = stage.server.log[before:]
+    said = site.server.log[before:]
     assert not [line for line in said.splitlines() if BAD_LINE.search(line)], said[:5_000]
     # It serves others as before.
-    alice, _, conversation_id = await stage.talking()
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as socket:
         assert (await socket.send_text(conversation_id, "hello"))["type"] == "reply"

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from playwright.sync_api import expect
 
-from tests.stage import Stage
+from tests.kit.site import TestSite
 
 pytestmark = pytest.mark.browser
 
@@ -60,7 +60,7 @@ def test_somebody_who_is_added_by_name_is_there_for_both(served, arrive):
 
 
 def test_somebody_who_has_to_be_asked_first_is_there_for_both_once_they_accept(arrive):
-    asking = Stage("serve", "", "", CONTACT_POLICY="request")
+    asking = TestSite("serve", "", "", CONTACT_POLICY="request")
     with contextlib.closing(asking.server):
         alice, bob = asking.strangers()
         hers, his = arrive(asking), arrive(asking)
@@ -130,7 +130,7 @@ async def push_out(person):
     """As many sockets of this person on other devices as may be."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(10):
-            await person.log_in(person.stage.address)
+            await person.log_in(person.site.address)
             await stack.enter_async_context(person.greeted())
 
 

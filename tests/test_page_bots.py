@@ -7,8 +7,8 @@ import contextlib
 import pytest
 from playwright.sync_api import expect
 
-from tests.provider import KEY, StandIn
-from tests.stage import Stage
+from tests.kit.ai_provider import KEY, StandIn
+from tests.kit.site import TestSite
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +28,7 @@ def test_the_bot_answers_to_who_opens_it_from_the_list(served, arrive):
 
 def test_an_answer_is_seen_while_it_is_given_and_can_be_stopped(arrive):
     with StandIn() as provider:
-        asking = Stage(
+        asking = TestSite(
             "serve",
             "",
             "",

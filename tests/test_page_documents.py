@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from chatbe.gateway.docs.asyncapi import asyncapi_document
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = pytest.mark.browser
 

@@ -7,8 +7,8 @@ import json
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.payloads import PAYLOADS, lines_of
-from tests.visitor import Visitor, hrefs
+from tests.kit.payloads import PAYLOADS, lines_of
+from tests.kit.visitor import Visitor, hrefs
 
 pytestmark = pytest.mark.browser
 

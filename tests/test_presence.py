@@ -8,11 +8,11 @@ import os
 
 import pytest
 
-from tests.account import RefusedError
-from tests.scraped import value
-from tests.secrecy import PASSWORD
-from tests.servers import fresh_database, running_redis
-from tests.stage import Person, Stage
+from tests.kit.account import RefusedError
+from tests.kit.scraped import value
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite, TestUser
 
 # A tenth: a closed socket counts for half a second, the check comes within three.
 LEASE_SECONDS = 6.0
@@ -31,9 +31,9 @@ def quick():
         if os.environ.get("DATABASE_URL"):
             database_url = stack.enter_context(fresh_database())
             redis_url = stack.enter_context(running_redis())
-        stage = Stage("serve", database_url, redis_url, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS))
-        stack.callback(stage.server.close)
-        yield stage
+        site = TestSite("serve", database_url, redis_url, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS))
+        stack.callback(site.server.close)
+        yield site
 
 
 @contextlib.asynccontextmanager
@@ -73,7 +73,7 @@ def heard(socket, person):
 
 
 def other_device(person):
-    return Person(person.stage, person.username, person.user_id)
+    return TestUser(person.site, person.username, person.user_id)
 
 
 async def test_contacts_are_told_in_the_time_that_is_promised(served):
@@ -134,7 +134,7 @@ async def come_and_go_unseen(person):
 
 def rows_of(person):
     sql = "SELECT at FROM presence_lastseen WHERE user_id = ?"
-    return person.stage.rows(sql, int(person.user_id))
+    return person.site.rows(sql, int(person.user_id))
 
 
 async def test_somebody_is_there_as_long_as_one_of_their_devices_is(quick):

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 import pytest
 import redis
 
-from tests.scraped import until, value
-from tests.servers import fresh_database
-from tests.stage import Stage, open_socket
+from tests.kit.scraped import until, value
+from tests.kit.servers import fresh_database
+from tests.kit.site import TestSite, open_socket
 from tests.test_presence import ONLINE_SECONDS, befriend, come_and_go, heard, rows_of, told
 from tools.services import Redis
 
@@ -27,9 +27,11 @@ CHECK_SECONDS = LEASE_SECONDS / 2 + 5.0
 def world():
     """Two servers of one installation on which leases are short, and their Redis."""
     with fresh_database() as database_url, Redis() as server:
-        stage = Stage("serve", database_url, server.url, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS))
-        with stage.server, stage.installation.server() as other:
-            yield stage, other, server
+        site = TestSite(
+            "serve", database_url, server.url, PRESENCE_LEASE_SECONDS=str(LEASE_SECONDS)
+        )
+        with site.server, site.installation.server() as other:
+            yield site, other, server
 
 
 @contextlib.asynccontextmanager
@@ -72,15 +74,15 @@ class Table:
 
 
 async def test_people_on_different_processes_are_told_of_each_other(world):
-    stage, other, _ = world
-    alice, bob = stage.friends()
-    _, carol = stage.friends()
+    site, other, _ = world
+    alice, bob = site.friends()
+    _, carol = site.friends()
     await befriend(bob, carol)
     await alice.be_logged_in()
-    async with live_at(bob, stage.server) as tablet:
+    async with live_at(bob, site.server) as tablet:
         async with live_at(alice, other):
             await told(tablet, alice, online=True, seconds=ONLINE_SECONDS)
-            async with live_at(alice, stage.server):
+            async with live_at(alice, site.server):
                 await come_and_go(carol, tablet)
             await come_and_go(carol, tablet)
             assert heard(tablet, alice) == [True]
@@ -88,11 +90,11 @@ async def test_people_on_different_processes_are_told_of_each_other(world):
 
 
 async def test_whose_process_is_killed_is_found_gone(world):
-    stage, other, _ = world
-    alice, bob = stage.friends()
+    site, other, _ = world
+    alice, bob = site.friends()
     # What is stored is cut to the millisecond.
     before = datetime.now().astimezone() - timedelta(milliseconds=1)
-    async with live_at(bob, stage.server) as tablet, live_at(alice, other):
+    async with live_at(bob, site.server) as tablet, live_at(alice, other):
         await told(tablet, alice, online=True)
         other.kill()
         killed = datetime.now().astimezone()
@@ -109,26 +111,26 @@ async def test_whose_process_is_killed_is_found_gone(world):
 
 
 async def test_transitions_that_nobody_told_are_found(world):
-    stage, _, server = world
-    alice, bob = stage.friends()
+    site, _, server = world
+    alice, bob = site.friends()
     table = Table(server)
-    async with live_at(bob, stage.server) as tablet:
-        repairs = value(stage.address, "chat_presence_repairs_total")
+    async with live_at(bob, site.server) as tablet:
+        repairs = value(site.address, "chat_presence_repairs_total")
         table.set(alice, online=True)
         await told(tablet, alice, online=True, seconds=CHECK_SECONDS)
         table.set(alice, online=False)
         await told(tablet, alice, online=False, seconds=CHECK_SECONDS)
         # What the tests before left behind may have been found as well.
-        assert value(stage.address, "chat_presence_repairs_total") >= repairs + 2
+        assert value(site.address, "chat_presence_repairs_total") >= repairs + 2
 
 
 async def test_a_redis_that_forgets_everything_is_told_again(world):
-    stage, other, server = world
-    alice, bob = stage.friends()
-    _, carol = stage.friends()
+    site, other, server = world
+    alice, bob = site.friends()
+    _, carol = site.friends()
     await befriend(bob, carol)
     table = Table(server)
-    async with live_at(bob, stage.server) as tablet:
+    async with live_at(bob, site.server) as tablet:
         async with live_at(alice, other):
             await told(tablet, alice, online=True)
             table.flush()
@@ -146,21 +148,21 @@ async def test_a_redis_that_forgets_everything_is_told_again(world):
 
 
 async def test_without_redis_each_process_knows_its_own_and_nobody_waits(world):
-    stage, other, server = world
-    alice, bob = stage.friends()
-    carol, dave = stage.friends()
+    site, other, server = world
+    alice, bob = site.friends()
+    carol, dave = site.friends()
     for friend in (carol, dave):
         await befriend(bob, friend)
-    async with live_at(bob, stage.server) as tablet, contextlib.AsyncExitStack() as stack:
+    async with live_at(bob, site.server) as tablet, contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(live_at(alice, other))
-        await stack.enter_async_context(live_at(dave, stage.server))
+        await stack.enter_async_context(live_at(dave, site.server))
         await told(tablet, alice, online=True)
         await told(tablet, dave, online=True)
         server.kill()
         try:
-            servers = (stage.server, other)
+            servers = (site.server, other)
             until(lambda: all(value(s.address, "chat_limits_shared") == 0 for s in servers))
-            async with live_at(carol, stage.server) as newcomer:
+            async with live_at(carol, site.server) as newcomer:
                 await told(tablet, carol, online=True)
                 assert (await newcomer.ask("ping"))["type"] == "pong"
                 listed = await bob.rest("GET", "presence")

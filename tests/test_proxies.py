@@ -9,12 +9,12 @@ import pytest
 import requests
 
 from chatbe import settings as product
-from tests.account import Account
-from tests.client import Client
-from tests.proxies import PROXIES
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, fresh_database, running_redis
-from tests.stage import open_socket
+from tests.kit.account import Account
+from tests.kit.client import Client
+from tests.kit.proxies import PROXIES
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, fresh_database, running_redis
+from tests.kit.site import open_socket
 from tools import programs
 
 pytestmark = pytest.mark.postgres

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.proxies import PROXIES
+from tests.kit.proxies import PROXIES
 from tools import programs
 
 pytestmark = pytest.mark.embedded_only

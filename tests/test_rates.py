@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from tests.account import UnreachableError
-from tests.servers import fresh_database, running_redis
-from tests.stage import Stage, open_socket
+from tests.kit.account import UnreachableError
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite, open_socket
 
 SOCKET_BURST, USER_BURST, CONVERSATION_BURST, HELLO_BURST = 24, 40, 10, 30
 # How much may come back while a test uses a burst up on a busy machine.
@@ -28,13 +28,13 @@ def slow():
     }
     if os.environ.get("DATABASE_URL"):
         with fresh_database() as database_url, running_redis() as redis_url:
-            stage = Stage("serve", database_url, redis_url, **rules)
-            with stage.server:
-                yield stage
+            site = TestSite("serve", database_url, redis_url, **rules)
+            with site.server:
+                yield site
     else:
-        stage = Stage("serve", "", "", **rules)
-        with stage.server:
-            yield stage
+        site = TestSite("serve", "", "", **rules)
+        with site.server:
+            yield site
 
 
 async def burst(socket, count):

@@ -6,9 +6,9 @@ import contextlib
 import pytest
 
 from common.limits.socket_leases import LEASE_SECONDS
-from tests.scraped import until, value
-from tests.servers import fresh_database
-from tests.stage import Stage, open_socket
+from tests.kit.scraped import until, value
+from tests.kit.servers import fresh_database
+from tests.kit.site import TestSite, open_socket
 from tools.services import Redis
 
 pytestmark = pytest.mark.postgres
@@ -21,27 +21,27 @@ SOCKETS = 4
 def world():
     """Two servers of one installation, and their Redis."""
     with fresh_database() as database_url, Redis() as redis:
-        stage = Stage(
+        site = TestSite(
             "serve",
             database_url,
             redis.url,
             COMMANDS_PER_USER=f"{USER_BURST}+1/minute",
             SOCKETS_PER_USER=str(SOCKETS),
         )
-        with stage.server, stage.installation.server() as other:
-            yield stage, other, redis
+        with site.server, site.installation.server() as other:
+            yield site, other, redis
 
 
 @pytest.fixture
 def without_redis(world):
     """The servers once they have noticed that Redis is dead; afterwards it lives again."""
-    stage, other, redis = world
-    servers = (stage.server, other)
+    site, other, redis = world
+    servers = (site.server, other)
     # Each has to know that there are two of them.
     until(lambda: all(value(s.address, "chat_limits_shared") == 1 for s in servers))
     redis.kill()
     until(lambda: all(value(s.address, "chat_limits_shared") == 0 for s in servers))
-    yield stage, other
+    yield site, other
     redis.restart()
     until(lambda: all(value(s.address, "chat_limits_shared") == 1 for s in servers))
 
@@ -73,9 +73,9 @@ async def pongs(socket, count):
 
 
 async def test_a_user_has_one_allowance_on_all_processes(world):
-    stage, other, _ = world
-    alice, _ = stage.friends()
-    async with At(alice, stage.server) as here, At(alice, other) as there:
+    site, other, _ = world
+    alice, _ = site.friends()
+    async with At(alice, site.server) as here, At(alice, other) as there:
         assert await pongs(here, 2 * USER_BURST) <= USER_BURST
         answered = 0
         # What a process allows before it hears of the other: far less than a burst.
@@ -88,13 +88,13 @@ async def test_a_user_has_one_allowance_on_all_processes(world):
 
 
 async def test_a_user_has_so_many_sockets_on_all_processes_together(world):
-    stage, other, _ = world
-    alice, _ = stage.friends()
-    servers = [stage.server, other] * (SOCKETS // 2)
+    site, other, _ = world
+    alice, _ = site.friends()
+    servers = [site.server, other] * (SOCKETS // 2)
     async with contextlib.AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(At(alice, server)) for server in servers]
         # The oldest gives way, on whichever process it is.
-        for oldest, server in zip(sockets[:2], (stage.server, stage.server), strict=True):
+        for oldest, server in zip(sockets[:2], (site.server, site.server), strict=True):
             newest = await stack.enter_async_context(At(alice, server))
             assert newest.greeting["type"] == "welcome"
             assert await oldest.closed() == 4002
@@ -104,12 +104,12 @@ async def test_a_user_has_so_many_sockets_on_all_processes_together(world):
 
 
 async def test_a_device_that_comes_back_takes_the_place_of_its_own_dead_socket(world):
-    stage, other, _ = world
-    alice, _ = stage.friends()
+    site, other, _ = world
+    alice, _ = site.friends()
     async with contextlib.AsyncExitStack() as stack:
-        elsewhere = await stack.enter_async_context(At(alice, stage.server))
+        elsewhere = await stack.enter_async_context(At(alice, site.server))
         # Another device.
-        await alice.log_in(stage.address)
+        await alice.log_in(site.address)
         dead = [await stack.enter_async_context(At(alice, other)) for _ in range(SOCKETS - 1)]
         back = await stack.enter_async_context(At(alice, other))
         assert back.greeting["type"] == "welcome"
@@ -119,8 +119,8 @@ async def test_a_device_that_comes_back_takes_the_place_of_its_own_dead_socket(w
 
 
 async def test_the_places_of_a_process_that_died_are_free_before_they_run_out(world):
-    stage, other, _ = world
-    alice, _ = stage.friends()
+    site, other, _ = world
+    alice, _ = site.friends()
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(SOCKETS):
             await stack.enter_async_context(At(alice, other))
@@ -129,7 +129,7 @@ async def test_the_places_of_a_process_that_died_are_free_before_they_run_out(wo
             async with asyncio.timeout(LEASE_SECONDS / 2):
                 greeting = "error"
                 while greeting == "error":
-                    async with At(alice, stage.server) as again:
+                    async with At(alice, site.server) as again:
                         greeting = again.greeting["type"]
                     await asyncio.sleep(0.1)
         finally:
@@ -137,8 +137,8 @@ async def test_the_places_of_a_process_that_died_are_free_before_they_run_out(wo
 
 
 async def test_of_many_hellos_at_once_no_more_stay_than_may(world):
-    stage, other, _ = world
-    alice, _ = stage.friends()
+    site, other, _ = world
+    alice, _ = site.friends()
     await alice.be_logged_in()
     everyone = asyncio.Event()
     sockets = []
@@ -148,9 +148,7 @@ async def test_of_many_hellos_at_once_no_more_stay_than_may(world):
             sockets.append(socket)
             await everyone.wait()
 
-    tasks = [
-        asyncio.create_task(come(server)) for _ in range(5) for server in (stage.server, other)
-    ]
+    tasks = [asyncio.create_task(come(server)) for _ in range(5) for server in (site.server, other)]
     async with asyncio.timeout(20):
         while len(sockets) < len(tasks) or sum(one.is_open for one in sockets) > SOCKETS:
             await asyncio.sleep(0.02)
@@ -160,9 +158,9 @@ async def test_of_many_hellos_at_once_no_more_stay_than_may(world):
 
 
 async def test_without_redis_each_process_allows_its_part(without_redis):
-    stage, other = without_redis
-    alice, bob = stage.friends()
-    for server in stage.server, other:
+    site, other = without_redis
+    alice, bob = site.friends()
+    for server in site.server, other:
         async with At(alice, server) as socket:
             assert 0 < await pongs(socket, USER_BURST) <= USER_BURST // 2
         async with At(bob, server) as one, At(bob, server) as two, At(bob, server) as three:
@@ -172,8 +170,8 @@ async def test_without_redis_each_process_allows_its_part(without_redis):
 
 
 async def test_a_restart_is_no_new_allowance(world):
-    stage, other, _ = world
-    alice, _ = stage.friends()
+    site, other, _ = world
+    alice, _ = site.friends()
     async with At(alice, other) as socket:
         await pongs(socket, 2 * USER_BURST)
     other.restart()
@@ -188,8 +186,8 @@ async def test_a_restart_is_no_new_allowance(world):
 
 
 async def test_what_hints_did_and_did_not_tell_is_counted(world):
-    stage, other, redis = world
-    alice, bob, conversation_id = await stage.talking()
+    site, other, redis = world
+    alice, bob, conversation_id = await site.talking()
     async with At(bob, other) as tablet, alice.live() as phone:
         await tablet.send("sync", cursors={}, done=True)
         await tablet.expect("live")
@@ -208,6 +206,6 @@ async def test_what_hints_did_and_did_not_tell_is_counted(world):
         until(lambda: value(other.address, "chat_bus_up") == 0)
         assert value(other.address, "chat_bus_beat_age_seconds") > 1
         redis.restart()
-        for server in stage.server, other:
+        for server in site.server, other:
             until(lambda server=server: value(server.address, "chat_bus_up") == 1)
             until(lambda server=server: value(server.address, "chat_limits_shared") == 1)

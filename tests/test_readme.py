@@ -22,8 +22,8 @@ from django.core.management import get_commands
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from tests.documents import done_targets
-from tests.stage import Stage
+from tests.kit.documents import done_targets
+from tests.kit.site import TestSite
 from tools.processes import free_port
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -171,7 +171,7 @@ def spoken():
 
 
 @pytest.fixture
-def curled(served: Stage, spoken):
+def curled(served: TestSite, spoken):
     """The answers of the first conversation, which happens once."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")

@@ -26,10 +26,10 @@ from schemathesis.checks import (
     status_code_conformance,
 )
 
-from tests.answers import assert_documented, strict_document
-from tests.secrecy import PASSWORD
-from tests.servers import NO_LIMIT
-from tests.stage import Stage
+from tests.kit.answers import assert_documented, strict_document
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import NO_LIMIT
+from tests.kit.site import TestSite
 
 pytestmark = pytest.mark.embedded_only
 
@@ -50,8 +50,8 @@ OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operation
 class Door:
     """Somebody with a past, who logs in again whenever a request has ended the session."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, site: TestSite) -> None:
+        self._stage = site
         self._token = ""
         self.places: dict[str, list[str]] = {}
         self.move_in()
@@ -134,9 +134,9 @@ def _ids_in(body: Any, name: str) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def door():
-    stage = Stage("serve", "", "", LOGIN_ATTEMPTS_PER_ACCOUNT=NO_LIMIT)
-    with stage.server:
-        yield Door(stage)
+    site = TestSite("serve", "", "", LOGIN_ATTEMPTS_PER_ACCOUNT=NO_LIMIT)
+    with site.server:
+        yield Door(site)
 
 
 def bounded(examples: int) -> Any:

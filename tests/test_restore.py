@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers import fresh_database
-from tests.stage import Stage
+from tests.kit.servers import fresh_database
+from tests.kit.site import TestSite
 from tools import programs
 from tools.services import Redis
 
@@ -32,18 +32,18 @@ def tool(name, url, *arguments):
 async def test_after_a_restore_clients_forget_the_lost_future(tmp_path):
     dump = str(tmp_path / "chat.dump")
     with fresh_database() as url, Redis() as redis:
-        stage = Stage("serve", url, redis.url)
-        with stage.server:
-            alice, _, conversation_id = await stage.talking()
+        site = TestSite("serve", url, redis.url)
+        with site.server:
+            alice, _, conversation_id = await site.talking()
             async with alice.live() as phone:
                 await phone.send_text(conversation_id, "kept", client_id="1")
                 tool("pg_dump", url, "--format=custom", f"--file={dump}")
                 await phone.send_text(conversation_id, "lost", client_id="2")
                 [epoch] = [frame["epoch"] for frame in phone.seen if frame["type"] == "welcome"]
-            stage.server.stop()
+            site.server.stop()
             tool("pg_restore", url, "--clean", "--if-exists", "--no-owner", dump)
-            stage.installation.run("manage.py", "bump_epoch")
-            stage.server.start()
+            site.installation.run("manage.py", "bump_epoch")
+            site.server.start()
             async with alice.greeted(epoch=epoch) as phone:
                 # Nothing but the epoch tells that this position is another one now.
                 await phone.send("sync", cursors={conversation_id: 1}, done=True)
@@ -51,4 +51,4 @@ async def test_after_a_restore_clients_forget_the_lost_future(tmp_path):
             async with alice.live() as phone:
                 answer = await phone.send_text(conversation_id, "new", client_id="3")
                 assert answer["message"]["seq"] == 2
-        assert stage.stored(conversation_id) == [(1, "kept"), (2, "new")]
+        assert site.stored(conversation_id) == [(1, "kept"), (2, "new")]

@@ -6,18 +6,18 @@ import asyncio
 
 import pytest
 
-from tests.stage import Person
+from tests.kit.site import TestUser
 from tests.test_compat import logged_in, refusal
 
 TOLD = {"conversation_id", "seq", "id", "client_id", "created_at"}
 
 
-async def over_rest(person: Person, group: str, text: str, client_id: str):
+async def over_rest(person: TestUser, group: str, text: str, client_id: str):
     body = {"client_id": client_id, "text": text}
     return await person.rest("POST", f"conversations/{group}/messages", body)
 
 
-async def over_socket(person: Person, group: str, text: str, client_id: str):
+async def over_socket(person: TestUser, group: str, text: str, client_id: str):
     async with person.greeted() as socket:
         answer = await socket.send_text(group, text, client_id=client_id)
         return answer["message"]

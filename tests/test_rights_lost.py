@@ -20,9 +20,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from tests.account import Account, RefusedError
-from tests.frames import read_frames
-from tests.secrecy import PASSWORD
+from tests.kit.account import Account, RefusedError
+from tests.kit.frames import read_frames
+from tests.kit.secret_scan import PASSWORD
 from tests.test_group_removal import BURST_SECONDS, listen, live, two_processes, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]

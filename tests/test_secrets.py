@@ -7,8 +7,8 @@ import re
 import pytest
 import requests
 
-from tests.answers import assert_documented, rest_document
-from tests.stage import open_socket
+from tests.kit.answers import assert_documented, rest_document
+from tests.kit.site import open_socket
 
 # Columns that never leave the server: of anybody, and of others.
 NOBODYS = (
@@ -22,12 +22,12 @@ KEYS = ("SECRET_KEY", "SIGNING_KEYS", "CONTENT_HASH_KEY")
 PAGES = ("", "healthz", "readyz", "api/schema", "api/asyncapi.json", "api/socket-docs/")
 
 
-def secrets_of(stage, person):
+def secrets_of(site, person):
     """Everything that this person may not see, and that is long enough to be found."""
-    found = {row[0] for sql in NOBODYS for row in stage.rows(sql)}
-    found |= {row[0] for row in stage.rows(NOT_OURS, int(person.user_id))}
+    found = {row[0] for sql in NOBODYS for row in site.rows(sql)}
+    found |= {row[0] for row in site.rows(NOT_OURS, int(person.user_id))}
     for name in KEYS:
-        found |= set(stage.installation.environment[name].split(":"))
+        found |= set(site.installation.environment[name].split(":"))
     return {secret for secret in found if len(secret) > 8}
 
 
@@ -42,7 +42,7 @@ def told(secrets, outputs):
     ]
 
 
-async def outputs_of(stage, person, friend, conversation_id):
+async def outputs_of(site, person, friend, conversation_id):
     """Everything that can be asked for by GET, the socket's frames, and the open pages."""
     places = {
         "conversation_id": conversation_id,
@@ -55,12 +55,12 @@ async def outputs_of(stage, person, friend, conversation_id):
         if "get" in methods:
             path = re.sub(r"{(\w+)}", lambda name: places.get(name[1], "1"), route)
             query = "?after=0" if route.endswith("/changes") else ""
-            answer = get(stage, path + query, person.token)
+            answer = get(site, path + query, person.token)
             content_type = answer.headers["Content-Type"]
             assert_documented("GET", path, answer.status_code, content_type, answer.content)
             outputs[route] = answer.text
-    outputs |= {page: get(stage, f"/{page}", None).text for page in PAGES}
-    async with open_socket(stage.address) as socket:
+    outputs |= {page: get(site, f"/{page}", None).text for page in PAGES}
+    async with open_socket(site.address) as socket:
         await socket.send("hello", token=person.token)
         await socket.send("sync", cursors={}, done=True)
         await socket.expect("live")
@@ -77,9 +77,9 @@ async def outputs_of(stage, person, friend, conversation_id):
     return outputs
 
 
-def get(stage, path, token):
+def get(site, path, token):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.get(stage.server.url + path, headers=headers, timeout=20)
+    return requests.get(site.server.url + path, headers=headers, timeout=20)
 
 
 async def test_nothing_that_is_said_holds_what_is_nobodys_business(served):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.account import Account, RefusedError, call
-from tests.compat_client import OldClient, Refused
-from tests.secrecy import PASSWORD
-from tests.servers import fresh_database
-from tests.staff import Staff
-from tests.stage import Person, Stage, open_socket
+from tests.kit.account import Account, RefusedError, call
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import fresh_database
+from tests.kit.site import TestSite, TestUser, open_socket
+from tests.kit.staff import Staff
+from tests.kit.v1_client import LegacyV1Client, Refused
 from tools.services import Redis
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
@@ -32,9 +32,9 @@ NEW = "another horse entirely"
 class Victim:
     """Somebody with a device and an old client, whose sessions are about to end."""
 
-    person: Person
+    person: TestUser
     actor: Account
-    old: OldClient
+    old: LegacyV1Client
     ticket: str
     refresh_token: str
     session_id: str
@@ -82,26 +82,26 @@ ENDINGS = {
 
 
 async def call_as(victim, method, path, body=None):
-    address = victim.person.stage.address
+    address = victim.person.site.address
     return await call(address, method, path, body=body, token=victim.actor.access_token)
 
 
-async def arrive(stage, other):
-    person, _ = stage.strangers()
+async def arrive(site, other):
+    person, _ = site.strangers()
     await person.be_logged_in()
     actor = Account(person.username, PASSWORD)
-    await actor.log_in(stage.address)
+    await actor.log_in(site.address)
     listed = (await person.rest("GET", "sessions"))["results"]
     [session_id] = [row["id"] for row in listed if row["current"]]
-    old = OldClient(other.address, person.username, f"{person.username}@example.org", PASSWORD)
+    old = LegacyV1Client(other.address, person.username, f"{person.username}@example.org", PASSWORD)
     await old.log_in()
-    ticket = await person.ticket(stage.address)
+    ticket = await person.ticket(site.address)
     return Victim(person, actor, old, ticket, person._refresh_token, session_id)
 
 
 async def assert_dead(victim, *, old):
     """None of its tokens opens anything any more."""
-    address = victim.person.stage.address
+    address = victim.person.site.address
     body = {"refresh_token": victim.refresh_token}
     for attempt in (
         lambda: call(address, "GET", "me", token=victim.person.token),
@@ -120,8 +120,8 @@ async def assert_dead(victim, *, old):
                 await refusal()
 
 
-async def one(ending, stage, other, root, seconds):
-    victim = await arrive(stage, other)
+async def one(ending, site, other, root, seconds):
+    victim = await arrive(site, other)
     async with open_socket(other.address) as socket, victim.old.online() as old:
         await socket.send("hello", token=victim.person.token)
         await socket.expect("welcome")
@@ -137,14 +137,14 @@ async def one(ending, stage, other, root, seconds):
 
 async def test_tokens_die_at_once_and_sockets_in_time_whatever_ends_them():
     with fresh_database() as database_url, Redis() as redis:
-        stage = Stage("serve", database_url, redis.url)
-        with stage.server, stage.installation.server() as other:
-            moderator, _ = stage.friends()
-            root = await asyncio.to_thread(Staff, stage, moderator)
+        site = TestSite("serve", database_url, redis.url)
+        with site.server, site.installation.server() as other:
+            moderator, _ = site.friends()
+            root = await asyncio.to_thread(Staff, site, moderator)
             for redis_is, promised in PROMISED_SECONDS.items():
                 if redis_is == "without Redis":
                     redis.kill()
                 seconds = promised + MARGIN_SECONDS
                 await asyncio.gather(
-                    *(one(ending, stage, other, root, seconds) for ending in ENDINGS)
+                    *(one(ending, site, other, root, seconds) for ending in ENDINGS)
                 )

@@ -15,8 +15,8 @@ from accounts.mail import queue
 from accounts.models import User
 from accounts.tests.rest import make_user
 from common import background
-from realtime.node import runtime
-from tests.settled import settle
+from realtime.node import current_node
+from tests.kit.settled import settle
 
 LATER_SECONDS = 0.2
 
@@ -33,7 +33,7 @@ def test_mails_and_tasks_and_what_they_lead_to_are_waited_for():
         time.sleep(LATER_SECONDS)
         done.append("mail")
 
-    runtime().loop.call_soon_threadsafe(lambda: background.spawn("test", announced()))
+    current_node().loop.call_soon_threadsafe(lambda: background.spawn("test", announced()))
     settle()
     assert done == ["task", "mail"]
 

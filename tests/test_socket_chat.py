@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from tests.account import RefusedError
+from tests.kit.account import RefusedError
 
 
-async def test_a_message_is_answered_to_its_sender_and_told_to_every_socket(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_a_message_is_answered_to_its_sender_and_told_to_every_socket(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, alice.live() as laptop, bob.live() as tablet:
         answer = await phone.send_text(conversation_id, "hello", client_id="c")
         message = answer["message"]
@@ -19,20 +19,20 @@ async def test_a_message_is_answered_to_its_sender_and_told_to_every_socket(stag
         for socket in (phone, laptop, tablet):
             assert await socket.message("hello") == message
             assert not [f for f in await socket.settle() if f["type"] == "message.created"]
-    assert stage.stored(conversation_id) == [(1, "hello")]
+    assert site.stored(conversation_id) == [(1, "hello")]
 
 
-async def test_a_stranger_is_told_nothing(stage):
-    alice, _, conversation_id = await stage.talking()
-    _, stranger = stage.strangers()
+async def test_a_stranger_is_told_nothing(site):
+    alice, _, conversation_id = await site.talking()
+    _, stranger = site.strangers()
     async with alice.live() as phone, stranger.live() as spy:
         await phone.send_text(conversation_id, "hello")
         await phone.message("hello")
         assert await spy.settle() == []
 
 
-async def test_a_retry_over_the_socket_and_over_rest_is_the_same_message(stage):
-    alice, _, conversation_id = await stage.talking()
+async def test_a_retry_over_the_socket_and_over_rest_is_the_same_message(site):
+    alice, _, conversation_id = await site.talking()
     body = {"client_id": "c", "text": "once"}
     async with alice.live() as phone:
         first = (await phone.send_text(conversation_id, "once", client_id="c"))["message"]
@@ -42,19 +42,19 @@ async def test_a_retry_over_the_socket_and_over_rest_is_the_same_message(stage):
         other = await phone.send_text(conversation_id, "other", client_id="c")
         assert other["code"] == "client_id_reused"
         assert other["retry"] is False
-    assert stage.stored(conversation_id) == [(1, "once")]
+    assert site.stored(conversation_id) == [(1, "once")]
 
 
-async def test_a_message_sent_over_rest_reaches_the_sockets(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_a_message_sent_over_rest_reaches_the_sockets(site):
+    alice, bob, conversation_id = await site.talking()
     async with bob.live() as tablet:
         body = {"client_id": "c", "text": "by post"}
         message = await alice.rest("POST", f"conversations/{conversation_id}/messages", body)
         assert await tablet.message("by post") == message
 
 
-async def test_a_reply_names_the_message_it_answers(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_a_reply_names_the_message_it_answers(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         await phone.send_text(conversation_id, "question")
         answer = await tablet.send_text(conversation_id, "answer", reply_to=1)
@@ -64,8 +64,8 @@ async def test_a_reply_names_the_message_it_answers(stage):
         assert (wrong["code"], wrong["fields"].keys()) == ("invalid", {"reply_to"})
 
 
-async def test_sixty_four_and_more_unanswered_sends_keep_their_order(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_sixty_four_and_more_unanswered_sends_keep_their_order(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         for number in range(200):
             await phone.send(
@@ -83,11 +83,11 @@ async def test_sixty_four_and_more_unanswered_sends_keep_their_order(stage):
         for socket in (phone, tablet):
             await socket.message("199")
             assert [message["seq"] for message in socket.messages] == list(range(1, 201))
-    assert stage.stored(conversation_id) == [(n + 1, str(n)) for n in range(200)]
+    assert site.stored(conversation_id) == [(n + 1, str(n)) for n in range(200)]
 
 
-async def test_several_events_at_once_leave_as_one_batch(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_several_events_at_once_leave_as_one_batch(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         for number in range(64):
             await phone.send(
@@ -103,8 +103,8 @@ async def test_several_events_at_once_leave_as_one_batch(stage):
         assert all(set(b) == {"type", "frames"} and len(b["frames"]) > 1 for b in batches)
 
 
-async def test_fetch_answers_a_range_that_says_where_it_ends(stage):
-    alice, _, conversation_id = await stage.talking()
+async def test_fetch_answers_a_range_that_says_where_it_ends(site):
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as phone:
         for number in range(1, 8):
             await phone.send_text(conversation_id, str(number))
@@ -122,8 +122,8 @@ async def test_fetch_answers_a_range_that_says_where_it_ends(stage):
         assert (beyond["type"], beyond.get("changes")) == ("range", [])
 
 
-async def test_pong_names_the_heads_of_what_moved_since_the_last_one(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_pong_names_the_heads_of_what_moved_since_the_last_one(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         assert (await tablet.ask("ping"))["heads"] == {}
         await phone.send_text(conversation_id, "one")
@@ -133,8 +133,8 @@ async def test_pong_names_the_heads_of_what_moved_since_the_last_one(stage):
         assert (await tablet.ask("ping"))["heads"] == {}
 
 
-async def test_receipts_move_forward_only_and_not_beyond_the_end(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_receipts_move_forward_only_and_not_beyond_the_end(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         for number in range(5):
             await phone.send_text(conversation_id, str(number))
@@ -160,8 +160,8 @@ async def test_receipts_move_forward_only_and_not_beyond_the_end(stage):
         assert await unread() == 0
 
 
-async def test_after_the_contact_ended_a_send_is_forbidden_and_history_stays(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_after_the_contact_ended_a_send_is_forbidden_and_history_stays(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         await tablet.send_text(conversation_id, "before", client_id="c")
         await alice.rest("DELETE", f"contacts/{bob.user_id}")
@@ -173,13 +173,13 @@ async def test_after_the_contact_ended_a_send_is_forbidden_and_history_stays(sta
         await tablet.expect("user.changed")
         history = await bob.rest("GET", f"conversations/{conversation_id}/messages")
         assert [m["text"] for m in history["results"]] == ["before"]
-    assert stage.stored(conversation_id) == [(1, "before")]
+    assert site.stored(conversation_id) == [(1, "before")]
 
 
 @pytest.mark.parametrize("door", ["socket", "rest"])
-async def test_a_foreign_conversation_and_an_absent_one_answer_the_same(stage, door):
-    _, _, foreign = await stage.talking()
-    stranger, _ = stage.strangers()
+async def test_a_foreign_conversation_and_an_absent_one_answer_the_same(site, door):
+    _, _, foreign = await site.talking()
+    stranger, _ = site.strangers()
     absent = str(int(foreign) + 1)
 
     async def ask_socket(conversation_id):
@@ -249,8 +249,8 @@ async def test_a_slow_reader_delays_nobody_and_continues_from_its_cursor(served)
         await stuck.message("the end")
 
 
-async def test_two_people_open_a_conversation_while_live(stage):
-    alice, bob = stage.friends()
+async def test_two_people_open_a_conversation_while_live(site):
+    alice, bob = site.friends()
     async with alice.live() as phone, bob.live() as tablet:
         conversation_id = await alice.direct(bob)
         for socket, peer in ((phone, bob), (tablet, alice)):

@@ -1,7 +1,7 @@
 """Every command of the gateway with every field spoilt or forged, on both servers.
 
 The commands come from the dispatch table, so that a new one is tried as well. Nothing may
-fail on our side, the socket stays open, and every answer is as documented (`tests.frames`).
+fail on our side, the socket stays open, and every answer is as documented (`tests.kit.frames`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.gateway.events import tag_of
-from tests.stage import open_socket
+from tests.kit.site import open_socket
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only
@@ -78,8 +78,8 @@ def placed(command, conversation_id):
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"hello"}))
-async def test_a_value_of_another_type_breaks_nothing(stage, command):
-    alice, _, conversation_id = await stage.talking()
+async def test_a_value_of_another_type_breaks_nothing(site, command):
+    alice, _, conversation_id = await site.talking()
     async with alice.live() as socket:
         for text, value in spoilt(command, conversation_id):
             place = len(socket.seen)
@@ -91,12 +91,12 @@ async def test_a_value_of_another_type_breaks_nothing(stage, command):
                 assert {"bad_frame", "unknown_command", "invalid"} & codes, text
 
 
-async def test_a_hello_with_a_value_of_another_type_lets_nobody_in(stage):
-    alice, _ = stage.friends()
+async def test_a_hello_with_a_value_of_another_type_lets_nobody_in(site):
+    alice, _ = site.friends()
     await alice.be_logged_in()
     hello = {**COMMANDS["hello"], "token": "no token"}
     for field in hello:
-        async with open_socket(stage.address) as socket:
+        async with open_socket(site.address) as socket:
             for value in CONFUSING:
                 if field in {"ticket", "token"} and value.startswith('"') and value != '""':
                     continue
@@ -110,22 +110,22 @@ async def test_a_hello_with_a_value_of_another_type_lets_nobody_in(stage):
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"hello"}))
-async def test_a_forged_field_is_refused_and_stores_nothing(stage, command):
-    alice, _, conversation_id = await stage.talking()
+async def test_a_forged_field_is_refused_and_stores_nothing(site, command):
+    alice, _, conversation_id = await site.talking()
     frame = placed(command, conversation_id)
-    before = stage.counts()
+    before = site.counts()
     async with alice.live() as socket:
         for field in FORGED.keys() - frame.keys():
             await socket.send_raw(json.dumps({**frame, field: FORGED[field]}))
             error = await socket.expect(ref="r")
             assert (error["type"], error["code"]) == ("error", "invalid"), field
             assert field in error["message"] + str(error.get("fields")), field
-    assert stage.counts() == before
+    assert site.counts() == before
 
 
-async def test_frames_made_of_anything_break_nothing(stage):
+async def test_frames_made_of_anything_break_nothing(site):
     dice = random.Random(7)
-    alice, _, conversation_id = await stage.talking()
+    alice, _, conversation_id = await site.talking()
     names = sorted({name for frame in COMMANDS.values() for name in frame} | FORGED.keys())
 
     def anything(depth):

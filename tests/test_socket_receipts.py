@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tests.client import Client
+from tests.kit.client import Client
 
 # How often to look whether a change has reached the server's sockets.
 LOOK_SECONDS = 0.05
@@ -35,22 +35,22 @@ async def typing_of(socket):
     return [(f["type"], f["user_id"]) for f in frames if f["type"].startswith("typing.")]
 
 
-def hide_reading(stage, person):
+def hide_reading(site, person):
     """Turn `read_receipts` off for this person."""
-    stage.change("UPDATE accounts_user SET read_receipts = FALSE WHERE id = ?", int(person.user_id))
+    site.change("UPDATE accounts_user SET read_receipts = FALSE WHERE id = ?", int(person.user_id))
 
 
 @contextlib.contextmanager
-def group_of(stage, *people, size=3):
+def group_of(site, *people, size=3):
     """A group of these three, and of others up to `size`, until the end of the block."""
     id = random.getrandbits(60) + 1
-    stage.change(
+    site.change(
         "INSERT INTO conversations_conversation (id, kind, last_seq, message_count, name,"
         " member_count, announcement_only, slow_seconds) VALUES (?, 'group', 0, 0, '', ?, FALSE, 0)",
         id,
         size,
     )
-    stage.change(
+    site.change(
         "INSERT INTO conversations_membership (conversation_id, user_id, role, may_send,"
         " visible_from, joined_seq, read_seq, read_number, delivered_seq)"
         " SELECT ?, u.id, 'member', TRUE, 1, 0, 0, 0, 0 FROM accounts_user u"
@@ -62,11 +62,11 @@ def group_of(stage, *people, size=3):
     try:
         yield str(id)
     finally:
-        stage.change("DELETE FROM conversations_membership WHERE conversation_id = ?", id)
+        site.change("DELETE FROM conversations_membership WHERE conversation_id = ?", id)
 
 
-async def test_both_sides_and_ones_other_devices_learn_what_was_read(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_both_sides_and_ones_other_devices_learn_what_was_read(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet, bob.live() as laptop:
         for number in range(3):
             await phone.send_text(conversation_id, str(number))
@@ -197,8 +197,8 @@ async def test_in_a_crowd_readers_are_counted_and_only_told_of_themselves(served
 # --- typing
 
 
-async def test_the_other_side_learns_who_is_typing_and_when_it_is_over(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_the_other_side_learns_who_is_typing_and_when_it_is_over(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, alice.live() as laptop, bob.live() as tablet:
         answer = await phone.ask("typing.start", conversation_id=conversation_id)
         assert answer["type"] == "reply"
@@ -317,12 +317,12 @@ async def test_the_reference_client_knows_who_types_and_who_has_read(served):
     try:
         await asyncio.gather(one.start(), other.start())
         await one.command({"type": "typing.start", **place})
-        await until(lambda: other.hints.typing(conversation_id) == {alice.user_id})
+        await until(lambda: other.ephemeral_events.typing(conversation_id) == {alice.user_id})
         await one.send(conversation_id, "hello")
-        await until(lambda: not other.hints.typing(conversation_id))
+        await until(lambda: not other.ephemeral_events.typing(conversation_id))
         await other.command({"type": "receipt.mark_read", "seq": 1, **place})
         for client in (one, other):
-            known = client.hints.receipts[conversation_id]
+            known = client.ephemeral_events.receipts[conversation_id]
             await until(lambda known=known: known.get(bob.user_id) == (1, 1))
     finally:
         await asyncio.gather(one.stop(), other.stop())

@@ -5,10 +5,10 @@ import pytest
 BEYOND = 99
 
 
-async def with_friends(stage, count):
+async def with_friends(site, count):
     """Somebody with a conversation with each of so many people; all of them."""
-    alice, _ = stage.friends()
-    people = [stage.friends()[0] for _ in range(count)]
+    alice, _ = site.friends()
+    people = [site.friends()[0] for _ in range(count)]
     for bob in people:
         await alice.rest("POST", "contacts", {"username": bob.username})
     return alice, [(bob, await alice.direct(bob)) for bob in people]
@@ -46,8 +46,8 @@ async def is_told_what_is_new(socket, writer, conversation_id, text):
     assert (await socket.message(text))["conversation_id"] == conversation_id
 
 
-async def test_cursors_may_come_in_several_frames_and_nothing_is_said_before_the_last(stage):
-    alice, friends = await with_friends(stage, 3)
+async def test_cursors_may_come_in_several_frames_and_nothing_is_said_before_the_last(site):
+    alice, friends = await with_friends(site, 3)
     for bob, conversation_id in friends:
         await write(bob, conversation_id, 2)
     ids = [conversation_id for _, conversation_id in friends]
@@ -64,8 +64,8 @@ async def test_cursors_may_come_in_several_frames_and_nothing_is_said_before_the
     assert [message["seq"] for message in first["changes"]] == [1, 2]
 
 
-async def test_a_later_cursor_for_the_same_conversation_counts(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_a_later_cursor_for_the_same_conversation_counts(site):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, 3)
     async with alice.greeted() as socket:
         await socket.send("sync", cursors={conversation_id: 0}, done=False)
@@ -73,8 +73,8 @@ async def test_a_later_cursor_for_the_same_conversation_counts(stage):
     assert (missed["after"], missed["to"]) == (2, 3)
 
 
-async def test_one_frame_holds_a_thousand_cursors_and_no_more(stage):
-    alice, _ = stage.friends()
+async def test_one_frame_holds_a_thousand_cursors_and_no_more(site):
+    alice, _ = site.friends()
     cursors = {str(number): 0 for number in range(1, 1_002)}
     async with alice.greeted() as socket:
         answer = await socket.ask("sync", cursors=cursors, done=False)
@@ -85,8 +85,8 @@ async def test_one_frame_holds_a_thousand_cursors_and_no_more(stage):
     assert {frame["conversation_id"] for frame in said} == set(cursors)
 
 
-async def test_a_client_without_cursors_is_told_of_its_conversations(stage):
-    alice, friends = await with_friends(stage, 2)
+async def test_a_client_without_cursors_is_told_of_its_conversations(site):
+    alice, friends = await with_friends(site, 2)
     await write(friends[0][0], friends[0][1], 2)
     async with alice.greeted() as socket:
         said = await resume(socket, {})
@@ -95,8 +95,8 @@ async def test_a_client_without_cursors_is_told_of_its_conversations(stage):
     assert told == {friends[0][1]: (2, 2), friends[1][1]: (0, 0)}
 
 
-async def test_an_up_to_date_client_is_told_nothing_but_live(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_an_up_to_date_client_is_told_nothing_but_live(site):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, 2)
     async with alice.greeted() as socket:
         assert await resume(socket, {conversation_id: 2}) == []
@@ -128,8 +128,8 @@ async def test_who_missed_more_than_the_server_replays_is_told_to_start_anew(ser
         assert [message["text"] for message in fetched["changes"]] == ["news"]
 
 
-async def test_a_cursor_beyond_the_head_is_reset_and_its_conversation_goes_on(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_a_cursor_beyond_the_head_is_reset_and_its_conversation_goes_on(site):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, 2)
     async with alice.greeted() as socket:
         said = await resume(socket, {conversation_id: BEYOND})
@@ -137,8 +137,8 @@ async def test_a_cursor_beyond_the_head_is_reset_and_its_conversation_goes_on(st
         await is_told_what_is_new(socket, bob, conversation_id, "news")
 
 
-async def test_only_the_conversation_whose_cursor_is_beyond_is_reset(stage):
-    alice, [(bob, lost), (carol, kept)] = await with_friends(stage, 2)
+async def test_only_the_conversation_whose_cursor_is_beyond_is_reset(site):
+    alice, [(bob, lost), (carol, kept)] = await with_friends(site, 2)
     await write(bob, lost, 1)
     await write(carol, kept, 2)
     async with alice.greeted() as socket:
@@ -148,8 +148,8 @@ async def test_only_the_conversation_whose_cursor_is_beyond_is_reset(stage):
     assert (missed["conversation_id"], missed["after"], missed["to"]) == (kept, 1, 2)
 
 
-async def test_another_epoch_resets_everything_once(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_another_epoch_resets_everything_once(site):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, 2)
     async with alice.greeted(epoch="of another database") as socket:
         said = await resume(socket, {conversation_id: 1})
@@ -163,8 +163,8 @@ async def test_another_epoch_resets_everything_once(stage):
         await is_told_what_is_new(socket, bob, conversation_id, "news")
 
 
-async def test_the_same_epoch_resets_nothing(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_the_same_epoch_resets_nothing(site):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, 2)
     async with alice.greeted() as socket:
         epoch = socket.seen[0]["epoch"]
@@ -174,9 +174,9 @@ async def test_the_same_epoch_resets_nothing(stage):
         assert missed["type"] == "range"
 
 
-async def test_a_cursor_for_a_foreign_conversation_and_for_an_absent_one_answer_the_same(stage):
-    _, _, foreign = await stage.talking()
-    alice, _ = stage.friends()
+async def test_a_cursor_for_a_foreign_conversation_and_for_an_absent_one_answer_the_same(site):
+    _, _, foreign = await site.talking()
+    alice, _ = site.friends()
     absent = str(int(foreign) + 1)
     async with alice.greeted() as socket:
         said = await resume(socket, {foreign: 0, absent: 0})
@@ -184,8 +184,8 @@ async def test_a_cursor_for_a_foreign_conversation_and_for_an_absent_one_answer_
     assert said == [{"type": "conversation.removed"}] * 2
 
 
-async def test_sync_may_be_sent_again_at_any_time(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_sync_may_be_sent_again_at_any_time(site):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, 3)
     async with alice.greeted() as socket:
         for cursor in (3, 0, 2):
@@ -195,8 +195,8 @@ async def test_sync_may_be_sent_again_at_any_time(stage):
         assert len([f for f in await socket.settle() if f["type"] == "message.created"]) == 0
 
 
-async def test_long_messages_come_in_several_ranges_and_none_is_missing(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_long_messages_come_in_several_ranges_and_none_is_missing(site):
+    alice, bob, conversation_id = await site.talking()
     longest = "😀" * 8_000
     async with bob.greeted() as socket:
         for number in range(40):
@@ -219,8 +219,8 @@ async def test_long_messages_come_in_several_ranges_and_none_is_missing(stage):
     assert {change["text"] for change in changes} == {longest}
 
 
-async def test_too_many_cursors_are_refused_and_the_sync_can_be_said_again(stage):
-    alice, bob, conversation_id = await stage.talking()
+async def test_too_many_cursors_are_refused_and_the_sync_can_be_said_again(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.greeted() as socket:
         for start in range(1, 10_001, 1_000):
             part = {str(10**15 + number): 1 for number in range(start, start + 1_000)}

@@ -13,8 +13,8 @@ import uuid
 
 import pytest
 
-from tests.servers import Installation, fresh_database, running_redis
-from tests.visitors import VISITORS, OldVisitor, ShutOut
+from tests.kit.api_drivers import VISITORS, LegacyV1Visitor, ShutOut
+from tests.kit.servers import Installation, fresh_database, running_redis
 
 # Each has a friend next to them.
 PEOPLE = 160
@@ -160,7 +160,7 @@ async def test_7_calling_the_chatbot_in_a_group(house, visitor):
 
 
 async def test_a_question_in_a_group_is_shown_to_no_old_client_but_its_answer_is(house):
-    alice, bob = await house.friends(OldVisitor, 2)
+    alice, bob = await house.friends(LegacyV1Visitor, 2)
     name = new_name()
     await alice.make_group(name, [bob.username])
     async with alice.online(), bob.online():

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from tests.secrecy import PASSWORD
-from tests.servers import fresh_database, running_redis
-from tests.stage import Stage
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 # An hour off is found, and a quarter; what expires does so after whole hours or within these.
@@ -28,7 +28,7 @@ PLACES = (
 EXPIRING = re.compile(r'"\w*expires_at": ?"[^"]*"')
 
 
-class Elsewhere(Stage):
+class Elsewhere(TestSite):
     people = 8
 
 
@@ -39,9 +39,9 @@ def elsewhere():
         urls = ["", ""]
         if os.environ.get("DATABASE_URL"):
             urls = [stack.enter_context(fresh_database()), stack.enter_context(running_redis())]
-        stage = Elsewhere("serve", *urls)
-        stack.callback(stage.server.close)
-        yield stage
+        site = Elsewhere("serve", *urls)
+        stack.callback(site.server.close)
+        yield site
 
 
 def wrong_times(text, around):
@@ -110,20 +110,20 @@ def old_messages(text):
     return [m for found in json.loads(text)["message"]["friendId"].values() for m in found]
 
 
-async def old_outputs(stage, alice, bob):
+async def old_outputs(site, alice, bob):
     body = {"email": f"{alice.username}@example.org", "password": PASSWORD}
-    login = requests.post(f"{stage.server.url}/v1/auth/login", json=body, timeout=20).json()  # noqa: ASYNC210 - nobody else is here
+    login = requests.post(f"{site.server.url}/v1/auth/login", json=body, timeout=20).json()  # noqa: ASYNC210 - nobody else is here
     headers = {"Authorization": f"Bearer {login['access_token']}"}
     outputs = {}
     for path in ("/v1/messages", f"/v1/messages/friend?friendUsername={bob.username}"):
-        answer = requests.get(stage.server.url + path, headers=headers, timeout=20)  # noqa: ASYNC210
+        answer = requests.get(site.server.url + path, headers=headers, timeout=20)  # noqa: ASYNC210
         assert answer.status_code == 200, answer.text
         outputs[path] = answer.text
     return outputs
 
 
-def exported(stage, username, path):
-    stage.installation.run("manage.py", "export_user", username, "--output", str(path))
+def exported(site, username, path):
+    site.installation.run("manage.py", "export_user", username, "--output", str(path))
     with zipfile.ZipFile(path) as archive:
         return "\n".join(archive.read(name).decode() for name in archive.namelist())
 

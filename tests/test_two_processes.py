@@ -9,12 +9,12 @@ import redis
 
 from benchmarks.chaoslib import stored
 from benchmarks.chaoslib.checker import check
-from tests.account import Account
-from tests.client import Client
-from tests.scraped import until, value
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, Member, fresh_database, running_redis
-from tests.stage import Socket, Stage
+from tests.kit.account import Account
+from tests.kit.client import Client
+from tests.kit.scraped import until, value
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, Member, fresh_database, running_redis
+from tests.kit.site import Socket, TestSite
 from tools.services import Redis
 
 PAIRS = 200
@@ -59,10 +59,10 @@ def test_pairs_on_different_processes_agree_on_every_acknowledged_message():
 async def test_a_process_publishes_its_log_only_while_there_is_another_to_hear_it():
     # A Redis of its own: other tests' processes beat in the one they share.
     with fresh_database() as database_url, Redis() as broker:
-        stage = Stage("serve", database_url, broker.url)
-        with stage.server, redis.Redis.from_url(broker.url) as client, client.pubsub() as heard:
+        site = TestSite("serve", database_url, broker.url)
+        with site.server, redis.Redis.from_url(broker.url) as client, client.pubsub() as heard:
             heard.psubscribe("*")
-            alice, _, conversation_id = await stage.talking()
+            alice, _, conversation_id = await site.talking()
 
             async def publishes(phone: Socket) -> bool:
                 """Whether what is committed now is told through Redis."""
@@ -74,7 +74,7 @@ async def test_a_process_publishes_its_log_only_while_there_is_another_to_hear_i
             async with alice.live() as phone, asyncio.timeout(PATIENCE_SECONDS):
                 while await publishes(phone):
                     await asyncio.sleep(0.5)
-                with stage.installation.server() as other:
+                with site.installation.server() as other:
                     until(lambda: value(other.address, "chat_bus_up") == 1)
                     while not await publishes(phone):
                         await asyncio.sleep(0.5)

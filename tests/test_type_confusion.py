@@ -21,9 +21,9 @@ from chatbe.gateway.events import tag_of
 from chatbe.legacy_v1 import bodies, urls
 from chatbe.legacy_v1.frames import COMMAND_TYPES as OLD_COMMANDS
 from groups.tests.people import invite, make_circle
-from tests.answers import strict_document
-from tests.compat_client import SPEAKS, OldClient
-from tests.secrecy import PASSWORD
+from tests.kit.answers import strict_document
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.v1_client import SPEAKS, LegacyV1Client
 
 pytestmark = pytest.mark.embedded_only
 
@@ -73,7 +73,7 @@ def types_of(field):
     return {field["type"]} if isinstance(field["type"], str) else set(field["type"])
 
 
-def fits(value, types):
+def is_available(value, types):
     """Whether a value has one of these types, whatever else may be wrong with it."""
     if value in NO_JSON:
         return False
@@ -126,7 +126,7 @@ def test_a_field_of_another_type_is_refused_by_name(place, label):
     tried = 0
     for name, field in schema["properties"].items():
         for value in VALUES:
-            if fits(value, types_of(field)):
+            if is_available(value, types_of(field)):
                 continue
             tried += 1
             body = with_value(plain, name, value)
@@ -192,7 +192,7 @@ def test_a_field_of_another_type_is_refused_by_v1(label):
         types = {"array"} if "list" in str(field.type) else {"string"}
         for value in (*VALUES, "[5]", "[null]", '[["x"]]', '"a\\u0000b"'):
             if (
-                fits(value, types)
+                is_available(value, types)
                 and "\\u0000" not in value
                 and value not in {"[5]", "[null]", '[["x"]]'}
             ):
@@ -233,7 +233,7 @@ async def test_a_field_of_another_type_is_refused_over_the_socket(served, comman
     async with alice.live() as socket:
         for name in fields.keys() - {"type"}:
             for value in VALUES:
-                if fits(value, types_of(fields[name])):
+                if is_available(value, types_of(fields[name])):
                     continue
                 text = with_value(frame, name, value)
                 await socket.send_raw(text)
@@ -244,10 +244,10 @@ async def test_a_field_of_another_type_is_refused_over_the_socket(served, comman
     assert rows_of(served, conversation_id) == before
 
 
-def rows_of(stage, conversation_id):
+def rows_of(site, conversation_id):
     """All that a command over a socket of this conversation could change."""
     return [
-        stage.rows(f"SELECT * FROM conversations_{table} WHERE {column} = ?", int(conversation_id))  # noqa: S608
+        site.rows(f"SELECT * FROM conversations_{table} WHERE {column} = ?", int(conversation_id))  # noqa: S608
         for table, column in (
             ("conversation", "id"),
             ("membership", "conversation_id"),
@@ -258,7 +258,9 @@ def rows_of(stage, conversation_id):
 
 async def test_a_field_of_another_type_is_refused_over_the_socket_of_v1(served):
     alice, bob, conversation_id = await served.talking()
-    client = OldClient(served.address, alice.username, f"{alice.username}@example.org", PASSWORD)
+    client = LegacyV1Client(
+        served.address, alice.username, f"{alice.username}@example.org", PASSWORD
+    )
     await client.log_in()
     before = rows_of(served, conversation_id)
     async with client.online() as socket:

@@ -21,9 +21,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.secrecy import PASSWORD
-from tests.servers import NO_LIMIT, fresh_database, running_redis
-from tests.stage import Person, Stage, open_socket
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import NO_LIMIT, fresh_database, running_redis
+from tests.kit.site import TestSite, TestUser, open_socket
 from tests.test_compat import logged_in
 
 CROWD = 48
@@ -36,12 +36,12 @@ PATIENCE = 60.0
 CSRF = "c" * 32
 
 
-class SmallStage(Stage):
+class SmallSite(TestSite):
     people = 40
 
 
-def open_stage(database_url: str, redis_url: str) -> Stage:
-    return SmallStage(
+def open_stage(database_url: str, redis_url: str) -> TestSite:
+    return SmallSite(
         "serve",
         database_url,
         redis_url,
@@ -57,19 +57,19 @@ def open_stage(database_url: str, redis_url: str) -> Stage:
 
 
 @pytest.fixture(scope="module")
-def embedded() -> Iterator[Stage]:
-    stage = open_stage("", "")
-    with contextlib.closing(stage.server):
-        yield stage
+def embedded() -> Iterator[TestSite]:
+    site = open_stage("", "")
+    with contextlib.closing(site.server):
+        yield site
 
 
 @pytest.fixture(scope="module")
-def large() -> Iterator[Stage]:
+def large() -> Iterator[TestSite]:
     """On PostgreSQL, where rows are locked and connections are few."""
     with fresh_database() as database_url, running_redis() as redis_url:
-        stage = open_stage(database_url, redis_url)
-        with contextlib.closing(stage.server):
-            yield stage
+        site = open_stage(database_url, redis_url)
+        with contextlib.closing(site.server):
+            yield site
 
 
 @dataclass
@@ -89,9 +89,9 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-async def ask(stage: Stage, request: Ask) -> Answer:
+async def ask(site: TestSite, request: Ask) -> Answer:
     content = b""
-    headers = {"Host": stage.address, "Connection": "close", **request.headers}
+    headers = {"Host": site.address, "Connection": "close", **request.headers}
     if request.body is not None:
         content = (
             request.body if isinstance(request.body, bytes) else json.dumps(request.body).encode()
@@ -100,7 +100,7 @@ async def ask(stage: Stage, request: Ask) -> Answer:
         headers["Content-Length"] = str(len(content))
     lines = [f"{request.method} {request.path} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    host, port = stage.address.split(":")
+    host, port = site.address.split(":")
     started = time.monotonic()
     async with asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -116,12 +116,12 @@ async def ask(stage: Stage, request: Ask) -> Answer:
     return Answer(status, json.loads(found[0]) if found and is_json else None, seconds)
 
 
-def signed(person: Person, method: str, path: str, body: Any = None) -> Ask:
+def signed(person: TestUser, method: str, path: str, body: Any = None) -> Ask:
     headers = {"Authorization": f"Bearer {person.token}"}
     return Ask(method, f"/api/v1/{path}", body, headers)
 
 
-def sending(person: Person, conversation_id: str) -> Ask:
+def sending(person: TestUser, conversation_id: str) -> Ask:
     body = {"client_id": uuid.uuid4().hex, "text": "hello"}
     return signed(person, "POST", f"conversations/{conversation_id}/messages", body)
 
@@ -132,11 +132,11 @@ def sending(person: Person, conversation_id: str) -> Ask:
 class Others:
     """People who have nothing to do with what is waited for."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, site: TestSite) -> None:
+        self.site = site
 
     async def come(self) -> Others:
-        self.one, self.other, self.conversation_id = await self.stage.talking()
+        self.one, self.other, self.conversation_id = await self.site.talking()
         return self
 
     async def are_served(self, *, writing: bool = True) -> None:
@@ -150,18 +150,18 @@ class Others:
                 signed(self.one, "PUT", f"{path}/receipt", {"read_seq": 1}),
                 signed(self.one, "PATCH", "me", {"about": "somebody else"}),
             ]
-        answers = await asyncio.gather(*(ask(self.stage, each) for each in asks), self._greeting())
+        answers = await asyncio.gather(*(ask(self.site, each) for each in asks), self._greeting())
         assert [answer.status // 100 for answer in answers] == [2] * len(answers), answers
         assert max(answer.seconds for answer in answers) < OTHERS_SECONDS, answers
         for path in ("/healthz", "/readyz"):
-            health = [await ask(self.stage, Ask("GET", path)) for _ in range(5)]
+            health = [await ask(self.site, Ask("GET", path)) for _ in range(5)]
             assert {answer.status for answer in health} == {200}
             assert min(answer.seconds for answer in health) < HEALTH_SECONDS, health
             assert max(answer.seconds for answer in health) < HEALTH_MARGIN_SECONDS, health
 
     async def _greeting(self) -> Answer:
         started = time.monotonic()
-        async with open_socket(self.stage.address) as socket:
+        async with open_socket(self.site.address) as socket:
             await socket.send("hello", token=self.one.token)
             await socket.expect("welcome")
         return Answer(200, None, time.monotonic() - started)
@@ -171,7 +171,7 @@ async def others_are_served_while(
     others: Others, crowd: list[Ask], *, fine: set[int], writing: bool = True, rounds: int = 3
 ) -> list[Answer]:
     """Send the crowd, look after the others meanwhile; the crowd's answers."""
-    tasks = [asyncio.create_task(ask(others.stage, each)) for each in crowd]
+    tasks = [asyncio.create_task(ask(others.site, each)) for each in crowd]
     await asyncio.sleep(0.3)
     for _ in range(rounds):
         await others.are_served(writing=writing)
@@ -191,17 +191,17 @@ async def answers_of(tasks: list[asyncio.Task[Answer]], fine: set[int]) -> list[
 # --- passwords ------------------------------------------------------------------------------
 
 
-def api_logins(stage: Stage) -> list[Ask]:
+def api_logins(site: TestSite) -> list[Ask]:
     body = {"login": "nobody", "password": "wrong wrong"}
     return [Ask("POST", "/api/v1/auth/login", body) for _ in range(CROWD)]
 
 
-def old_logins(stage: Stage) -> list[Ask]:
+def old_logins(site: TestSite) -> list[Ask]:
     body = {"email": "nobody@example.org", "password": "wrong wrong"}
     return [Ask("POST", "/v1/auth/login", body) for _ in range(CROWD)]
 
 
-def admin_logins(stage: Stage) -> list[Ask]:
+def admin_logins(site: TestSite) -> list[Ask]:
     form = f"username=nobody&password=wrong&csrfmiddlewaretoken={CSRF}".encode()
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
@@ -210,7 +210,7 @@ def admin_logins(stage: Stage) -> list[Ask]:
     return [Ask("POST", "/admin/login/", form, headers) for _ in range(CROWD)]
 
 
-def registrations(stage: Stage) -> list[Ask]:
+def registrations(site: TestSite) -> list[Ask]:
     names = [f"n{uuid.uuid4().hex[:12]}" for _ in range(CROWD)]
     return [
         Ask(
@@ -222,28 +222,28 @@ def registrations(stage: Stage) -> list[Ask]:
     ]
 
 
-def password_changes(stage: Stage, person: Person) -> list[Ask]:
+def password_changes(site: TestSite, person: TestUser) -> list[Ask]:
     body = {"password": "wrong wrong", "new_password": PASSWORD + "2"}
     return [signed(person, "POST", "auth/password/change", body) for _ in range(CROWD)]
 
 
-def account_deletions(stage: Stage, person: Person) -> list[Ask]:
+def account_deletions(site: TestSite, person: TestUser) -> list[Ask]:
     return [signed(person, "DELETE", "me", {"password": "wrong wrong"}) for _ in range(CROWD)]
 
 
-def address_changes(stage: Stage, person: Person) -> list[Ask]:
+def address_changes(site: TestSite, person: TestUser) -> list[Ask]:
     body = {"email": "other@example.org", "password": "wrong wrong"}
     return [signed(person, "PATCH", "me", body) for _ in range(CROWD)]
 
 
-async def check_passwords(stage: Stage) -> None:
-    others = await Others(stage).come()
-    person, _ = stage.friends()
+async def check_passwords(site: TestSite) -> None:
+    others = await Others(site).come()
+    person, _ = site.friends()
     await person.be_logged_in()
     crowds = [
-        *(api_logins(stage), old_logins(stage), admin_logins(stage), registrations(stage)),
-        *(password_changes(stage, person), account_deletions(stage, person)),
-        address_changes(stage, person),
+        *(api_logins(site), old_logins(site), admin_logins(site), registrations(site)),
+        *(password_changes(site, person), account_deletions(site, person)),
+        address_changes(site, person),
     ]
     refused = 0
     for crowd in crowds:
@@ -256,17 +256,17 @@ async def check_passwords(stage: Stage) -> None:
 
 
 @pytest.mark.embedded_only
-async def test_a_crowd_of_passwords_is_in_nobodys_way(embedded: Stage) -> None:
+async def test_a_crowd_of_passwords_is_in_nobodys_way(embedded: TestSite) -> None:
     await check_passwords(embedded)
 
 
 @pytest.mark.postgres
-async def test_a_crowd_of_passwords_takes_no_connections(large: Stage) -> None:
+async def test_a_crowd_of_passwords_takes_no_connections(large: TestSite) -> None:
     await check_passwords(large)
 
 
 @pytest.mark.embedded_only
-async def test_who_logs_in_elsewhere_does_not_stand_behind_a_crowd(embedded: Stage) -> None:
+async def test_who_logs_in_elsewhere_does_not_stand_behind_a_crowd(embedded: TestSite) -> None:
     person, _ = embedded.friends()
     crowd = [
         Ask(each.method, each.path, each.body, {"X-Forwarded-For": f"2001:db8:7:{place:x}::1"})
@@ -293,12 +293,12 @@ async def test_who_logs_in_elsewhere_does_not_stand_behind_a_crowd(embedded: Sta
 
 
 @contextlib.contextmanager
-def locked(stage: Stage, sql: str, *parameters: Any) -> Iterator[None]:
+def locked(site: TestSite, sql: str, *parameters: Any) -> Iterator[None]:
     """Somebody holds these rows and does not let go."""
-    url = stage.installation.environment["DATABASE_URL"]
+    url = site.installation.environment["DATABASE_URL"]
     # Longer than the role's transactions may be idle.
-    patient = "-c idle_in_transaction_session_timeout=0"
-    with psycopg.connect(url, options=patient) as connection:
+    wait_for_locks = "-c idle_in_transaction_session_timeout=0"
+    with psycopg.connect(url, options=wait_for_locks) as connection:
         connection.execute(sql.encode(), parameters)
         yield
         connection.rollback()
@@ -308,7 +308,7 @@ CONVERSATION = "SELECT 1 FROM conversations_conversation WHERE id = %s FOR UPDAT
 
 
 @pytest.mark.postgres
-async def test_sends_to_a_locked_conversation_hold_up_nobody_else(large: Stage) -> None:
+async def test_sends_to_a_locked_conversation_hold_up_nobody_else(large: TestSite) -> None:
     others = await Others(large).come()
     one, _, conversation_id = await large.talking()
     crowd = [sending(one, conversation_id) for _ in range(CROWD)]
@@ -323,7 +323,7 @@ async def test_sends_to_a_locked_conversation_hold_up_nobody_else(large: Stage) 
 
 
 @pytest.mark.postgres
-async def test_changes_of_a_locked_conversation_hold_up_nobody_else(large: Stage) -> None:
+async def test_changes_of_a_locked_conversation_hold_up_nobody_else(large: TestSite) -> None:
     others = await Others(large).come()
     one, other, conversation_id = await large.talking()
     await other.be_logged_in()
@@ -357,7 +357,7 @@ async def test_changes_of_a_locked_conversation_hold_up_nobody_else(large: Stage
 
 
 @pytest.mark.postgres
-async def test_changes_of_people_who_are_locked_hold_up_nobody_else(large: Stage) -> None:
+async def test_changes_of_people_who_are_locked_hold_up_nobody_else(large: TestSite) -> None:
     others = await Others(large).come()
     people = [person for _ in range(6) for person in large.friends()]
     await asyncio.gather(*(person.be_logged_in() for person in people))
@@ -373,7 +373,7 @@ async def test_changes_of_people_who_are_locked_hold_up_nobody_else(large: Stage
 
 
 @pytest.mark.embedded_only
-async def test_whoever_holds_the_file_holds_up_no_reader(embedded: Stage) -> None:
+async def test_whoever_holds_the_file_holds_up_no_reader(embedded: TestSite) -> None:
     others = await Others(embedded).come()
     people = [person for _ in range(4) for person in embedded.friends()]
     await asyncio.gather(*(person.be_logged_in() for person in people))
@@ -391,7 +391,7 @@ async def test_whoever_holds_the_file_holds_up_no_reader(embedded: Stage) -> Non
 
 
 @pytest.mark.embedded_only
-async def test_sockets_that_wait_to_write_hold_up_no_reader(embedded: Stage) -> None:
+async def test_sockets_that_wait_to_write_hold_up_no_reader(embedded: TestSite) -> None:
     """Tickets, first texts to somebody, receipts, edits: all wait for the file."""
     others = await Others(embedded).come()
     one, _, conversation_id = await embedded.talking()
@@ -429,10 +429,10 @@ async def test_sockets_that_wait_to_write_hold_up_no_reader(embedded: Stage) -> 
 # --- receipts -------------------------------------------------------------------------------
 
 
-async def check_receipts(stage: Stage) -> None:
-    others = await Others(stage).come()
-    one, _, conversation_id = await stage.talking()
-    await ask(stage, sending(one, conversation_id))
+async def check_receipts(site: TestSite) -> None:
+    others = await Others(site).come()
+    one, _, conversation_id = await site.talking()
+    await ask(site, sending(one, conversation_id))
     path = f"conversations/{conversation_id}/receipt"
     crowd = [signed(one, "PUT", path, {"read_seq": 1}) for _ in range(4 * CROWD)]
     answers = await others_are_served_while(others, crowd, fine={200})
@@ -442,10 +442,10 @@ async def check_receipts(stage: Stage) -> None:
 
 
 @pytest.mark.embedded_only
-async def test_receipts_that_wait_for_their_second_hold_no_threads(embedded: Stage) -> None:
+async def test_receipts_that_wait_for_their_second_hold_no_threads(embedded: TestSite) -> None:
     await check_receipts(embedded)
 
 
 @pytest.mark.postgres
-async def test_receipts_that_wait_for_their_second_hold_no_connections(large: Stage) -> None:
+async def test_receipts_that_wait_for_their_second_hold_no_connections(large: TestSite) -> None:
     await check_receipts(large)

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from chatbe.server import health
-from tests.account import UnreachableError
-from tests.stage import Stage, open_socket
+from tests.kit.account import UnreachableError
+from tests.kit.site import TestSite, open_socket
 from tools.processes import wait_until
 from tools.services import Postgres, Redis
 
@@ -39,7 +39,7 @@ def weak():
     """Two servers of one installation, and the PostgreSQL and Redis they depend on."""
     with contextlib.ExitStack() as stack:
         postgres, redis = stack.enter_context(Postgres()), stack.enter_context(Redis())
-        stage = Stage(
+        site = TestSite(
             "serve",
             postgres.url,
             redis.url,
@@ -47,9 +47,9 @@ def weak():
             LOG_UNKNOWN_OUTCOME_SECONDS=str(UNKNOWN_SECONDS),
             DATABASE_LOCK_TIMEOUT_SECONDS="1",
         )
-        stack.callback(stage.server.close)
-        other = stack.enter_context(stage.installation.server())
-        yield stage, other, postgres, redis
+        stack.callback(site.server.close)
+        other = stack.enter_context(site.installation.server())
+        yield site, other, postgres, redis
 
 
 @contextlib.asynccontextmanager
@@ -87,10 +87,10 @@ async def send_until_stored(socket, conversation_id, client_id):
 
 
 async def test_a_full_disk_is_unavailable_and_everything_goes_on_when_there_is_room(weak):
-    stage, _, _, _ = weak
-    alice, bob, conversation_id = await stage.talking()
+    site, _, _, _ = weak
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
-        stage.change(FULL)
+        site.change(FULL)
         try:
             numbers = range(5)
             for number in numbers:
@@ -113,18 +113,18 @@ async def test_a_full_disk_is_unavailable_and_everything_goes_on_when_there_is_r
             with pytest.raises(UnreachableError, match="unavailable"):
                 await alice.rest("POST", path, {"client_id": "full-5", "text": "full-5"})
         finally:
-            stage.change(ROOM)
+            site.change(ROOM)
         for number in range(6):
             await send_until_stored(phone, conversation_id, f"full-{number}")
         for number in range(6):
             assert (await tablet.message(f"full-{number}"))["seq"] == number + 1
-    assert stage.stored(conversation_id) == [(n + 1, f"full-{n}") for n in range(6)]
+    assert site.stored(conversation_id) == [(n + 1, f"full-{n}") for n in range(6)]
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2 * UNKNOWN_SECONDS + 2], ids=["short", "long"])
 async def test_a_locked_table_delays_or_is_unavailable_and_the_order_holds(weak, seconds):
-    stage, _, postgres, _ = weak
-    alice, bob, conversation_id = await stage.talking()
+    site, _, postgres, _ = weak
+    alice, bob, conversation_id = await site.talking()
     texts = [f"locked-{number}" for number in range(5)]
     async with alice.live() as phone, bob.live() as tablet:
         with psycopg.connect(postgres.url) as connection:
@@ -142,7 +142,7 @@ async def test_a_locked_table_delays_or_is_unavailable_and_the_order_holds(weak,
             assert codes
         for place, text in enumerate(texts, start=1):
             assert (await tablet.message(text))["seq"] == place
-    assert stage.stored(conversation_id) == list(enumerate(texts, start=1))
+    assert site.stored(conversation_id) == list(enumerate(texts, start=1))
 
 
 async def in_order(socket, conversation_id, texts):
@@ -156,9 +156,9 @@ async def in_order(socket, conversation_id, texts):
 
 
 async def test_a_redis_that_hangs_delays_no_send_and_no_login(weak):
-    stage, other, _, redis = weak
-    alice, bob, conversation_id = await stage.talking()
-    async with live_at(alice, stage.server) as phone, live_at(bob, other) as tablet:
+    site, other, _, redis = weak
+    alice, bob, conversation_id = await site.talking()
+    async with live_at(alice, site.server) as phone, live_at(bob, other) as tablet:
         await phone.send_text(conversation_id, "before")
         await tablet.message("before")
         redis.pause()
@@ -169,7 +169,7 @@ async def test_a_redis_that_hangs_delays_no_send_and_no_login(weak):
             await tablet.message("hung-4", seconds=SWEPT_SECONDS)
             # Limits are counted without it: each wait is half a second, once in two.
             async with asyncio.timeout(MARGIN_SECONDS):
-                await alice.log_in(stage.address)
+                await alice.log_in(site.address)
                 await alice.rest("GET", "me")
             async with live_at(alice, other) as newcomer:
                 assert (await newcomer.ask("ping"))["type"] == "pong"
@@ -179,15 +179,15 @@ async def test_a_redis_that_hangs_delays_no_send_and_no_login(weak):
         await tablet.message("after", seconds=SWEPT_SECONDS)
 
         def layer_is_up() -> bool:
-            answer = requests.get(f"{stage.server.url}/readyz", timeout=20).json()
+            answer = requests.get(f"{site.server.url}/readyz", timeout=20).json()
             return bool(answer["checks"]["layer"] == "ok")
 
         assert await asyncio.to_thread(wait_until, layer_is_up, 20)
 
 
 async def test_a_database_that_hangs_makes_a_server_unready_and_holds_up_no_prober(weak):
-    stage, _, postgres, _ = weak
-    alice, _ = stage.friends()
+    site, _, postgres, _ = weak
+    alice, _ = site.friends()
     await alice.be_logged_in()
     postgres.pause()
     try:
@@ -195,7 +195,7 @@ async def test_a_database_that_hangs_makes_a_server_unready_and_holds_up_no_prob
         seconds = []
 
         def is_unready() -> bool:
-            status, took = readiness(stage.server)
+            status, took = readiness(site.server)
             seconds.append(took)
             return status == 503
 
@@ -206,22 +206,22 @@ async def test_a_database_that_hangs_makes_a_server_unready_and_holds_up_no_prob
         assert sorted(seconds)[-2] < health.DATABASE_SECONDS, seconds
     finally:
         postgres.resume()
-    assert await asyncio.to_thread(wait_until, lambda: is_ready(stage.server), 30)
+    assert await asyncio.to_thread(wait_until, lambda: is_ready(site.server), 30)
     async with alice.live() as socket:
         assert (await socket.ask("ping"))["type"] == "pong"
 
 
 async def test_every_hello_during_an_outage_is_told_to_try_again(weak):
-    stage, other, postgres, _ = weak
-    alice, _ = stage.friends()
+    site, other, postgres, _ = weak
+    alice, _ = site.friends()
     await alice.be_logged_in()
     async with contextlib.AsyncExitStack() as stack:
         sockets = [
-            await stack.enter_async_context(open_socket(stage.address)) for _ in range(HELLOS)
+            await stack.enter_async_context(open_socket(site.address)) for _ in range(HELLOS)
         ]
         postgres.kill()
         try:
-            unready = lambda: not is_ready(stage.server)  # noqa: E731
+            unready = lambda: not is_ready(site.server)  # noqa: E731
             assert await asyncio.to_thread(wait_until, unready, READY_SECONDS + MARGIN_SECONDS)
             for socket in sockets:
                 await socket.send("hello", ref="r", token=alice.token)
@@ -233,7 +233,7 @@ async def test_every_hello_during_an_outage_is_told_to_try_again(weak):
             }
         finally:
             postgres.restart()
-    for server in (stage.server, other):
+    for server in (site.server, other):
         assert await asyncio.to_thread(wait_until, lambda at=server: is_ready(at), 60)
     async with alice.live() as socket:
         assert (await socket.ask("ping"))["type"] == "pong"

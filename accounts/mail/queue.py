@@ -28,7 +28,7 @@ JOBS_MAX = 1_000
 _LAST_SECONDS = 5.0
 
 
-class PostOffice:
+class MailQueue:
     """One thread, which does its jobs in the order they came."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class PostOffice:
             connection.close()
 
 
-_office: PostOffice | None = None
+_office: MailQueue | None = None
 _opening = threading.Lock()
 
 
@@ -72,11 +72,11 @@ def after_commit(job: Job) -> None:
     transaction.on_commit(lambda: _open().take(job))
 
 
-def _open() -> PostOffice:
+def _open() -> MailQueue:
     global _office
     with _opening:
         if _office is None:
-            _office = PostOffice()
+            _office = MailQueue()
         return _office
 
 

@@ -22,9 +22,9 @@ from accounts.services.sessions import (
     end_sessions,
     load_session,
     log_out,
-    note_use,
     refresh_session,
     start_session,
+    touch_sessions,
 )
 from accounts.services.staff import end_admin_logins, set_user_staff
 from accounts.services.tickets import create_ticket, spend_ticket, spend_tickets
@@ -50,7 +50,6 @@ __all__ = [
     "log_in",
     "log_out",
     "mark_notice_seen",
-    "note_use",
     "refresh_session",
     "register_user",
     "request_password_reset",
@@ -62,6 +61,7 @@ __all__ = [
     "spend_ticket",
     "spend_tickets",
     "start_session",
+    "touch_sessions",
     "update_profile",
     "verify_login",
 ]

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import EndReason, MailCode, Notice, Session, Ticket, User
-from accounts.services.locks import again_if_overtaken, lock_account
-from accounts.services.login import prove_password, wrong_password
+from accounts.services.locks import lock_account, retry_on_lock_conflict
+from accounts.services.login import reauthenticate, wrong_password
 from accounts.services.sessions import end_locked
 from accounts.services.status_follow_up import follow_up_after_commit
 from accounts.signals import user_deleted
@@ -20,7 +20,7 @@ def delete_account(*, user: User, password: str, address: str | None = None) -> 
 
     Of two deletions at once both succeed.
     """
-    prove_password(user=user, password=password, address=address)
+    reauthenticate(user=user, password=password, address=address)
     _delete(user.id, proved=user.password)
 
 
@@ -29,7 +29,7 @@ def erase_account(*, user_id: int) -> None:
     _delete(user_id, proved=None)
 
 
-@again_if_overtaken
+@retry_on_lock_conflict
 @transaction.atomic
 def _delete(user_id: int, *, proved: str | None) -> None:
     user, sessions = lock_account(user_id)

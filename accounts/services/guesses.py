@@ -76,7 +76,7 @@ def clear_proof(user: User, address: str | None) -> None:
     _clear_pair("account", str(user.id), address)
 
 
-def forgive_guesses(user: User, address: str | None) -> None:
+def reset_login_throttle(user: User, address: str | None) -> None:
     """Forget the guesses at an account whose owner has just set a new password by mail."""
     logins = [_spelling(user.username), *([user.email_key] if user.email_key else [])]
     for kind, keys in (("login", logins), ("account", [str(user.id)])):

@@ -18,11 +18,11 @@ T = TypeVar("T")
 _ATTEMPTS = 10
 
 
-class Overtaken(Exception):
+class LockConflict(Exception):
     """Something new came between looking and locking."""
 
 
-def again_if_overtaken(service: Callable[P, T]) -> Callable[P, T]:
+def retry_on_lock_conflict(service: Callable[P, T]) -> Callable[P, T]:
     """Run a service in transactions of its own until it was not Overtaken. Unavailable."""
 
     @functools.wraps(service)
@@ -30,7 +30,7 @@ def again_if_overtaken(service: Callable[P, T]) -> Callable[P, T]:
         for _ in range(_ATTEMPTS):
             try:
                 return service(*args, **kwargs)
-            except Overtaken:
+            except LockConflict:
                 continue
         raise Unavailable
 
@@ -48,5 +48,5 @@ def lock_account(user_id: int) -> tuple[User, list[Session]]:
     if user is None:
         raise NotFound
     if open_sessions.exclude(id__in=[session.id for session in sessions]).exists():
-        raise Overtaken
+        raise LockConflict
     return user, sessions

@@ -71,7 +71,7 @@ def _failed(user: User | None, error: ChatError) -> ChatError:
     return error
 
 
-def prove_password(*, user: User, password: str, address: str | None = None) -> None:
+def reauthenticate(*, user: User, password: str, address: str | None = None) -> None:
     """Make sure that whoever holds a session of this user knows the password. InvalidInput, RateLimited."""
     count_proof(user, address)
     if not user.check_password(password):

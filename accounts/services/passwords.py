@@ -13,9 +13,9 @@ from accounts.models import CodeKind, EndReason, Session, User
 from accounts.names import email_key
 from accounts.services.codes import find_code, issue_code, seconds_of, spend_code
 from accounts.services.emails import count_mail_request
-from accounts.services.guesses import forgive_guesses
-from accounts.services.locks import again_if_overtaken, lock_account
-from accounts.services.login import prove_password, wrong_password
+from accounts.services.guesses import reset_login_throttle
+from accounts.services.locks import lock_account, retry_on_lock_conflict
+from accounts.services.login import reauthenticate, wrong_password
 from accounts.services.sessions import end_locked
 from common.errors import InvalidInput, NotFound
 from common.text import normal_password
@@ -45,12 +45,12 @@ def change_password(
 ) -> None:
     """Replace the user's password and end all their sessions but one. InvalidInput, RateLimited."""
     check_password_policy(new_password, user, "new_password")
-    prove_password(user=user, password=password, address=address)
+    reauthenticate(user=user, password=password, address=address)
     # Hashing takes long and is over before anything is locked.
     _change(user.id, keep, proved=user.password, hashed=make_password(new_password))
 
 
-@again_if_overtaken
+@retry_on_lock_conflict
 @transaction.atomic
 def _change(user_id: int, keep: Session | None, *, proved: str, hashed: str) -> None:
     user, sessions = lock_account(user_id)
@@ -66,7 +66,7 @@ def set_password(*, user: User, password: str) -> None:
     _set(user.id, make_password(password))
 
 
-@again_if_overtaken
+@retry_on_lock_conflict
 @transaction.atomic
 def _set(user_id: int, hashed: str) -> None:
     user, sessions = lock_account(user_id)
@@ -113,10 +113,10 @@ def reset_password(*, code: str, password: str, address: str | None = None) -> N
     check_password_policy(password, row.user)
     _reset(code, make_password(password))
     # Who has tried too often to remember it may come in with the new one.
-    forgive_guesses(row.user, address)
+    reset_login_throttle(row.user, address)
 
 
-@again_if_overtaken
+@retry_on_lock_conflict
 @transaction.atomic
 def _reset(code: str, hashed: str) -> None:
     row = find_code(code, CodeKind.RESET_PASSWORD)

@@ -11,7 +11,7 @@ from accounts.feed import bump_feeds, lock_users
 from accounts.models import User
 from accounts.names import ABOUT_MAX, DISPLAY_NAME_MAX, clean_email
 from accounts.services.emails import count_mail_request, save_email, take_email
-from accounts.services.login import prove_password, wrong_password
+from accounts.services.login import reauthenticate, wrong_password
 from common.errors import InvalidInput, SessionEnded
 from common.text import clean_line, clean_text
 
@@ -38,7 +38,7 @@ def update_profile(
         if password is None:
             raise InvalidInput(fields={"password": "is needed to change the address"})
         count_mail_request(address)
-        prove_password(user=user, password=password, address=address)
+        reauthenticate(user=user, password=password, address=address)
     return _update(user, email, changes)
 
 

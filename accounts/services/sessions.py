@@ -207,7 +207,7 @@ def _note_use(session: Session) -> None:
 
 
 @transaction.atomic
-def note_use(session_ids: Collection[int]) -> None:
+def touch_sessions(session_ids: Collection[int]) -> None:
     """Note that these sessions are in use: they have open sockets."""
     # What somebody else holds is being used, or ended, just now.
     free = Session.objects.filter(id__in=session_ids).order_by("id")

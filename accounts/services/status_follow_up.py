@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import StatusFollowUp, User
-from accounts.signals import user_coming_or_going, user_leaving, user_status_changed
+from accounts.signals import user_leaving, user_status_changed, user_status_changing
 from common import background
 from common.database_errors import is_passing
 from common.error_log import describe
@@ -72,7 +72,7 @@ def follow_up(user_id: int) -> None:
 
 
 def _affected(user_id: int) -> set[int]:
-    answers: list[tuple[Any, Any]] = user_coming_or_going.send(sender=User, user_id=user_id)
+    answers: list[tuple[Any, Any]] = user_status_changing.send(sender=User, user_id=user_id)
     return {id for _, ids in answers for id in ids}
 
 

@@ -10,7 +10,7 @@ from accounts.hashers import ensure_room_to_hash
 from accounts.models import EndReason, User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.emails import mail_confirmation
-from accounts.services.locks import again_if_overtaken, lock_account
+from accounts.services.locks import lock_account, retry_on_lock_conflict
 from accounts.services.passwords import check_password_policy
 from accounts.services.sessions import end_locked
 from accounts.services.staff import end_admin_logins
@@ -71,7 +71,7 @@ def _refuse_taken(username: str, email: str | None) -> None:
         raise Conflict(fields=fields)
 
 
-@again_if_overtaken
+@retry_on_lock_conflict
 @transaction.atomic
 def set_user_active(*, user_id: int, is_active: bool) -> bool:
     """Let a user in or shut them out; shut out, their sessions end at once. NotFound.

@@ -7,7 +7,7 @@ from rest_framework.test import APIClient
 
 from accounts import services
 from accounts.models import User
-from tests.answers import assert_documented
+from tests.kit.answers import assert_documented
 
 _numbers = count(1)
 

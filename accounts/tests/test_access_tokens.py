@@ -14,8 +14,8 @@ from rest_framework.test import APIClient
 
 from accounts import services, tokens
 from accounts.models import Session, User
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, own_user
+from tests.kit.concurrency import run_together
 
 SECRET = "s" * 64
 OTHER_SECRET = "o" * 64

@@ -5,9 +5,9 @@ from rest_framework.test import APIClient
 
 from accounts.models import MailCode, Notice, Session, Ticket, User
 from accounts.tests.mailbox import code_to
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 ME = "/api/v1/me"
 REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"

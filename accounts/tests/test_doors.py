@@ -6,7 +6,7 @@ from rest_framework.test import APIClient
 from accounts import urls
 from accounts.tests.rest import device_of, make_user
 from common.limits import window
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 OPEN = {
     ("post", f"auth/{name}")

@@ -10,9 +10,9 @@ from rest_framework.test import APIClient
 
 from accounts.models import MailCode, User
 from accounts.tests.mailbox import code_to, mails_to, no_mail_on_its_way
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, own_user, same_answer
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 REGISTER, LOGIN = "/api/v1/auth/register", "/api/v1/auth/login"
 CONFIRM, RESEND = "/api/v1/auth/email/confirm", "/api/v1/auth/email/resend"

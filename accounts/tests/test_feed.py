@@ -5,8 +5,8 @@ from django.db import transaction
 
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import User
-from accounts.tests.race import run_together
 from accounts.tests.rest import make_user
+from tests.kit.concurrency import run_together
 
 
 @pytest.mark.django_db

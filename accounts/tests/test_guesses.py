@@ -6,7 +6,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.tests.rest import device_of, make_user
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"
 NAME, ADDRESS = "alice", "alice@example.org"

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.tests.rest import make_user
 from common.errors import Unavailable
 from common.fair_queue import FairQueue
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

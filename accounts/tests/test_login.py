@@ -4,9 +4,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import Session
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, own_user, same_answer
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 URL = "/api/v1/auth/login"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"

@@ -8,7 +8,7 @@ from rest_framework.test import APIClient
 from accounts.names import clean_username, username_key
 from accounts.tests.rest import make_user
 from common.errors import InvalidInput
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 # Each line: a name, and names a reader could take for it.
 SAME = [

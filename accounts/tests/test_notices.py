@@ -9,10 +9,10 @@ from rest_framework.test import APIClient
 
 from accounts.models import Notice, Session, User
 from accounts.tests.mailbox import mails_to
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, same_answer
 from common.times import iso_milliseconds
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 URL = "/api/v1/me/notices"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.9"

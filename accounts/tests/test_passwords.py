@@ -12,9 +12,9 @@ from rest_framework.test import APIClient
 from accounts.hashers import BoundedArgon2Hasher
 from accounts.models import MailCode, Session, User
 from accounts.tests.mailbox import code_to, mails_to
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, same_answer
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 LOGIN, ME = "/api/v1/auth/login", "/api/v1/me"
 CHANGE, RESET = "/api/v1/auth/password/change", "/api/v1/auth/password/reset"

@@ -5,7 +5,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user, own_user
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 ME = "/api/v1/me"
 

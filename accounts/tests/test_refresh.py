@@ -9,8 +9,8 @@ from rest_framework.test import APIClient
 
 from accounts import tokens as token_formats
 from accounts.models import Session, User
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, same_answer
+from tests.kit.concurrency import run_together
 
 URL = "/api/v1/auth/refresh"
 TOKEN_FIELDS = {

@@ -4,9 +4,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from accounts.tests.race import run_together
 from accounts.tests.rest import make_user, own_user
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 URL = "/api/v1/auth/register"
 

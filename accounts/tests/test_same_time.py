@@ -17,8 +17,8 @@ from rest_framework.test import APIClient
 from accounts.services.guesses import count_proof
 from accounts.tests.rest import device_of, make_user
 from chatbe import settings as product
-from tests.secrecy import PASSWORD
-from tests.servers import QUICK_HASH_KIB
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import QUICK_HASH_KIB
 
 LIMIT_SECONDS = 0.005
 FEW, MANY = 12, 200

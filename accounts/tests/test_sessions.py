@@ -162,7 +162,7 @@ def test_an_open_socket_is_use_of_its_session(phone, laptop, django_assert_num_q
     with django_assert_num_queries(2):
         states = Sources.users.states([used.user_id], [used.id, fresh.id])
     assert states.unnoted_sessions == {used.id}
-    Sources.users.note_use(states.unnoted_sessions)
+    Sources.users.touch_sessions(states.unnoted_sessions)
     last_uses = dict(Session.objects.values_list("id", "last_used_at"))
     assert last_uses[used.id] > past
     assert last_uses[fresh.id] == fresh.last_used_at

@@ -16,11 +16,11 @@ from accounts.models import CodeKind, Session, User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.codes import issue_code
 from accounts.tests.mailbox import mails_to
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from common.errors import InvalidInput
 from common.text import clean_label, normal_code, normal_password
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 # An address as it is stored, and other spellings of the same box.
 ADDRESSES = [

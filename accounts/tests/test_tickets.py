@@ -8,9 +8,9 @@ from django.utils.dateparse import parse_datetime
 
 from accounts import services
 from accounts.models import Session, Ticket, User
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from common.errors import SessionEnded, WrongCredentials
+from tests.kit.concurrency import run_together
 
 URL = "/api/v1/auth/ticket"
 

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from benchmarks.chaoslib.hostile import SORTS, Sort
 from benchmarks.chaoslib.violations import Violation
 from benchmarks.chaoslib.world import World
-from tests.account import Account, RefusedError, UnreachableError
+from tests.kit.account import Account, RefusedError, UnreachableError
 from tools.services import ServiceError
 
 ATTACKERS = 3

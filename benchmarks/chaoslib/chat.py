@@ -22,11 +22,11 @@ from benchmarks.chaoslib.presence import check_presence
 from benchmarks.chaoslib.records import Listed
 from benchmarks.chaoslib.talk import BOT, FRIENDS, GROUP, GROUP_OWNER, Manner, Talk
 from benchmarks.chaoslib.violations import Violation
-from tests.account import Account, UnreachableError
-from tests.client import Client
-from tests.journal import Journal, Message
-from tests.secrecy import PASSWORD
-from tests.servers import Member
+from tests.kit.account import Account, UnreachableError
+from tests.kit.client import Client
+from tests.kit.event_log import Journal, Message
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Member
 
 # The servers would otherwise spend the start of the run on checking passwords.
 LOGINS_AT_ONCE = 4
@@ -91,7 +91,7 @@ class Chat:
         async def log_in(place: int, member: Member) -> Account:
             account = Account(member.username, PASSWORD)
             async with logins:
-                await _insist(lambda: account.log_in(self._home(place)[0]))
+                await _insist(lambda: account.log_in(self._node(place)[0]))
             return account
 
         accounts = await asyncio.gather(*map(log_in, range(len(members)), members))
@@ -176,7 +176,7 @@ class Chat:
     async def add_late_devices(self) -> None:
         """One more device for every user, which has seen nothing yet."""
         late = [
-            Client(account, self._home(place), device=f"{account.username} late")
+            Client(account, self._node(place), device=f"{account.username} late")
             for place, account in enumerate(self._conversations)
         ]
         self.clients += late
@@ -246,7 +246,7 @@ class Chat:
         path: str,
         body: dict[str, Any] | None = None,
     ) -> Any:
-        return await _insist(lambda: account.call(self._home(place)[0], method, path, body))
+        return await _insist(lambda: account.call(self._node(place)[0], method, path, body))
 
     @property
     def is_talking(self) -> bool:
@@ -273,13 +273,13 @@ class Chat:
         await asyncio.gather(*self._talks, return_exceptions=True)
         await asyncio.gather(*(client.stop() for client in self.clients))
 
-    def _home(self, place: int) -> list[str]:
+    def _node(self, place: int) -> list[str]:
         """The addresses in the order in which this device tries them."""
         start = place % len(self._addresses)
         return self._addresses[start:] + self._addresses[:start]
 
     def _add(self, account: Account, place: int) -> None:
-        addresses = self._home(place)
+        addresses = self._node(place)
         device = f"{account.username} {addresses[0]}"
         self.clients.append(Client(account, addresses, device=device))
 

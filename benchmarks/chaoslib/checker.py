@@ -1,6 +1,6 @@
 """What must hold after any fault, checked on records only: no server, no clock, no network.
 
-Input are the journals of all devices (`tests.journal`), the logs as the database has
+Input are the journals of all devices (`tests.kit.event_log`), the logs as the database has
 them, and what lists said of them (`chaoslib.records`). Output are violations, each of one
 kind (`chaoslib.violations`), so that one fault has one name. What concerns members, edits
 and bots has modules of its own.
@@ -21,7 +21,7 @@ from benchmarks.chaoslib.edits import check_edits, edits_of, texts_of
 from benchmarks.chaoslib.membership import check_membership, check_refusals, present, stays
 from benchmarks.chaoslib.records import Listed, Row, StoredLog
 from benchmarks.chaoslib.violations import Violation
-from tests.journal import Edit, Journal, Loaded, Message
+from tests.kit.event_log import Edit, Journal, Loaded, Message
 
 # Sender and client_id.
 Key = tuple[str | None, str | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.journal import Journal
+from tests.kit.event_log import Journal
 
 
 def delivery_delays(journals: Sequence[Journal]) -> list[float]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from benchmarks.chaoslib.records import Row, StoredLog
 from benchmarks.chaoslib.violations import Violation
-from tests.journal import Edit, Journal
+from tests.kit.event_log import Edit, Journal
 
 
 def edits_of(log: StoredLog, journals: Sequence[Journal]) -> dict[int, list[Edit]]:

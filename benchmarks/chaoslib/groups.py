@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tests.account import Account, RefusedError, UnreachableError
+from tests.kit.account import Account, RefusedError, UnreachableError
 
 SIZE = 5
 # How long a group waits, on average, between two changes of its members.

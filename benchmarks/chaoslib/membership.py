@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.chaoslib.records import StoredLog
 from benchmarks.chaoslib.violations import Violation
-from tests.journal import Journal
+from tests.kit.event_log import Journal
 
 # By user: the positions of each of their stays, from the first they may read to the last.
 Stays = Mapping[str, Sequence[range]]

@@ -16,7 +16,7 @@ from benchmarks.chaoslib.records import StoredLog
 from benchmarks.chaoslib.schedule import KINDS, Plan
 from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
 from benchmarks.chaoslib.violations import Violation, by_kind
-from tests.journal import Journal
+from tests.kit.event_log import Journal
 
 DETAILS_PER_KIND = 5
 # What people did beside sending, by its key in `Outcome.mix`, and how the page calls it.

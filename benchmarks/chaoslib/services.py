@@ -87,7 +87,9 @@ def _terminate_connections(postgres: Postgres) -> None:
 
 async def _hold_locks(postgres: Postgres, seconds: float) -> None:
     """Every conversation's row, as a backend would that hangs inside its transaction."""
-    patient = "-c idle_in_transaction_session_timeout=0"
-    async with await psycopg.AsyncConnection.connect(postgres.url, options=patient) as connection:
+    wait_for_locks = "-c idle_in_transaction_session_timeout=0"
+    async with await psycopg.AsyncConnection.connect(
+        postgres.url, options=wait_for_locks
+    ) as connection:
         await connection.execute("SELECT id FROM conversations_conversation ORDER BY id FOR UPDATE")
         await asyncio.sleep(seconds)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.chaoslib.bots import CALL
-from tests.client import Client, EndedError, SendRefusedError
-from tests.journal import Message, Refusal
+from tests.kit.client import Client, EndedError, SendRefusedError
+from tests.kit.event_log import Message, Refusal
 
 # After so many of its own messages a device says what it has read.
 READ_EVERY = 10

@@ -13,7 +13,7 @@ import contextlib
 import psycopg
 
 from benchmarks.chaoslib.violations import Violation
-from tests.journal import Message
+from tests.kit.event_log import Message
 
 RETRY_SECONDS = 0.1
 

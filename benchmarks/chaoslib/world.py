@@ -19,7 +19,7 @@ from benchmarks.chaoslib.chat import Chat
 from benchmarks.chaoslib.schedule import Fault, Round
 from benchmarks.chaoslib.services import strike_postgres, strike_redis
 from benchmarks.chaoslib.violations import Violation
-from tests.servers import Installation, ProductServer
+from tests.kit.servers import Installation, ProductServer
 from tools.services import Postgres, Redis, ServiceError
 
 # A server that finds PostgreSQL restarting gives up, and is started again.

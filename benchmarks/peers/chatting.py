@@ -78,17 +78,17 @@ async def chat_in_pairs(job: Job) -> Outcome:
 class _Member(Chatter):
     """Is in a room, whose messages have the sender's name as the resource of where they are from."""
 
-    def __init__(self, job: Job, place: int, room: str, latencies: list[float]) -> None:
+    def __init__(self, job: Job, place: int, channel: str, latencies: list[float]) -> None:
         seat = job.seats[place]
         super().__init__(
             seat,
-            Stanzas(own=f"from='{room}/{_user(seat)}'".encode()),
-            to=room,
+            Stanzas(own=f"from='{channel}/{_user(seat)}'".encode()),
+            to=channel,
             kind="groupchat",
             client_id=f"{job.prefix}.{place}",
             latencies=latencies,
         )
-        self._room = room
+        self._room = channel
 
     async def enter(self) -> None:
         muc = "http://jabber.org/protocol/muc"
@@ -121,11 +121,11 @@ class _Room(TalkOf[_Member, _Member]):
 async def chat_in_room(job: Job, *, talkers: int) -> Outcome:
     latencies: list[float] = []
     [conversation] = job.conversations
-    room = _Room(job, conversation, talkers, latencies)
+    channel = _Room(job, conversation, talkers, latencies)
     # Whoever comes first makes it.
-    await open_all(room.sockets[:1])
-    await open_all(room.sockets[1:])
-    return await measure(job, [room], latencies)
+    await open_all(channel.sockets[:1])
+    await open_all(channel.sockets[1:])
+    return await measure(job, [channel], latencies)
 
 
 def _user(seat: Seat) -> str:

@@ -194,8 +194,8 @@ async def _register(url: str, user: str, secret: str) -> str:
 async def _meet(url: str, one: str, two: str, guest: str) -> str:
     """The id of a new room with these two in it."""
     host, other = (Caller(Seat(url=url, hello={"token": key}), base=CLIENT) for key in (one, two))
-    room = {"preset": "trusted_private_chat", "is_direct": True, "invite": [guest]}
-    room_id: str = (await host.call("POST", "createRoom", room)).content["room_id"]
+    channel = {"preset": "trusted_private_chat", "is_direct": True, "invite": [guest]}
+    room_id: str = (await host.call("POST", "createRoom", channel)).content["room_id"]
     joined = await other.call("POST", f"rooms/{room_id}/join", {})
     assert joined.status == 200, joined
     host.close()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from benchmarks.targets import Ours
-from tests.servers import fresh_database, running_redis
+from tests.kit.servers import fresh_database, running_redis
 
 T = TypeVar("T", bound=Ours)
 

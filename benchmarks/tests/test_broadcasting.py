@@ -4,16 +4,16 @@ import pytest
 
 from benchmarks.broadcasting import FRAME_BYTES, Broadcast, build, connect
 from benchmarks.talkers import TEXT, wait_until
-from conversations.log.pending_message import Appended, Draft, fresh_body
+from conversations.log.pending_message import AppendResult, PendingMessage, fresh_body
 from realtime.frames import message_created, websocket_text
 from tools import programs
 
 
 def test_frames_in_c_are_as_long_as_ours():
     id = 250_000_000_000_000_000
-    draft = Draft(id, id, "00ab12cd.7.12345", TEXT, None, b"", id)
+    draft = PendingMessage(id, id, "00ab12cd.7.12345", TEXT, None, b"", id)
     body = fresh_body(draft, seq=12_345, number=12_345, created_at="2026-01-01T00:00:00.000Z")
-    event = message_created(Appended.of(body, fresh=True).json)
+    event = message_created(AppendResult.of(body, created=True).json)
     # Numbers have a digit more or less.
     assert len(websocket_text(event)) == pytest.approx(FRAME_BYTES, abs=8)
 

@@ -16,7 +16,7 @@ from chatbe.legacy_v1.frames import (
     GROUP,
     PRIVATE,
     GroupChat,
-    OldFrame,
+    LegacyV1Frame,
     PrivateChat,
     encode_old,
     refusal_frame,
@@ -50,7 +50,7 @@ def connected(talk: Any) -> Any:
     return talk
 
 
-def hear(socket: Any, frame: OldFrame) -> None:
+def hear(socket: Any, frame: LegacyV1Frame) -> None:
     payload = encode_old(frame)
     heard: Any = SimpleNamespace(msg_type=WSMsgType.TEXT, get_payload_as_bytes=lambda: payload)
     socket.on_ws_frame(socket.transport, heard)
@@ -64,8 +64,8 @@ async def test_a_private_text_is_answered_when_it_has_arrived_at_the_partner() -
     chat = one.transport.frames[0]["private_chat"]
     assert (chat["recipient_username"], chat["message"].split()[0]) == ("user1", "run.0.1")
     said = PrivateChat(5, "user0", "user1", chat["message"])
-    hear(two, OldFrame(PRIVATE, private_chat=said))
-    hear(two, OldFrame(FANOUT))
+    hear(two, LegacyV1Frame(PRIVATE, private_chat=said))
+    hear(two, LegacyV1Frame(FANOUT))
     assert (two.delivered, one.answered, len(waits)) == (1, 1, 1)
     assert one.acked() == ["run.0.1"]
     # The next one left.
@@ -83,7 +83,8 @@ async def test_a_text_in_a_group_is_answered_by_the_witness_and_not_heard_by_its
     message = one.transport.frames[0]["group_chat"]["message"]
     for socket in (two, witness, other):
         hear(
-            socket, OldFrame(GROUP, group_chat=GroupChat(5, "user0", "x", message, "", "Everybody"))
+            socket,
+            LegacyV1Frame(GROUP, group_chat=GroupChat(5, "user0", "x", message, "", "Everybody")),
         )
     assert (one.answered, two.answered) == (1, 0)
     assert group.differences() == [0, 0, 0, 0]

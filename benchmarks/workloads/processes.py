@@ -50,10 +50,10 @@ FIGURES: Sequence[Figure] = [
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
     cpus = sorted(os.sched_getaffinity(0))
-    apart = len(cpus) >= 4
+    blocked_pairs = len(cpus) >= 4
     bench = replace(bench, server_cpu=f"{cpus[0]},{cpus[1]}")
     # The generator says which of the two it was.
-    options = {**settings, "apart": float(apart)}
+    options = {**settings, "apart": float(blocked_pairs)}
     if side == "publish":
         return lambda: _publish(bench, settings["seconds"])
     if side == "one":

@@ -21,14 +21,14 @@ from presence.process import presence
 from presence.visibility import has_presence
 from realtime.arrivals import Arrival
 from realtime.connection import Connection, FrameWriter
-from realtime.node import runtime
+from realtime.node import current_node
 
 
 def check_handshake(scope: Any) -> None:
     """Whether this process takes sockets from there. OriginRefused, GoingAway."""
     if not origin_is_allowed(scope["headers"], scope.get("scheme", "ws")):
         raise OriginRefused
-    if runtime().hub.stopping:
+    if current_node().hub.stopping:
         raise GoingAway
 
 
@@ -75,7 +75,7 @@ class Admission:
 
         On any error, too, `leave` has to follow.
         """
-        hub = runtime().hub
+        hub = current_node().hub
         if self._lease.is_lost:
             raise TooManySockets
         connection = Connection(
@@ -93,14 +93,14 @@ class Admission:
         self._arrival = None
         self._connection = connection
         self._lease.on_lost = partial(_give_way, connection)
-        presence().came(connection, shown=has_presence(session.user))
+        presence().on_connect(connection, shown=has_presence(session.user))
         return connection
 
     def leave(self) -> None:
         """The socket is gone, whether it ever entered or not; safe to call twice."""
         if self._connection is not None:
-            runtime().hub.remove(self._connection)
-        runtime().leases.give_back(self._lease)
+            current_node().hub.remove(self._connection)
+        current_node().leases.give_back(self._lease)
 
 
 async def admit(session: Session, arrival: Arrival) -> Admission:
@@ -108,7 +108,7 @@ async def admit(session: Session, arrival: Arrival) -> Admission:
 
     The arrival began before the session was read.
     """
-    return Admission(arrival, await runtime().leases.take(session.user_id, session.id))
+    return Admission(arrival, await current_node().leases.take(session.user_id, session.id))
 
 
 def _give_way(connection: Connection) -> None:

@@ -22,8 +22,16 @@ from chatbe.gateway.admission import (
     refuse_handshake,
 )
 from chatbe.gateway.dispatch import COMMAND_TYPES, COMMANDS, Refused, decode_command
-from chatbe.gateway.handshake import Greeted, Hello, Ping, Sync, greet, ping, sync
-from chatbe.gateway.rate_limit import Pace
+from chatbe.gateway.handshake import (
+    AuthenticatedSocket,
+    Hello,
+    Ping,
+    Sync,
+    authenticate,
+    ping,
+    sync,
+)
+from chatbe.gateway.rate_limit import SocketRateLimiter
 from chatbe.gateway.transports import DIRECT_EXTENSION, AsgiWriter, DirectProtocol, DirectWriter
 from common import metrics
 from common.error_log import describe
@@ -39,7 +47,7 @@ from common.errors import (
 )
 from realtime.connection import FrameWriter
 from realtime.frames import encode_frame
-from realtime.node import runtime
+from realtime.node import current_node
 from realtime.protocol import Command
 
 log = structlog.get_logger(__name__)
@@ -54,7 +62,7 @@ _NAMES = {kind: str(kind.__struct_config__.tag) for kind in COMMAND_TYPES}
 class ChatConsumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
-    _greeted: Greeted | None = None
+    _greeted: AuthenticatedSocket | None = None
     _greeting = False
     _overdue = False
     _closing = False
@@ -68,27 +76,27 @@ class ChatConsumer(AsyncConsumer):
             body = encode_frame("error", **error.body())
             await refuse_handshake(error, body, close_code=error.close_code, scope=scope, send=send)
             return
-        hub = runtime().hub
+        hub = current_node().hub
         await send({"type": "websocket.accept"})
         self._frame_bytes: int = settings.FRAME_BYTES_BEFORE_WELCOME
         self._unread_bytes: int = settings.SOCKET_UNREAD_BYTES
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
-        self._pace = Pace()
+        self._pace = SocketRateLimiter()
         self._address = hello_address(scope)
         self._direct: DirectProtocol | None = scope.get("extensions", {}).get(DIRECT_EXTENSION)
         if self._direct is None:
             self._writer: FrameWriter = AsgiWriter(send)
         else:
             self._writer = DirectWriter(self._direct, send)
-            self._direct.read_with(self._take, CUT_OFF * self._frame_bytes)
-        hub.ungreeted.add(self._turn_away)
+            self._direct.read_with(self.receive_frame, CUT_OFF * self._frame_bytes)
+        hub.pending_handshakes.add(self._turn_away)
         deadline = asyncio.get_running_loop().call_later(
             settings.HELLO_SECONDS, self._close_ungreeted
         )
         metrics.SOCKETS.inc()
         try:
             while (event := await receive())["type"] == "websocket.receive":
-                waiting = self._take(event.get("text"))
+                waiting = self.receive_frame(event.get("text"))
                 if waiting is not None:
                     await waiting
         finally:
@@ -96,7 +104,7 @@ class ChatConsumer(AsyncConsumer):
             self._direct = None
             metrics.SOCKETS.dec()
             deadline.cancel()
-            hub.ungreeted.discard(self._turn_away)
+            hub.pending_handshakes.discard(self._turn_away)
             self._writer.ended()
             self._leave()
 
@@ -113,7 +121,7 @@ class ChatConsumer(AsyncConsumer):
         elif self._greeted is None:
             self._fail(HelloTimeout(), None)
 
-    def _take(self, text: str | bytes | None) -> Awaitable[None] | None:
+    def receive_frame(self, text: str | bytes | None) -> Awaitable[None] | None:
         """Answer one frame; whatever goes wrong with it ends here.
 
         What is returned must be waited for before the next frame is taken.
@@ -133,7 +141,7 @@ class ChatConsumer(AsyncConsumer):
             too_fast = self._pace.take()
             if too_fast is not None:
                 raise too_fast
-            answering = self._obey(command)
+            answering = self.execute(command)
         except Exception as error:
             self._fail_command(command, error)
             return None
@@ -148,7 +156,7 @@ class ChatConsumer(AsyncConsumer):
         One that takes nothing is cut off in the end (`realtime/backpressure.py`, or by its pings).
         """
         await self._writer.drained()
-        waiting = self._take(text)
+        waiting = self.receive_frame(text)
         if waiting is not None:
             await waiting
 
@@ -171,7 +179,7 @@ class ChatConsumer(AsyncConsumer):
             raise Refused(TooLarge(f"A frame has at most {limit} bytes."), None)
         return decode_command(text)
 
-    def _obey(self, command: Command) -> Awaitable[None] | None:
+    def execute(self, command: Command) -> Awaitable[None] | None:
         greeted = self._greeted
         if greeted is None:
             if not isinstance(command, Hello):
@@ -193,10 +201,10 @@ class ChatConsumer(AsyncConsumer):
     async def _greet(self, command: Hello) -> None:
         self._greeting = True
         try:
-            self._greeted = await greet(command, self._writer)
+            self._greeted = await authenticate(command, self._writer)
         finally:
             self._greeting = False
-        runtime().hub.ungreeted.discard(self._turn_away)
+        current_node().hub.pending_handshakes.discard(self._turn_away)
         self._frame_bytes = settings.FRAME_BYTES
         if self._direct is not None:
             self._direct.allow_frames_of(CUT_OFF * self._frame_bytes)
@@ -206,11 +214,11 @@ class ChatConsumer(AsyncConsumer):
             # The client did not wait for its welcome.
             self._leave()
 
-    async def _obey_later(self, greeted: Greeted, command: Command) -> None:
+    async def _obey_later(self, greeted: AuthenticatedSocket, command: Command) -> None:
         await greeted.connection.wait_until_answered(self._unanswered_max)
         if self._is_closed():
             return
-        answering = self._obey(command)
+        answering = self.execute(command)
         if answering is not None:
             await answering
 

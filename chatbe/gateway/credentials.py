@@ -9,8 +9,8 @@ from accounts.models import Session
 from accounts.services import authenticate_tokens, spend_tickets
 from common.errors import ChatError, WrongCredentials
 from common.models import Installation
-from realtime.admission import Gathered
-from realtime.node import Runtime
+from realtime.admission import BatchLoader
+from realtime.node import Node
 
 # The session or why there is none, and the epoch of the logs.
 Found = tuple[Session | ChatError, str]
@@ -21,10 +21,10 @@ Ticket = tuple[str, int]
 class Credentials:
     """The access tokens and one-time tickets of all sockets that come to this process."""
 
-    def __init__(self, home: Runtime) -> None:
+    def __init__(self, node: Node) -> None:
         # Spending is writing: one at a time of a process waits for its turn with all of these.
-        self._tickets = Gathered(home.hub.entrance, _sessions_of_tickets, writes=True)
-        self._tokens = Gathered(home.hub.entrance, _sessions_of_tokens)
+        self._tickets = BatchLoader(node.hub.admission, _sessions_of_tickets, writes=True)
+        self._tokens = BatchLoader(node.hub.admission, _sessions_of_tokens)
         self._number = itertools.count()
 
     async def of_token(self, token: str) -> tuple[Session, str]:

@@ -18,7 +18,7 @@ from common.times import iso_milliseconds
 from presence.process import presence
 from realtime.connection import Connection, FrameWriter
 from realtime.frames import encode_frame
-from realtime.node import runtime
+from realtime.node import current_node
 from realtime.protocol import Command, Position
 from realtime.resume import resume
 
@@ -53,7 +53,7 @@ class Ping(Command, frozen=True, tag="ping"):
 
 
 @dataclass(slots=True)
-class Greeted:
+class AuthenticatedSocket:
     """A socket after its hello, with the cursors it is about to sync."""
 
     connection: Connection
@@ -67,12 +67,12 @@ class Greeted:
         self.admission.leave()
 
 
-async def greet(command: Hello, writer: FrameWriter) -> Greeted:
+async def authenticate(command: Hello, writer: FrameWriter) -> AuthenticatedSocket:
     """Let a client in. Raises WrongCredentials, SessionEnded, TooManySockets, InvalidInput,
     GoingAway, and Unavailable when the database is."""
     if (command.ticket is None) == (command.token is None):
         raise InvalidInput("Say either a ticket or a token.")
-    arrival = runtime().hub.arrivals.begin()
+    arrival = current_node().hub.arrivals.begin()
     session, epoch = await _authenticate(command)
     admission = await admit(session, arrival)
     try:
@@ -81,7 +81,7 @@ async def greet(command: Hello, writer: FrameWriter) -> Greeted:
     except BaseException:
         admission.leave()
         raise
-    return Greeted(connection, admission, epoch_lost=command.epoch not in (None, epoch))
+    return AuthenticatedSocket(connection, admission, epoch_lost=command.epoch not in (None, epoch))
 
 
 def _welcome(command: Hello, session: Session, epoch: str) -> bytes:
@@ -104,7 +104,7 @@ def _welcome(command: Hello, session: Session, epoch: str) -> bytes:
     )
 
 
-async def sync(greeted: Greeted, command: Sync) -> None:
+async def sync(greeted: AuthenticatedSocket, command: Sync) -> None:
     """Take cursors; with the last of them bring the socket up to date and make it live."""
     if not command.done:
         greeted.cursors.keep(greeted.connection, command.cursors)
@@ -120,11 +120,13 @@ async def sync(greeted: Greeted, command: Sync) -> None:
     presence().went_live(greeted.connection)
 
 
-def ping(greeted: Greeted, command: Ping) -> None:
+def ping(greeted: AuthenticatedSocket, command: Ping) -> None:
     """Answer with the heads of the conversations something happened in since the last ping."""
     connection = greeted.connection
     heads = {
-        str(room.conversation_id): room.head for room in connection.touched if room.head is not None
+        str(channel.conversation_id): channel.head
+        for channel in connection.touched
+        if channel.head is not None
     }
     connection.touched.clear()
     connection.push(encode_frame("pong", ref=command.ref, heads=heads))
@@ -132,7 +134,7 @@ def ping(greeted: Greeted, command: Ping) -> None:
 
 async def _authenticate(command: Hello) -> tuple[Session, str]:
     """The session of the command's credential, and the epoch of the logs."""
-    credentials = runtime().part(Credentials)
+    credentials = current_node().component(Credentials)
     if command.token is not None:
         return await credentials.of_token(command.token)
     return await credentials.of_ticket(command.ticket or "")

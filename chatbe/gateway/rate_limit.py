@@ -11,7 +11,7 @@ from common.errors import ChatError, TooManyCommands
 from common.limits.token_bucket import Bucket, Limit, limit
 
 
-class Pace:
+class SocketRateLimiter:
     """One socket's frames against its limits. The user's begins with the hello."""
 
     __slots__ = ("_refusals", "_socket", "_user_id", "_users")

@@ -10,7 +10,7 @@ from accounts.names import EMAIL_MAX
 from accounts.services.passwords import PASSWORD_MAX
 from chatbe.legacy_v1.names import NO_NUL, Name, email_for, uuid_text
 from chatbe.legacy_v1.prompts import shown_text
-from chatbe.legacy_v1.selectors import OldMessage
+from chatbe.legacy_v1.selectors import LegacyV1Message
 from common.errors import InvalidInput
 from common.times import iso_milliseconds
 
@@ -65,7 +65,7 @@ def user_body(user: User, *, viewer_id: int) -> dict[str, str]:
     }
 
 
-def private_message_body(message: OldMessage) -> dict[str, Any]:
+def private_message_body(message: LegacyV1Message) -> dict[str, Any]:
     low, high = message.low_user_id or 0, message.high_user_id or 0
     times = _times(message)
     return {
@@ -79,7 +79,7 @@ def private_message_body(message: OldMessage) -> dict[str, Any]:
     }
 
 
-def group_message_body(message: OldMessage) -> dict[str, Any]:
+def group_message_body(message: LegacyV1Message) -> dict[str, Any]:
     return {
         "id": uuid_text(message.conversation_id),
         "message_id": message.id,
@@ -89,7 +89,7 @@ def group_message_body(message: OldMessage) -> dict[str, Any]:
     }
 
 
-def _times(message: OldMessage) -> dict[str, str]:
+def _times(message: LegacyV1Message) -> dict[str, str]:
     return {
         "created_at": iso_milliseconds(message.created_at),
         "updated_at": iso_milliseconds(message.edited_at or message.created_at),

@@ -2,7 +2,7 @@
 
 The one-time code comes in the address, so everything that may be refused is refused
 before the upgrade. From then on the hub sees a Connection like any other; what it
-writes goes through OldWriter, and what the client says is looked up in `commands.py`.
+writes goes through LegacyV1Transport, and what the client says is looked up in `commands.py`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from chatbe.gateway.admission import (
 )
 from chatbe.gateway.consumer import CUT_OFF
 from chatbe.gateway.credentials import Credentials
-from chatbe.gateway.rate_limit import Pace
+from chatbe.gateway.rate_limit import SocketRateLimiter
 from chatbe.gateway.transports import DIRECT_EXTENSION, AsgiWriter, DirectWriter, Transport
 from chatbe.legacy_v1.commands import Speaker
-from chatbe.legacy_v1.event_translator import Interpreter
+from chatbe.legacy_v1.event_translator import EventTranslator
 from chatbe.legacy_v1.frames import (
     COMMAND_TYPES,
     TYPES,
@@ -46,7 +46,7 @@ from chatbe.legacy_v1.friends import Friends
 from chatbe.legacy_v1.middleware import error_body
 from chatbe.legacy_v1.places import Places
 from chatbe.legacy_v1.recipients import Recipients
-from chatbe.legacy_v1.writer import OldWriter
+from chatbe.legacy_v1.writer import LegacyV1Transport
 from common import background, metrics
 from common.error_log import describe
 from common.errors import (
@@ -61,7 +61,7 @@ from common.errors import (
     as_chat_error,
 )
 from presence.process import presence
-from realtime.node import runtime
+from realtime.node import current_node
 from realtime.resume import resume
 
 log = structlog.get_logger(__name__)
@@ -69,7 +69,7 @@ log = structlog.get_logger(__name__)
 _KINDS = {kind: str(kind.__struct_config__.tag) for kind in COMMAND_TYPES}
 
 
-class OldConsumer(AsyncConsumer):
+class LegacyV1Consumer(AsyncConsumer):
     """One socket, from handshake to close."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -97,19 +97,19 @@ class OldConsumer(AsyncConsumer):
         await send({"type": "websocket.accept"})
         inner: Transport = AsgiWriter(send) if direct is None else DirectWriter(direct, send)
         places = Places()
-        recipients = Recipients(runtime().hub.feed_seqs, user.id, places)
-        interpreter = Interpreter(
+        recipients = Recipients(current_node().hub.feed_seqs, user.id, places)
+        translator = EventTranslator(
             user.id,
             user.username,
             places=places,
             recipients=recipients,
             friends=Friends(user.id, user.username, inner),
         )
-        self._writer = OldWriter(inner, interpreter)
+        self._writer = LegacyV1Transport(inner, translator)
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._frame_bytes: int = settings.FRAME_BYTES
         self._unread_bytes: int = settings.SOCKET_UNREAD_BYTES
-        self._pace = Pace()
+        self._pace = SocketRateLimiter()
         self._pace.belongs_to(user.id)
         metrics.SOCKETS.inc()
         beginning: asyncio.Task[None] | None = None
@@ -220,7 +220,7 @@ class OldConsumer(AsyncConsumer):
 
 
 async def _let_in(scope: Any) -> tuple[Session, Admission]:
-    arrival = runtime().hub.arrivals.begin()
+    arrival = current_node().hub.arrivals.begin()
     session = await _authenticate(scope)
     return session, await admit(session, arrival)
 
@@ -233,7 +233,7 @@ async def _authenticate(scope: Any) -> Session:
     otp, username = query.get("otp"), query.get("username")
     if otp is None or username is None:
         raise Unauthenticated("Both otp and username are needed.")
-    session, _ = await runtime().part(Credentials).of_ticket(otp[0])
+    session, _ = await current_node().component(Credentials).of_ticket(otp[0])
     if username_key(username[0][:LOGIN_MAX]) != session.user.username_key:
         raise WrongCredentials
     return session

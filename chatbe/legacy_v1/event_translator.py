@@ -30,7 +30,7 @@ from conversations.events import (
     Skip,
 )
 from presence.events import PresenceChanged, PresenceSnapshot
-from realtime.node import runtime
+from realtime.node import current_node
 from realtime.protocol import Event
 
 # By how much the clocks of two processes may differ.
@@ -40,7 +40,7 @@ SENDERS_SECONDS = 60.0
 LOST = "Messages were lost. Connect again."
 
 
-class Interpreter:
+class EventTranslator:
     """What one user's socket is told, in the order of our events."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Interpreter:
         """The same, with whatever look-up it takes."""
         unknown = self._unknown(read_payload(payload))
         if unknown:
-            found = await runtime().part(Senders).find(self._user_id, unknown)
+            found = await current_node().component(Senders).find(self._user_id, unknown)
             self._senders.update(found)
         return self._frames(payload)
 

@@ -59,7 +59,7 @@ class FriendsOnline(msgspec.Struct, frozen=True):
     friends: tuple[Friend, ...] = ()
 
 
-class OldFrame(msgspec.Struct, frozen=True):
+class LegacyV1Frame(msgspec.Struct, frozen=True):
     """All of it. A chat may be put in as JSON, or later."""
 
     type: str
@@ -73,14 +73,18 @@ class OldFrame(msgspec.Struct, frozen=True):
 encode_old = msgspec.json.Encoder().encode
 
 
-def refusal_frame(kind: str, words: str, *, username: str) -> OldFrame:
+def refusal_frame(kind: str, words: str, *, username: str) -> LegacyV1Frame:
     """What a client is answered whose frame was refused; with its type, if there is such a type."""
     if kind == GROUP:
-        return OldFrame(kind, group_chat=GroupChat(recipient_username=username, message=words))
+        return LegacyV1Frame(kind, group_chat=GroupChat(recipient_username=username, message=words))
     if kind == GROUP_BOT:
-        return OldFrame(kind, group_chat_bot=GroupChat(recipient_username=username, message=words))
+        return LegacyV1Frame(
+            kind, group_chat_bot=GroupChat(recipient_username=username, message=words)
+        )
     known = kind if kind in TYPES else "error"
-    return OldFrame(known, private_chat=PrivateChat(recipient_username=username, message=words))
+    return LegacyV1Frame(
+        known, private_chat=PrivateChat(recipient_username=username, message=words)
+    )
 
 
 # --- from a client ----------------------------------------------------------------------

@@ -15,7 +15,7 @@ from chatbe.legacy_v1.frames import (
     FRIENDS,
     Friend,
     FriendsOnline,
-    OldFrame,
+    LegacyV1Frame,
     OnlineStatus,
     encode_old,
 )
@@ -24,9 +24,9 @@ from common import background
 from common.errors import Unavailable, as_chat_error
 from contacts.selectors import list_contacts_of
 from presence.events import PresenceChanged, PresenceSnapshot
-from realtime.admission import Gathered
+from realtime.admission import BatchLoader
 from realtime.connection import FrameWriter
-from realtime.node import Runtime, runtime
+from realtime.node import Node, current_node
 
 # A user, and which of their contacts; None for all.
 Asked = tuple[int, frozenset[int] | None]
@@ -91,7 +91,7 @@ class Friends:
         self._told = online
 
     async def _contacts(self, friend_ids: frozenset[int] | None) -> list[User]:
-        return await runtime().part(_Reads).contacts.of((self._user_id, friend_ids))
+        return await current_node().component(_Reads).contacts.of((self._user_id, friend_ids))
 
     def _list(self, users: Collection[User], online: Collection[int]) -> bytes:
         friends = [
@@ -108,7 +108,7 @@ class Friends:
             total_friends=len(friends),
             friends=tuple(friends),
         )
-        return encode_old(OldFrame(FRIENDS, msg_friends_online_status=found))
+        return encode_old(LegacyV1Frame(FRIENDS, msg_friends_online_status=found))
 
     def _news(self, user: User, *, online: bool) -> bytes:
         status = OnlineStatus(
@@ -118,14 +118,14 @@ class Friends:
             online=online,
             user_to_get_notified=self._username,
         )
-        return encode_old(OldFrame(FANOUT, msg_online_status_fanout=status))
+        return encode_old(LegacyV1Frame(FANOUT, msg_online_status_fanout=status))
 
 
 class _Reads:
     """What all old sockets of a process read of contacts: together, when many come at once."""
 
-    def __init__(self, home: Runtime) -> None:
-        self.contacts = Gathered(home.hub.entrance, _read)
+    def __init__(self, node: Node) -> None:
+        self.contacts = BatchLoader(node.hub.admission, _read)
 
 
 def _read(asked: Collection[Asked]) -> dict[Asked, list[User]]:

@@ -8,10 +8,10 @@ from accounts.authentication import session_of
 from chatbe.legacy_v1 import groups
 from chatbe.legacy_v1.bodies import MembersBody, RemoveMemberBody, group_message_body, read_body
 from chatbe.legacy_v1.selectors import newest_messages_of
-from chatbe.legacy_v1.views import OldView, read_query
+from chatbe.legacy_v1.views import LegacyV1View, read_query
 
 
-class GroupsView(OldView):
+class GroupsView(LegacyV1View):
     def post(self, request: Request) -> Response:
         body = read_body(MembersBody, request)
         made = groups.make_group(
@@ -20,7 +20,7 @@ class GroupsView(OldView):
         return Response(made, status.HTTP_201_CREATED)
 
 
-class AddMembersView(OldView):
+class AddMembersView(LegacyV1View):
     def put(self, request: Request) -> Response:
         body = read_body(MembersBody, request)
         changed = groups.add_to_group(
@@ -29,7 +29,7 @@ class AddMembersView(OldView):
         return Response(changed, status.HTTP_201_CREATED)
 
 
-class RemoveMemberView(OldView):
+class RemoveMemberView(LegacyV1View):
     def put(self, request: Request) -> Response:
         body = read_body(RemoveMemberBody, request)
         changed = groups.remove_from_group(
@@ -38,7 +38,7 @@ class RemoveMemberView(OldView):
         return Response(changed, status.HTTP_201_CREATED)
 
 
-class GroupMessagesView(OldView):
+class GroupMessagesView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """The messages of one's group, oldest first."""
         user_id = session_of(request).user_id

@@ -19,7 +19,7 @@ _BAD_REQUEST = frozenset({403, 404, 409})
 _KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
-class OldErrorsMiddleware:
+class LegacyV1ErrorsMiddleware:
     """Rewrites our errors. Must stand outside of everything that may refuse a request."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

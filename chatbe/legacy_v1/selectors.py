@@ -17,7 +17,7 @@ from conversations.selectors.visible import newest_of_each, newest_within
 NEWEST = 1_000
 
 
-class OldMessage(NamedTuple):
+class LegacyV1Message(NamedTuple):
     """A text of a conversation: its columns in the order of `_COLUMNS`."""
 
     id: int
@@ -67,13 +67,13 @@ def find_direct(user_id: int, other_id: int) -> int | None:
     return found.values_list("id", flat=True).first()
 
 
-def newest_private_messages(user_id: int) -> list[OldMessage]:
+def newest_private_messages(user_id: int) -> list[LegacyV1Message]:
     """The texts of all the user's direct conversations."""
     texts = _newest_texts(user_id).filter(conversation__kind=Conversation.Kind.DIRECT)
     return _read(newest_within(texts, settings.COMPAT_LIST_BYTES))
 
 
-def newest_messages_of(user_id: int, conversation_id: int) -> list[OldMessage]:
+def newest_messages_of(user_id: int, conversation_id: int) -> list[LegacyV1Message]:
     """The texts of one conversation of the user's."""
     texts = _newest_texts(user_id).filter(conversation_id=conversation_id)
     return _read(newest_within(texts, settings.COMPAT_LIST_BYTES))
@@ -83,6 +83,6 @@ def _newest_texts(user_id: int) -> QuerySet[Message]:
     return newest_of_each(user_id, NEWEST, kind=Message.Kind.TEXT, deleted_at=None)
 
 
-def _read(texts: QuerySet[Message]) -> list[OldMessage]:
+def _read(texts: QuerySet[Message]) -> list[LegacyV1Message]:
     rows = texts.order_by("conversation_id", "seq").values_list(*_COLUMNS)
-    return [OldMessage(*columns) for columns in rows]
+    return [LegacyV1Message(*columns) for columns in rows]

@@ -15,7 +15,7 @@ from common import background
 from common.database import in_database_thread
 from common.database_errors import is_passing
 from contacts.models import Block
-from realtime.node import Runtime
+from realtime.node import Node
 
 # A message is better shown late without its sender's name than never.
 PATIENCE_SECONDS = 5.0
@@ -37,8 +37,8 @@ Found = Mapping[int, Sender]
 class Senders:
     """The one desk of a process where sockets ask. On its event loop only."""
 
-    def __init__(self, home: Runtime) -> None:
-        self._loop = home.loop
+    def __init__(self, node: Node) -> None:
+        self._loop = node.loop
         self._waiting: list[tuple[Asked, asyncio.Future[Found]]] = []
         self._worker = background.Worker("senders", self._read_next, lambda: self._waiting)
 

@@ -21,7 +21,7 @@ from chatbe.legacy_v1.frames import (
     PRIVATE,
     PRIVATE_BOT,
     GroupChat,
-    OldFrame,
+    LegacyV1Frame,
     PrivateChat,
     encode_old,
 )
@@ -50,7 +50,7 @@ _decode_batch = msgspec.json.Decoder(Batch).decode
 Halves = tuple[bytes, bytes]
 
 
-def _outer(frame: OldFrame) -> Halves:
+def _outer(frame: LegacyV1Frame) -> Halves:
     before, after = encode_old(frame).split(_CUT)
     return before, after
 
@@ -58,10 +58,10 @@ def _outer(frame: OldFrame) -> Halves:
 _HERE = msgspec.Raw(_CUT)
 # What surrounds a chat in frames of each type, with the other objects empty.
 _OUTER = {
-    PRIVATE: _outer(OldFrame(PRIVATE, private_chat=_HERE)),
-    PRIVATE_BOT: _outer(OldFrame(PRIVATE_BOT, private_chat=_HERE)),
-    GROUP: _outer(OldFrame(GROUP, group_chat=_HERE)),
-    GROUP_BOT: _outer(OldFrame(GROUP_BOT, group_chat_bot=_HERE)),
+    PRIVATE: _outer(LegacyV1Frame(PRIVATE, private_chat=_HERE)),
+    PRIVATE_BOT: _outer(LegacyV1Frame(PRIVATE_BOT, private_chat=_HERE)),
+    GROUP: _outer(LegacyV1Frame(GROUP, group_chat=_HERE)),
+    GROUP_BOT: _outer(LegacyV1Frame(GROUP_BOT, group_chat_bot=_HERE)),
 }
 
 

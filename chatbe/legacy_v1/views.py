@@ -34,13 +34,13 @@ from contacts.selectors import list_contacts
 from contacts.services import add_contact
 
 
-class OldView(APIView):
+class LegacyV1View(APIView):
     """A door of /v1/; docs/compat.md is its documentation, the API's own document leaves it out."""
 
     schema = None
 
 
-class OpenOldView(OldView):
+class OpenOldView(LegacyV1View):
     """One that asks nobody who they are."""
 
     authentication_classes = ()
@@ -114,7 +114,7 @@ class LogoutView(OpenOldView):
         return Response({})
 
 
-class ContactsView(OldView):
+class ContactsView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """People: the chatbot has no place in this list, whoever has added it."""
         user_id = session_of(request).user_id
@@ -122,7 +122,7 @@ class ContactsView(OldView):
         return Response({"contacts": [user_body(c.user, viewer_id=user_id) for c in contacts]})
 
 
-class AddContactView(OldView):
+class AddContactView(LegacyV1View):
     def post(self, request: Request) -> Response:
         """Contacts at once, or asked first, as CONTACT_POLICY says. Answers with the caller."""
         user = session_of(request).user
@@ -133,7 +133,7 @@ class AddContactView(OldView):
         return Response(user_body(user, viewer_id=user.id), status.HTTP_201_CREATED)
 
 
-class PrivateMessagesView(OldView):
+class PrivateMessagesView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """All private messages, by the friend's id."""
         user_id = session_of(request).user_id
@@ -145,7 +145,7 @@ class PrivateMessagesView(OldView):
         return Response({"message": {"friendId": by_friend}})
 
 
-class FriendMessagesView(OldView):
+class FriendMessagesView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """The private messages with one friend, both directions, oldest first."""
         user_id = session_of(request).user_id

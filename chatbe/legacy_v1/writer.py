@@ -8,32 +8,32 @@ from collections.abc import Sequence
 import structlog
 
 from chatbe.gateway.transports import Transport
-from chatbe.legacy_v1.event_translator import Interpreter
-from chatbe.legacy_v1.frames import OldFrame, encode_old
+from chatbe.legacy_v1.event_translator import EventTranslator
+from chatbe.legacy_v1.frames import LegacyV1Frame, encode_old
 from common import background
 from common.error_log import describe
 from common.errors import ChatError, as_chat_error
-from realtime.lazy import Gate
+from realtime.lazy import LazyEvent
 
 log = structlog.get_logger(__name__)
 
 
-class OldWriter:
+class LegacyV1Transport:
     """A FrameWriter around a transport: what is written is interpreted first, in order.
 
     At once, as a rule. What takes a look-up waits for it, and what comes after that waits too.
     """
 
-    def __init__(self, inner: Transport, interpreter: Interpreter) -> None:
+    def __init__(self, inner: Transport, translator: EventTranslator) -> None:
         self._inner = inner
-        self._interpreter = interpreter
+        self._interpreter = translator
         self._queue: list[bytes | tuple[int, str]] = []
         self._waiting = 0
-        self._emptied = Gate()
+        self._emptied = LazyEvent()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
 
-    def show(self, frame: OldFrame) -> None:
+    def show(self, frame: LegacyV1Frame) -> None:
         """Send a frame of the client's own kind."""
         self._inner.write(encode_old(frame))
 

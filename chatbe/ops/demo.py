@@ -18,7 +18,7 @@ from common import secrets_file
 from contacts.selectors import may_talk
 from contacts.services import add_contact
 from conversations.log.append import append_messages
-from conversations.log.pending_message import Appended
+from conversations.log.pending_message import AppendResult
 from conversations.models import Conversation, Membership, Message
 from conversations.services.members import add_members, lock_group
 from conversations.services.sending import draft_message
@@ -131,4 +131,4 @@ def say(group_id: int, people: Sequence[User], count: int) -> Iterator[int]:
                 for number in range(first, min(first + BATCH, count))
             ]
         )
-        yield sum(isinstance(outcome, Appended) and outcome.fresh for outcome in outcomes)
+        yield sum(isinstance(outcome, AppendResult) and outcome.created for outcome in outcomes)

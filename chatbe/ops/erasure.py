@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from accounts.models import User
 from accounts.services import erase_account, set_user_active
-from chatbe.ops.joined import BELONGINGS
+from chatbe.ops.joined import USER_DATA
 from chatbot.services.erasing import empty_answers_to, places_of_answers_to
 from conversations.selectors.authored import count_own_texts
 from conversations.services.bulk_delete import empty_texts_of
@@ -19,7 +19,7 @@ from moderation.services.evidence import forget_texts_of
 
 def what_is_kept(user_id: int) -> dict[str, int]:
     """How many rows of each sort there are about a user."""
-    kept = {belonging.name: belonging.rows(user_id).count() for belonging in BELONGINGS}
+    kept = {belonging.name: belonging.rows(user_id).count() for belonging in USER_DATA}
     about = Report.objects.filter(user_id=user_id, status=Report.Status.OPEN)
     return kept | {"texts": count_own_texts(user_id), "open_reports_about": about.count()}
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from chatbe.ops.joined import BELONGINGS
-from common.batches import PAGE, Belonging, pages
+from chatbe.ops.joined import USER_DATA
+from common.batches import PAGE, UserDataExport, pages
 from common.times import iso_milliseconds
 from conversations.schemas import encode
 from conversations.selectors.authored import own_messages
@@ -33,7 +33,7 @@ def export_user(user_id: int, path: Path) -> Iterator[int]:
     """
     with _complete_or_absent(path) as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
         archive.writestr("README.txt", _README.format(user_id=user_id))
-        for belonging in BELONGINGS:
+        for belonging in USER_DATA:
             with archive.open(f"{belonging.name}.jsonl", "w", force_zip64=True) as lines:
                 yield from _write(lines, _rows(belonging, user_id))
         with archive.open("messages.jsonl", "w", force_zip64=True) as lines:
@@ -62,7 +62,7 @@ def _write(lines: IO[bytes], rows: Iterable[Any]) -> Iterator[int]:
     yield number % PAGE
 
 
-def _rows(belonging: Belonging, user_id: int) -> Iterator[dict[str, Any]]:
+def _rows(belonging: UserDataExport, user_id: int) -> Iterator[dict[str, Any]]:
     for page in pages(belonging.rows(user_id), *belonging.fields):
         for row in page:
             yield {_name(field): _shown(field, row) for field in belonging.fields}

@@ -12,14 +12,18 @@ import groups.user_data
 import moderation.user_data
 import presence.user_data
 
-EXPIRED = (*accounts.retention.EXPIRED, *contacts.retention.EXPIRED, *groups.retention.EXPIRED)
-BELONGINGS = (
-    *accounts.user_data.BELONGINGS,
-    *contacts.user_data.BELONGINGS,
-    *conversations.user_data.BELONGINGS,
-    *groups.user_data.BELONGINGS,
-    *chatbot.user_data.BELONGINGS,
-    *moderation.user_data.BELONGINGS,
-    *presence.user_data.BELONGINGS,
-    *chatbe.staff.second_factor.BELONGINGS,
+RETENTION_RULES = (
+    *accounts.retention.RETENTION_RULES,
+    *contacts.retention.RETENTION_RULES,
+    *groups.retention.RETENTION_RULES,
+)
+USER_DATA = (
+    *accounts.user_data.USER_DATA,
+    *contacts.user_data.USER_DATA,
+    *conversations.user_data.USER_DATA,
+    *groups.user_data.USER_DATA,
+    *chatbot.user_data.USER_DATA,
+    *moderation.user_data.USER_DATA,
+    *presence.user_data.USER_DATA,
+    *chatbe.staff.second_factor.USER_DATA,
 )

@@ -9,17 +9,17 @@ from collections import deque
 from collections.abc import Callable
 
 from common import background
-from realtime.node import Runtime
+from realtime.node import Node
 
 # New connections whose first request is read in one turn of the event loop.
 TURN = 4
 
 
-class Doorway:
+class HandshakeThrottle:
     """The new connections of a process, in the order in which they spoke."""
 
-    def __init__(self, home: Runtime) -> None:
-        self._loop = home.loop
+    def __init__(self, node: Node) -> None:
+        self._loop = node.loop
         self._waiting: deque[Callable[[], None]] = deque()
 
     def enter(self, come_in: Callable[[], None]) -> None:

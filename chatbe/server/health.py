@@ -22,7 +22,7 @@ from django.http import HttpRequest, JsonResponse
 from common import background, metrics
 from common.database_state import State, database_state
 from common.statement_deadline import deadline
-from realtime.node import Runtime, runtime
+from realtime.node import Node, current_node
 
 # The database is asked so often, and is down when it does not answer for so long.
 ASK_SECONDS = 1.0
@@ -82,14 +82,14 @@ class DatabaseWatch:
     `age` is how many seconds ago it last answered.
     """
 
-    def __init__(self, home: Runtime) -> None:
-        self._loop = home.loop
+    def __init__(self, node: Node) -> None:
+        self._loop = node.loop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         self._asked: asyncio.Future[State] | None = None
         self._seen: State = "down"
         self._seen_at = self._loop.time()
         self._asking = background.run_loop("readiness", self._ask_again)
-        home.drains.append(self.stop)
+        node.on_stop.append(self.stop)
 
     async def state(self) -> State:
         """What the database said last: now, if it answers at once."""
@@ -153,11 +153,11 @@ async def _health() -> Answer:
 
 
 async def _readiness() -> Answer:
-    here = runtime()
+    here = current_node()
     if here.hub.stopping:
         # It has given its connections back.
         return *readiness("down"), 0.0
-    watch = here.part(DatabaseWatch)
+    watch = here.component(DatabaseWatch)
     return *readiness(await watch.state()), watch.age
 
 
@@ -168,7 +168,7 @@ def readiness(database: State) -> tuple[int, dict[str, Any]]:
     and delivered without it, only later. So are background loops that fail at the moment:
     they try again, and would fail on every process alike.
     """
-    here = runtime()
+    here = current_node()
     if here.hub.stopping:
         return 503, {"status": "stopping"}
     checks: dict[str, str | list[str]] = {

@@ -4,7 +4,7 @@ All our views and most middleware are synchronous. Django's own handler goes bac
 between the event loop and a new thread for every signal, middleware and view; here a request
 is one call in one thread, and threads are used again.
 
-A request waits for its place on the event loop (`chatbe.server.request_places`), and one
+A request waits for its place on the event loop (`chatbe.server.request_admission`), and one
 whose answer comes from the event loop's writers waits there for that, too
 (`common.rest.deferred`): neither has a thread or a database connection meanwhile.
 """
@@ -25,13 +25,13 @@ from django.urls import set_script_prefix
 
 from chatbe.server.http_budget import Budgets
 from chatbe.server.http_protocol import DROP_EXTENSION
-from chatbe.server.request_places import Admission, RequestPlace
+from chatbe.server.request_admission import Admission, RequestSlot
 from common.errors import TooLarge, Unavailable
 from common.request_slots import current_place
 from common.rest.deferred import Later, allow_later
 from common.rest.errors import error_response
 from common.rest.overload import REFUSAL
-from realtime.node import runtime
+from realtime.node import current_node
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -74,7 +74,7 @@ class ThreadedHandler(ASGIHandler):
             await self.send_response(error_response(error), send)
             return
         loop = asyncio.get_running_loop()
-        place: RequestPlace | None = None
+        place: RequestSlot | None = None
         try:
             place = await self.admission.enter(scope)
         except Unavailable as refusal:
@@ -113,7 +113,7 @@ class ThreadedHandler(ASGIHandler):
         if drop is None:
             await self.send_response(response, send)
             return
-        answers, holder = runtime().part(Budgets).answers, object()
+        answers, holder = current_node().component(Budgets).answers, object()
         # What is streamed is read a piece at a time, as the client takes it.
         answers.take(holder, 0 if response.streaming else len(cast("Any", response).content), drop)
         try:
@@ -127,7 +127,7 @@ class ThreadedHandler(ASGIHandler):
         while (piece := await loop.run_in_executor(self._threads, next, pieces, None)) is not None:
             yield piece
 
-    def _respond(self, scope: Scope, body: BytesIO, place: RequestPlace | None) -> HttpResponseBase:
+    def _respond(self, scope: Scope, body: BytesIO, place: RequestSlot | None) -> HttpResponseBase:
         """The response, and all that a request holds given back, but for what is streamed."""
         current_place.set(place)
         with body:

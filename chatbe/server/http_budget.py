@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from django.conf import settings
 
 from common import metrics
-from realtime.node import Runtime
+from realtime.node import Node
 
 
 class Budget:
@@ -48,7 +48,7 @@ class Budget:
 class Budgets:
     """Those of a process: connections that ask nothing, bodies under way, answers not taken."""
 
-    def __init__(self, home: Runtime) -> None:
+    def __init__(self, node: Node) -> None:
         self.connections = Budget("connections", settings.HTTP_CONNECTIONS_MAX)
         self.bodies = Budget("bodies", settings.HTTP_BODIES_BYTES)
         self.answers = Budget("answers", settings.HTTP_ANSWERS_BYTES)

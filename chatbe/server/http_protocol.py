@@ -19,12 +19,12 @@ import msgspec
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from chatbe.server.handshake_throttle import Doorway
+from chatbe.server.handshake_throttle import HandshakeThrottle
 from chatbe.server.http_budget import Budgets
 from chatbe.server.http_head import announced_length, head_size, head_without_upgrade
 from common import metrics
 from common.errors import ChatError, InvalidInput, MethodNotAllowed, TooLarge
-from realtime.node import runtime
+from realtime.node import current_node
 
 # More header lines than any browser or proxy sends; each costs more than its bytes.
 HEADERS_MAX = 100
@@ -76,7 +76,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
             return
         # Nothing more is read before its turn.
         self.transport.pause_reading()
-        runtime().part(Doorway).enter(partial(self._come_in, data))
+        current_node().component(HandshakeThrottle).enter(partial(self._come_in, data))
 
     def _come_in(self, data: bytes) -> None:
         self._is_in = True
@@ -165,7 +165,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
         if self._body_bytes > settings.HTTP_BODY_BYTES:
             self._refuse(TooLarge())
             return
-        runtime().part(Budgets).bodies.take(self, len(body), self.abort)
+        current_node().component(Budgets).bodies.take(self, len(body), self.abort)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -281,7 +281,7 @@ class ChatHttpProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(
                 settings.HELLO_SECONDS, self._drop, "head_timeout"
             )
-            runtime().part(Budgets).connections.take(self, 1, self.abort)
+            current_node().component(Budgets).connections.take(self, 1, self.abort)
 
     def _late(self) -> None:
         self._deadline = None
@@ -292,6 +292,6 @@ class ChatHttpProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        budgets = runtime().part(Budgets)
+        budgets = current_node().component(Budgets)
         budgets.connections.give_back(self)
         budgets.bodies.give_back(self)

@@ -30,7 +30,7 @@ from common.errors import Forbidden, Unauthenticated
 from common.rest.deferred import when_answered
 from common.rest.errors import error_response
 from conversations.log.writer import queued_messages
-from realtime.node import runtime
+from realtime.node import current_node
 
 REFRESH_SECONDS = 1.0
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -97,14 +97,14 @@ def _comes_from(address: str | None, networks: list[str]) -> bool:
 
 def refresh() -> None:
     """Say how things are with this process now. On the runtime's event loop."""
-    home = runtime()
+    node = current_node()
     metrics.PROCESS_START.set(_STARTED)
     metrics.BACKGROUND_FAILING.set(len(background.failing()))
-    metrics.GREETED_USERS.set(len(home.hub.users))
+    metrics.GREETED_USERS.set(len(node.hub.users))
     metrics.QUEUED_MESSAGES.set(queued_messages())
-    metrics.BUS_UP.set(home.bus.up)
-    metrics.BUS_BEAT_AGE.set(home.bus.beat_age)
-    metrics.LIMITS_SHARED.set(home.sharing.is_up)
+    metrics.BUS_UP.set(node.bus.up)
+    metrics.BUS_BEAT_AGE.set(node.bus.beat_age)
+    metrics.LIMITS_SHARED.set(node.sharing.is_up)
     pool = getattr(connections[DEFAULT_DB_ALIAS], "pool", None)
     if pool is not None:
         found = pool.get_stats()
@@ -134,7 +134,7 @@ def _refresh_from_thread() -> None:
         else:
             done.set_result(None)
 
-    runtime().loop.call_soon_threadsafe(run)
+    current_node().loop.call_soon_threadsafe(run)
     done.result(timeout=_WAIT_SECONDS)
 
 

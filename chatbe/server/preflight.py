@@ -15,7 +15,11 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from chatbe.server.packages import package_problems
-from chatbe.server.request_places import OTHERS_WITH_CONNECTIONS, REQUEST_PLACES_MIN, request_places
+from chatbe.server.request_admission import (
+    OTHERS_WITH_CONNECTIONS,
+    REQUEST_PLACES_MIN,
+    request_slots,
+)
 from common.database import THREADS_MIN
 from common.hosts import normal_origin
 from common.limits.token_bucket import rule_problems
@@ -60,11 +64,11 @@ def _shape_problems(workers: int) -> Iterator[str]:
         yield "Several workers need PostgreSQL: set DATABASE_URL."
     if workers > 1 and not settings.REDIS_URL:
         yield "Several workers need Redis to reach each other: set REDIS_URL."
-    if connection.vendor == "postgresql" and request_places() < REQUEST_PLACES_MIN:
-        needed = settings.DATABASE_POOL_SIZE - request_places() + REQUEST_PLACES_MIN
+    if connection.vendor == "postgresql" and request_slots() < REQUEST_PLACES_MIN:
+        needed = settings.DATABASE_POOL_SIZE - request_slots() + REQUEST_PLACES_MIN
         yield (
             f"DATABASE_POOL_SIZE must be at least {needed}: each of DATABASE_THREADS and"
-            f" LOG_LANES and {OTHERS_WITH_CONNECTIONS} others have a connection of their own,"
+            f" WRITER_THREADS and {OTHERS_WITH_CONNECTIONS} others have a connection of their own,"
             " and requests need some too."
         )
 
@@ -83,8 +87,8 @@ def _network_problems() -> Iterator[str]:
 
 
 def _number_problems() -> Iterator[str]:
-    if settings.LOG_LANES < 1 or settings.LOG_TOPICS < settings.LOG_LANES:
-        yield "LOG_LANES must be at least 1, and LOG_TOPICS at least LOG_LANES."
+    if settings.WRITER_THREADS < 1 or settings.LOG_TOPICS < settings.WRITER_THREADS:
+        yield "WRITER_THREADS must be at least 1, and LOG_TOPICS at least WRITER_THREADS."
     if settings.DATABASE_THREADS < THREADS_MIN:
         yield (
             f"DATABASE_THREADS must be at least {THREADS_MIN}: some of them are never at anything"

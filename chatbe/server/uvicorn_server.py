@@ -21,7 +21,7 @@ from chatbe.server.websocket_protocol import ChatProtocol
 from common import background
 from common.errors import GoingAway
 from realtime.drain import send_away
-from realtime.node import runtime
+from realtime.node import current_node
 
 # After the sockets: how long requests may take, and how long all of it.
 REQUEST_SECONDS = 8
@@ -49,7 +49,7 @@ class ChatServer(uvicorn.Server):
         last.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        hub = runtime().hub
+        hub = current_node().hub
         sending_away = background.spawn("send_away", send_away(hub, settings.DRAIN_SECONDS))
         while not sending_away.done() and not self.force_exit:  # noqa: ASYNC110 - uvicorn's flag
             await asyncio.sleep(LOOK_SECONDS)

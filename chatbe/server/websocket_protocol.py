@@ -30,8 +30,8 @@ from common import background, metrics
 from common.error_log import describe
 from common.errors import TooManyCommands
 from common.limits.token_bucket import Bucket, limit
-from realtime.lazy import Gate, Letterbox
-from realtime.node import runtime
+from realtime.lazy import LazyEvent, LazyQueue
+from realtime.node import current_node
 
 log = structlog.get_logger(__name__)
 
@@ -77,8 +77,8 @@ class ChatProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._take: Take | None = None
-        self.queue = Letterbox()  # type: ignore[assignment]
-        self.writable = Gate()  # type: ignore[assignment]
+        self.queue = LazyQueue()  # type: ignore[assignment]
+        self.writable = LazyEvent()  # type: ignore[assignment]
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
@@ -87,7 +87,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             extensions[DIRECT_EXTENSION] = self
             # Nothing is read before there is somebody to take it.
             self._pause()
-            runtime().part(Budgets).connections.take(self, 1, self.abort)
+            current_node().component(Budgets).connections.take(self, 1, self.abort)
 
     async def run_asgi(self) -> None:
         """Serve the socket. uvicorn's own logs an error for every handshake that was refused."""
@@ -106,7 +106,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        runtime().part(Budgets).connections.give_back(self)
+        current_node().component(Budgets).connections.give_back(self)
         # What takes frames leads back to here, as the scope does: apart they go at once, and
         # all that belonged to the socket with them, instead of with the next full collection.
         self._take = None
@@ -174,7 +174,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
     def allow_frames_of(self, frame_bytes: int) -> None:
         """It is known whose this is: from now on a message may have so many bytes."""
         self._longest = frame_bytes
-        runtime().part(Budgets).connections.give_back(self)
+        current_node().component(Budgets).connections.give_back(self)
 
     def data_received(self, data: bytes) -> None:
         if self._take is None:
@@ -205,7 +205,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 self._wanted = end - at
                 return
             if self.read_paused or not left:
-                self._put_aside(data[at:])
+                self._quarantine(data[at:])
                 return
             left -= 1
             first = data[at]
@@ -237,7 +237,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 return
         super().data_received(frame)
 
-    def _put_aside(self, data: bytes) -> None:
+    def _quarantine(self, data: bytes) -> None:
         """Look at the rest later: in the next turn, or when what waits has been taken."""
         self._partial += data
         self._wanted = 0

@@ -24,7 +24,7 @@ from chatbe.server.metrics_export import values_of
 from common.ids import first_id_at
 from conversations.models import Message
 from moderation.models import Report
-from realtime.node import runtime
+from realtime.node import current_node
 
 BOUND = 10_000
 VIEW_FIGURES = "moderation.view_figures"
@@ -51,7 +51,7 @@ def figures() -> list[Figure]:
     """All of them, in a number of queries that never changes by more than their estimates."""
     now = timezone.now()
     hour, day = (first_id_at(now - timedelta(hours=hours)) for hours in (1, 24))
-    home = runtime()
+    node = current_node()
     counted = values_of("chat_sockets", "chat_logins_failed_total")
     return [
         Figure("Open reports", _about(_open_reports()), _page("moderation_report")),
@@ -60,8 +60,8 @@ def figures() -> list[Figure]:
         Figure("Messages in the last hour", _about(Message.objects.filter(id__gte=hour))),
         Figure("Messages in 24 hours", _about(Message.objects.filter(id__gte=day))),
         Figure("Sockets open on this machine", f"{counted['chat_sockets']:,}"),
-        Figure("Processes", f"{home.sharing.known_processes:,}"),
-        Figure("Bus between them", "up" if home.bus.up else "down"),
+        Figure("Processes", f"{node.sharing.known_processes:,}"),
+        Figure("Bus between them", "up" if node.bus.up else "down"),
         Figure("Failed logins since the start", f"{counted['chat_logins_failed_total']:,}"),
         Figure("Database", filesizeformat(_database_size())),
         Figure("Free disk", filesizeformat(shutil.disk_usage(settings.DATA_DIR).free)),

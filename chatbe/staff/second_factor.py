@@ -22,14 +22,14 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import User
 from accounts.services import end_admin_logins
 from accounts.signals import user_deleted
-from common.batches import Belonging
+from common.batches import UserDataExport
 
 log = structlog.get_logger(__name__)
 
-PAPER_CODES = 10
+RECOVERY_CODES = 10
 
-BELONGINGS = (
-    Belonging(
+USER_DATA = (
+    UserDataExport(
         "second_factors",
         ("name", "confirmed", "created_at", "last_used_at"),
         lambda user_id: TOTPDevice.objects.filter(user_id=user_id),
@@ -76,7 +76,7 @@ def finish_set_up(user: User, code: str) -> list[str] | None:
         device.confirmed = True
         device.save()
         paper = StaticDevice.objects.create(user=user, name="paper")
-        codes = [StaticToken.random_token() for _ in range(PAPER_CODES)]
+        codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
         StaticToken.objects.bulk_create(StaticToken(device=paper, token=code) for code in codes)
     log.info("second_factor_set_up", user_id=str(user.pk))
     return codes

@@ -65,7 +65,7 @@ class TimedOut(ProviderFault):
     message = "The AI provider took too long. Ask me again in a while."
 
 
-class Cut(ProviderFault):
+class StreamInterrupted(ProviderFault):
     code = "cut"
     counts = True
     message = "The connection to the AI provider broke. Ask me again."
@@ -76,7 +76,7 @@ class Broken(ProviderFault):
     counts = True
 
 
-class Resting(ProviderFault):
+class CircuitOpen(ProviderFault):
     code = "resting"
     message = "The AI provider has failed several times. I leave it alone for half a minute."
 

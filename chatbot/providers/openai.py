@@ -21,10 +21,10 @@ from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 
 from chatbot.providers.faults import (
     Broken,
-    Cut,
+    CircuitOpen,
     Overloaded,
     ProviderFault,
-    Resting,
+    StreamInterrupted,
     TimedOut,
     Unavailable,
     fault_of_status,
@@ -102,7 +102,7 @@ class OpenAIProvider:
             ):
                 yield from _read(response)
         except pybreaker.CircuitBreakerError:
-            raise Resting from None
+            raise CircuitOpen from None
         finally:
             self._requests.release()
 
@@ -185,7 +185,7 @@ def _read(response: requests.Response) -> Iterator[str | None]:
     except (requests.RequestException, OSError) as error:
         # While a body is read, requests calls a timeout a broken connection.
         late = bool(error.args) and isinstance(error.args[0], ReadTimeoutError)
-        raise (TimedOut() if late else Cut()) from None
+        raise (TimedOut() if late else StreamInterrupted()) from None
 
 
 def _whole(response: requests.Response) -> str | None:
@@ -216,7 +216,7 @@ def _stream(response: requests.Response) -> Iterator[str | None]:
             yield choice.delta.content if choice.delta is not None else None
     # Some servers forget the last line. One that has not said why it stopped was cut off.
     if not ended:
-        raise Cut
+        raise StreamInterrupted
 
 
 def _parsed(data: bytes) -> _Chunk:

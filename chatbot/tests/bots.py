@@ -7,12 +7,12 @@ import json
 import sys
 from typing import Any
 
-from tests.provider import MODELS
-from tests.servers import PROJECT, ProductServer
-from tests.stage import Frame, Person, Socket, Stage
+from tests.kit.ai_provider import MODELS
+from tests.kit.servers import PROJECT, ProductServer
+from tests.kit.site import Frame, Socket, TestSite, TestUser
 
 
-class Chats(Stage):
+class Chats(TestSite):
     """A server with a bot for each thing the stand-in can do, called like it."""
 
     def __init__(self, database_url: str, redis_url: str, **settings: str) -> None:
@@ -27,12 +27,12 @@ class Chats(Stage):
         text = json.dumps({"do": do, **wish})
         return json.loads(self.installation.run("-m", "chatbot.tests.seed", text=text))
 
-    async def asking(self, model: str = "assistant") -> tuple[Person, str]:
+    async def asking(self, model: str = "assistant") -> tuple[TestUser, str]:
         """Somebody, and their conversation with the bot of this model."""
         person, _ = self.strangers()
         return person, await self.talk_to(person, model)
 
-    async def talk_to(self, person: Person, model: str) -> str:
+    async def talk_to(self, person: TestUser, model: str) -> str:
         answer = await person.rest("POST", "conversations/direct", {"user_id": self.bots[model]})
         return str(answer["id"])
 

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from chatbot.tests.bots import Chats
-from tests.provider import KEY, StandIn
-from tests.servers import fresh_database, running_redis
+from tests.kit.ai_provider import KEY, StandIn
+from tests.kit.servers import fresh_database, running_redis
 
 SETTINGS = {
     "CHATBOT_API_KEY": KEY,

@@ -8,7 +8,7 @@ from accounts.models import User
 from accounts.tests.rest import device_of, make_user
 from chatbot.models import Bot, Reminder
 from conversations.tests.people import CONVERSATIONS, post
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

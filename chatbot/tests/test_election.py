@@ -106,7 +106,7 @@ async def test_one_of_two_servers_answers_then_the_other_then_a_worker(provider)
             [other] = {"first", "second"} - {now}
             left = {other: processes[other]}
             await until(lambda: elected(left) == [other])
-            person.stage = Reached(chats, processes[other].address)
+            person.site = Reached(chats, processes[other].address)
             assert await answers_from(chats, person, place, left) == {other}
 
             # A dedicated worker takes over, and gives back when it ends.
@@ -124,8 +124,8 @@ async def test_one_of_two_servers_answers_then_the_other_then_a_worker(provider)
 class Reached:
     """The same stage, at another of its servers."""
 
-    def __init__(self, stage, address):
-        self.installation = stage.installation
+    def __init__(self, site, address):
+        self.installation = site.installation
         self.address = address
 
 

@@ -6,8 +6,8 @@ import re
 from chatbot.tests.bots import answer_to, ask, talk
 
 
-async def with_assistant(stage):
-    alice, _ = stage.strangers()
+async def with_assistant(site):
+    alice, _ = site.strangers()
     [bot] = (await alice.rest("GET", "bots"))["results"]
     found = await alice.rest("POST", "conversations/direct", {"user_id": bot["id"]})
     assert found["peer"] == bot
@@ -15,8 +15,8 @@ async def with_assistant(stage):
     return alice, found["id"]
 
 
-async def test_it_is_there_and_says_what_it_is(stage):
-    alice, conversation_id = await with_assistant(stage)
+async def test_it_is_there_and_says_what_it_is(site):
+    alice, conversation_id = await with_assistant(site)
     async with alice.live() as phone:
         said = await talk(phone, conversation_id, "Why is the sky blue?")
         assert "no AI provider is configured on this server" in said

@@ -11,7 +11,7 @@ from chatbot.providers.faults import ProviderFault
 from chatbot.providers.interface import Prompt, Turn
 from chatbot.providers.openai import OpenAIProvider
 from chatbot.tests.bots import answer_to, ask, talk
-from tests.provider import KEY, RAW
+from tests.kit.ai_provider import KEY, RAW
 
 # Nothing here depends on the database behind it.
 pytestmark = pytest.mark.embedded_only

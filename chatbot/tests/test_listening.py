@@ -30,22 +30,22 @@ class CountingBus(LocalBus):
 
 
 @pytest.fixture
-async def home(monkeypatch):
+async def node(monkeypatch):
     monkeypatch.setattr(realtime, "make_bus", CountingBus)
-    made = realtime.Runtime()
-    monkeypatch.setattr(worker_module, "runtime", lambda: made)
+    made = realtime.Node()
+    monkeypatch.setattr(worker_module, "current_node", lambda: made)
     yield made
     await made.stop()
 
 
-async def test_only_while_it_answers(home):
+async def test_only_while_it_answers(node):
     worker = worker_module.Worker()
 
     async def listens():
         await asyncio.sleep(0)
-        home._heard([7])
+        node._heard([7])
         heard, worker._heard = worker._heard, set()
-        topics = {home.bus.wanted[topic] for topic in log_topics()}
+        topics = {node.bus.wanted[topic] for topic in log_topics()}
         assert topics == ({1} if heard else {0})
         return bool(heard)
 

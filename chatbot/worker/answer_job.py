@@ -18,7 +18,7 @@ from chatbot.providers import provider_of
 from chatbot.providers.faults import ProviderFault
 from chatbot.providers.interface import Prompt
 from chatbot.services import answers
-from chatbot.worker.provider_stream import Reading
+from chatbot.worker.provider_stream import ProviderStream
 from common import metrics
 from common.error_log import describe
 from common.errors import ChatError
@@ -35,7 +35,7 @@ class _Lost(Exception):
     """Another worker has the row now."""
 
 
-class Answering:
+class AnswerJob:
     """Answers one question that this worker has taken, or ends what another has left."""
 
     def __init__(self, answer: Answer, stopping: threading.Event, *, is_new: bool) -> None:
@@ -96,7 +96,7 @@ class Answering:
 
     def _read(self, prompt: Prompt) -> Answer.Status:
         """Take the text in until it is over, one way or another. Raises ProviderFault."""
-        reading = Reading(provider_of(self._answer.bot), prompt)
+        reading = ProviderStream(provider_of(self._answer.bot), prompt)
         try:
             for piece in reading.pieces():
                 self._text += delivery.presentable(piece)
@@ -107,7 +107,7 @@ class Answering:
                 if delivery.is_full(self._text):
                     break
         finally:
-            reading.give_up()
+            reading.cancel()
         return Status.DONE
 
     def _is_cancelled(self) -> bool:

@@ -25,7 +25,7 @@ TICK_SECONDS = 0.25
 log = structlog.get_logger(__name__)
 
 
-class Reading:
+class ProviderStream:
     """One answer of a provider, as it comes in."""
 
     def __init__(self, provider: Provider, prompt: Prompt) -> None:
@@ -54,7 +54,7 @@ class Reading:
             self._look_at_the_clock()
             yield found if isinstance(found, str) else ""
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Nobody reads on."""
         self._given_up.set()
 

@@ -31,11 +31,11 @@ from chatbot.selectors import (
 )
 from chatbot.services import answers, reminders
 from chatbot.services.finding import find_questions
-from chatbot.worker.answer_job import Answering
+from chatbot.worker.answer_job import AnswerJob
 from chatbot.worker.election import Election
 from common import background
 from common.error_log import describe
-from realtime.node import runtime
+from realtime.node import current_node
 
 # So long after a wake-up all others that came meanwhile are one.
 PAUSE_SECONDS = 0.1
@@ -80,10 +80,10 @@ class Worker:
         """
         self._takes_on = wanted
         if wanted:
-            runtime().listen(self.hear)
+            current_node().listen(self.hear)
             self._swept_at = float("-inf")
         else:
-            runtime().stop_listening(self.hear)
+            current_node().stop_listening(self.hear)
         self._woken.set()
 
     def hear(self, conversation_ids: Iterable[int]) -> None:
@@ -226,7 +226,7 @@ class Worker:
 
     def _answer(self, answer: Answer, *, is_new: bool) -> None:
         try:
-            Answering(answer, self._stopping, is_new=is_new).run()
+            AnswerJob(answer, self._stopping, is_new=is_new).run()
         finally:
             self._running.pop(answer.id, None)
             with self._lock:

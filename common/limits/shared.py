@@ -57,7 +57,7 @@ return answer
 """
 
 
-class Sharing:
+class SharedLimits:
     """Keeps this process's limits in step with those of the others. On one event loop.
 
     `redis` is None where there are no others. `processes` is how many share the limits

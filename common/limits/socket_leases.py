@@ -24,7 +24,7 @@ from typing import Literal
 from django.conf import settings
 
 from common import background, metrics
-from common.limits.shared import PROCESSES, REDIS_TIMEOUT_SECONDS, Sharing
+from common.limits.shared import PROCESSES, REDIS_TIMEOUT_SECONDS, SharedLimits
 from common.redis_errors import is_away
 
 LEASE_SECONDS = 60.0
@@ -114,7 +114,7 @@ class SocketLeases:
     """
 
     def __init__(
-        self, sharing: Sharing, process: str, tell_lost: Callable[[int, str], None]
+        self, sharing: SharedLimits, process: str, tell_lost: Callable[[int, str], None]
     ) -> None:
         self._sharing = sharing
         self._process = process

@@ -89,7 +89,7 @@ class Bucket:
 
     def wait(self, now: float) -> float:
         """0.0 if one may be taken now, else the seconds until then."""
-        over = self.until - now - self.limit.room
+        over = self.until - now - self.limit.channel
         return over if over > 0.0 else 0.0  # noqa: FURB136 - max() takes thrice as long
 
     def charge(self, now: float) -> None:
@@ -124,7 +124,7 @@ class Limit:
         """From now on allow only what falls to one of so many; at least one at a time."""
         processes = processes if self.shared else 1
         self.cost = self.rule.interval * processes
-        self.room = self.rule.interval * max(self.rule.burst, processes) - self.cost + _ROUNDING
+        self.channel = self.rule.interval * max(self.rule.burst, processes) - self.cost + _ROUNDING
 
     def bucket(self, key: Hashable) -> Bucket:
         """The bucket of this key; look it up for each use, for whole ones are forgotten."""

@@ -118,11 +118,11 @@ def test_whether_there_is_room_is_known_before_anything_is_counted(threads):
 
 def test_who_waits_too_long_is_refused_and_nobody_waits_for_them(threads):
     hall = Hall(threads)
-    late, patient = hall.come("late", seconds=0.05), hall.come("patient")
+    late, wait_for_locks = hall.come("late", seconds=0.05), hall.come("patient")
     with pytest.raises(Unavailable):
         late.result(LONG)
     hall.go_on()
-    patient.result(LONG)
+    wait_for_locks.result(LONG)
     assert hall.served == ["patient"]
 
 

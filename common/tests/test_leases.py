@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from common.limits.shared import PROCESSES, Sharing
+from common.limits.shared import PROCESSES, SharedLimits
 from common.limits.socket_leases import SocketLeases
-from tests.servers import running_redis
+from tests.kit.servers import running_redis
 
 USER = 4_711
 
@@ -17,7 +17,7 @@ async def test_a_lease_that_does_not_say_since_when_is_the_first_to_give_way(set
     settings.SOCKETS_PER_USER = 2
     told = []
     with running_redis() as url:
-        sharing = Sharing(url, "p")
+        sharing = SharedLimits(url, "p")
         leases = SocketLeases(sharing, "p", lambda *lost: told.append(lost))
         soon = (time.time() + 50) * 1000
         key = f"chat:sockets:{USER}"

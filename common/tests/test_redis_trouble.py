@@ -8,10 +8,10 @@ import pytest
 
 from common.errors import RateLimited
 from common.limits import window
-from common.limits.shared import Sharing
+from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
 from presence.redis_store import RedisStore
-from presence.store import Away, Lease, Term
+from presence.store import Lease, StoreUnavailable, Term
 
 CODES = [
     "READONLY You can't write against a read only replica.",
@@ -83,7 +83,7 @@ def test_windows_are_counted_in_memory(refusing):
 
 
 async def test_leases_and_presence_go_on_without_it(refusing):
-    sharing = Sharing(refusing.url, "p")
+    sharing = SharedLimits(refusing.url, "p")
     leases = SocketLeases(sharing, "p", lambda *_: None)
     taking = asyncio.ensure_future(leases.take(1, 1))
     await asyncio.sleep(0)
@@ -100,7 +100,7 @@ async def test_leases_and_presence_go_on_without_it(refusing):
     ):
         # Also the first that finds it so.
         sharing.processes = 1
-        with pytest.raises(Away):
+        with pytest.raises(StoreUnavailable):
             await ask()
     await sharing._report_due()
     assert not sharing.is_up

@@ -2,7 +2,7 @@
 
 from accounts.models import User
 from accounts.services import delete_account
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 CONTACTS, BLOCKS, USERS = "/api/v1/contacts", "/api/v1/blocks", "/api/v1/users"
 INCOMING, OUTGOING = (f"/api/v1/contact-requests/{way}" for way in ("incoming", "outgoing"))

@@ -2,11 +2,11 @@
 
 import pytest
 
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from contacts import selectors
 from contacts.models import Block, Contact
 from contacts.tests.people import BLOCKS, CONTACTS, add, feeds
+from tests.kit.concurrency import run_together
 
 ROUNDS = 60
 

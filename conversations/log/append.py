@@ -17,7 +17,13 @@ from common import failpoints
 from common.errors import NotFound
 from common.times import iso_milliseconds
 from conversations.log.append_sqlite import append_in_sqlite
-from conversations.log.pending_message import Appended, Draft, Outcome, fresh_body, known_or_refused
+from conversations.log.pending_message import (
+    AppendResult,
+    Outcome,
+    PendingMessage,
+    fresh_body,
+    known_or_refused,
+)
 from conversations.models import Conversation
 from conversations.schemas import MESSAGE_COLUMNS
 
@@ -31,7 +37,7 @@ _KNOWN_BY_ID = (
 )
 
 
-def append_messages(drafts: Sequence[Draft]) -> list[Outcome]:
+def append_messages(drafts: Sequence[PendingMessage]) -> list[Outcome]:
     """Append drafts with distinct keys; the outcomes come in the same order.
 
     When this returns outside a transaction, everything is committed. Raises what the
@@ -48,7 +54,7 @@ def append_messages(drafts: Sequence[Draft]) -> list[Outcome]:
     return outcomes
 
 
-def _append_with_failpoints(drafts: Sequence[Draft]) -> list[Outcome]:
+def _append_with_failpoints(drafts: Sequence[PendingMessage]) -> list[Outcome]:
     # The same function, taken apart by an explicit transaction around it, so that a
     # test can end the process between its lock and its commit.
     with transaction.atomic():
@@ -72,7 +78,7 @@ def unlocked_conversations(ids: Iterable[int]) -> set[int]:
         return set(rows.select_for_update(no_key=True, skip_locked=True))
 
 
-def _append_in_postgres(drafts: Sequence[Draft]) -> list[Outcome]:
+def _append_in_postgres(drafts: Sequence[PendingMessage]) -> list[Outcome]:
     now = datetime.now(UTC)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -102,7 +108,7 @@ def _append_in_postgres(drafts: Sequence[Draft]) -> list[Outcome]:
         draft = drafts[ordinal - 1]
         if outcome == "stored":
             body = fresh_body(draft, seq=seq, number=number, created_at=created_at)
-            outcomes[ordinal - 1] = Appended.of(body, fresh=True)
+            outcomes[ordinal - 1] = AppendResult.of(body, created=True)
         else:
             outcomes[ordinal - 1] = known_or_refused(
                 draft, outcome, known.get(id, ()), wait=number or 0

@@ -10,7 +10,13 @@ from django.db import connection
 
 from common import failpoints
 from common.times import iso_milliseconds
-from conversations.log.pending_message import Appended, Draft, Outcome, fresh_body, known_or_refused
+from conversations.log.pending_message import (
+    AppendResult,
+    Outcome,
+    PendingMessage,
+    fresh_body,
+    known_or_refused,
+)
 from conversations.models import Membership, Message
 from conversations.schemas import MessageRow, message_columns
 from conversations.selectors.posting import MAY_POST_SQL
@@ -55,7 +61,7 @@ _STANDINGS = f"""
 """  # noqa: S608
 
 
-def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
+def append_in_sqlite(drafts: Sequence[PendingMessage]) -> list[Outcome]:
     # BEGIN IMMEDIATE has locked the whole database: every read below is fresh.
     failpoints.reach("append.locked")
     now = datetime.now(UTC)
@@ -93,7 +99,7 @@ def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
             seq, number = counts[draft.conversation_id] = seq + 1, number + 1
             body = fresh_body(draft, seq=seq, number=number, created_at=created_at)
             rows.append((*_columns_of(draft, seq, number), _sqlite_time(now)))
-            outcomes.append(Appended.of(body, fresh=True))
+            outcomes.append(AppendResult.of(body, created=True))
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO conversations_message (id, conversation_id, seq, changed_seq, number,"
@@ -112,7 +118,7 @@ def append_in_sqlite(drafts: Sequence[Draft]) -> list[Outcome]:
     return outcomes
 
 
-def _known(draft: Draft, stored: Sequence[Any], standing: _Standing | None) -> Outcome:
+def _known(draft: PendingMessage, stored: Sequence[Any], standing: _Standing | None) -> Outcome:
     """The answer to a draft whose key is taken."""
     digest, *columns = stored
     if bytes(digest) != draft.digest:
@@ -125,7 +131,7 @@ def _sqlite_time(moment: datetime) -> str:
     return moment.replace(tzinfo=None).isoformat(" ")
 
 
-def _columns_of(draft: Draft, seq: int, number: int) -> tuple[Any, ...]:
+def _columns_of(draft: PendingMessage, seq: int, number: int) -> tuple[Any, ...]:
     return (
         draft.id,
         draft.conversation_id,
@@ -141,13 +147,15 @@ def _columns_of(draft: Draft, seq: int, number: int) -> tuple[Any, ...]:
     )
 
 
-def _known_messages(drafts: Sequence[Draft]) -> dict[tuple[int, int, str], tuple[Any, ...]]:
+def _known_messages(
+    drafts: Sequence[PendingMessage],
+) -> dict[tuple[int, int, str], tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(_KNOWN, [_json([draft.key for draft in drafts])])
         return {(row[2], row[6], row[7]): row for row in cursor.fetchall()}
 
 
-def _standings(drafts: Sequence[Draft]) -> dict[tuple[int, int], _Standing]:
+def _standings(drafts: Sequence[PendingMessage]) -> dict[tuple[int, int], _Standing]:
     """Those of the senders who are members, by conversation and user."""
     pairs = {(draft.conversation_id, draft.sender_id) for draft in drafts}
     with connection.cursor() as cursor:

@@ -13,7 +13,7 @@ from common.errors import Internal
 from common.ids import new_id
 from common.statement_deadline import deadline
 from conversations.log.append import append_messages, unlocked_conversations
-from conversations.log.pending_message import Draft, Outcome
+from conversations.log.pending_message import Outcome, PendingMessage
 from conversations.models import Message
 
 log = structlog.get_logger(__name__)
@@ -26,24 +26,24 @@ _LEAST_SECONDS = 1.0
 Outcomes = Sequence[Outcome | None]
 
 
-def commit_unlocked(drafts: Sequence[Draft]) -> Outcomes | None:
+def commit_unlocked(drafts: Sequence[PendingMessage]) -> Outcomes | None:
     """Commit a batch, but for the conversations that somebody else has locked for long."""
     until = _time_is_up_at()
     try:
-        return _commit_until(until, drafts, patient=False)
+        return _commit_until(until, drafts, wait_for_locks=False)
     except Exception as error:
         if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
             raise
         free = _unlocked(until, drafts)
     tried = [draft for draft in drafts if draft.conversation_id in free]
-    outcomes = _commit_until(until, tried, patient=True) if tried else []
+    outcomes = _commit_until(until, tried, wait_for_locks=True) if tried else []
     if outcomes is None:
         return None
     committed = iter(outcomes)
     return [next(committed) if draft.conversation_id in free else None for draft in drafts]
 
 
-def _unlocked(until: float, drafts: Sequence[Draft]) -> set[int]:
+def _unlocked(until: float, drafts: Sequence[PendingMessage]) -> set[int]:
     try:
         with deadline(_seconds_left(until)):
             return unlocked_conversations({draft.conversation_id for draft in drafts})
@@ -54,14 +54,14 @@ def _unlocked(until: float, drafts: Sequence[Draft]) -> set[int]:
         return set()
 
 
-def commit(drafts: Sequence[Draft]) -> Outcomes | None:
+def commit(drafts: Sequence[PendingMessage]) -> Outcomes | None:
     """Commit a batch in a lane's thread. None when its outcome could not be found out.
 
     A connection that breaks in COMMIT leaves the outcome unknown; running the same drafts again
     answers it, for what was stored is recognised by its client_id. However often it is tried,
     and in however many pieces, all of it has LOG_UNKNOWN_OUTCOME_SECONDS.
     """
-    return _commit_until(_time_is_up_at(), drafts, patient=True)
+    return _commit_until(_time_is_up_at(), drafts, wait_for_locks=True)
 
 
 def _time_is_up_at() -> float:
@@ -72,7 +72,9 @@ def _seconds_left(until: float) -> float:
     return max(_LEAST_SECONDS, until - time.monotonic())
 
 
-def _commit_until(until: float, drafts: Sequence[Draft], *, patient: bool) -> Outcomes | None:
+def _commit_until(
+    until: float, drafts: Sequence[PendingMessage], *, wait_for_locks: bool
+) -> Outcomes | None:
     """Without patience it raises when a lock is not had in time."""
     while True:
         try:
@@ -82,18 +84,20 @@ def _commit_until(until: float, drafts: Sequence[Draft], *, patient: bool) -> Ou
             if not is_passing(error):
                 log.warning("append_split", error=type(error).__name__, drafts=len(drafts))
                 if len(drafts) > 1:
-                    return _commit_singly(until, drafts, patient=patient)
-                return _commit_last(until, drafts[0], patient=patient)
+                    return _commit_singly(until, drafts, wait_for_locks=wait_for_locks)
+                return _commit_last(until, drafts[0], wait_for_locks=wait_for_locks)
             log.warning("append_retried", error=type(error).__name__, drafts=len(drafts))
             _drop_bad_connection(error)
-            if not patient and sqlstate_of(error) == LOCK_NOT_AVAILABLE:
+            if not wait_for_locks and sqlstate_of(error) == LOCK_NOT_AVAILABLE:
                 raise
             if time.monotonic() > until:
                 return None
             time.sleep(_RETRY_SECONDS)
 
 
-def _commit_singly(until: float, drafts: Sequence[Draft], *, patient: bool) -> Outcomes | None:
+def _commit_singly(
+    until: float, drafts: Sequence[PendingMessage], *, wait_for_locks: bool
+) -> Outcomes | None:
     """One bad row fails a whole batch: run it row by row, so that it fails alone."""
     outcomes: list[Outcome | None] = []
     locked: set[int] = set()
@@ -105,7 +109,7 @@ def _commit_singly(until: float, drafts: Sequence[Draft], *, patient: bool) -> O
         if time.monotonic() > until:
             return None
         try:
-            found = _commit_until(until, [draft], patient=patient)
+            found = _commit_until(until, [draft], wait_for_locks=wait_for_locks)
         except Exception as error:
             if sqlstate_of(error) != LOCK_NOT_AVAILABLE:
                 raise
@@ -117,7 +121,7 @@ def _commit_singly(until: float, drafts: Sequence[Draft], *, patient: bool) -> O
     return outcomes
 
 
-def _commit_last(until: float, draft: Draft, *, patient: bool) -> Outcomes | None:
+def _commit_last(until: float, draft: PendingMessage, *, wait_for_locks: bool) -> Outcomes | None:
     """A row that fails by itself: once more with a new id, which may have collided."""
     draft.id = new_id()
     try:
@@ -125,7 +129,7 @@ def _commit_last(until: float, draft: Draft, *, patient: bool) -> Outcomes | Non
             return append_messages([draft])
     except Exception as error:
         if is_passing(error):
-            return _commit_until(until, [draft], patient=patient)
+            return _commit_until(until, [draft], wait_for_locks=wait_for_locks)
         log.error("append_failed", **describe(error))
         # What the database refused it has not stored. Anything else may have come after it.
         with deadline(_seconds_left(until)):
@@ -133,7 +137,7 @@ def _commit_last(until: float, draft: Draft, *, patient: bool) -> Outcomes | Non
         return [Internal()] if is_absent else None
 
 
-def _is_absent(draft: Draft) -> bool:
+def _is_absent(draft: PendingMessage) -> bool:
     """Whether this draft is certainly not in the log."""
     names = ("conversation_id", "sender_id", "client_id")
     try:

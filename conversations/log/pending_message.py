@@ -11,7 +11,7 @@ from conversations.schemas import MessageBody, MessageRow, SentBody, encode, sen
 
 
 @dataclass(slots=True)
-class Draft:
+class PendingMessage:
     """A cleaned message that waits for its place. Equal keys are the same message."""
 
     conversation_id: int
@@ -28,7 +28,7 @@ class Draft:
 
 
 @dataclass(slots=True, frozen=True)
-class Appended:
+class AppendResult:
     """The stored message of a draft; `fresh` if it was stored under the draft's own id.
 
     `json` is the message's JSON, made once for its reply and its event; `in_sight` whether
@@ -36,13 +36,13 @@ class Appended:
     """
 
     message: MessageBody
-    fresh: bool
+    created: bool
     json: bytes
     in_sight: bool = True
 
     @classmethod
-    def of(cls, message: MessageBody, *, fresh: bool, in_sight: bool = True) -> Self:
-        return cls(message, fresh, encode(message), in_sight)
+    def of(cls, message: MessageBody, *, created: bool, in_sight: bool = True) -> Self:
+        return cls(message, created, encode(message), in_sight)
 
     @property
     def answer(self) -> MessageBody | SentBody:
@@ -54,17 +54,17 @@ class Appended:
         return self.json if self.in_sight else encode(self.answer)
 
 
-Outcome = Appended | ChatError
+Outcome = AppendResult | ChatError
 
 
 def outcome_name(outcome: Outcome) -> str:
     """The word for it in the metrics."""
-    if isinstance(outcome, Appended):
-        return "stored" if outcome.fresh else "known"
+    if isinstance(outcome, AppendResult):
+        return "stored" if outcome.created else "known"
     return outcome.code
 
 
-def fresh_body(draft: Draft, *, seq: int, number: int, created_at: str) -> MessageBody:
+def fresh_body(draft: PendingMessage, *, seq: int, number: int, created_at: str) -> MessageBody:
     """A draft that was stored, as readers see it."""
     return MessageBody(
         conversation_id=str(draft.conversation_id),
@@ -85,7 +85,7 @@ def fresh_body(draft: Draft, *, seq: int, number: int, created_at: str) -> Messa
 
 
 def known_or_refused(
-    draft: Draft, outcome: str, columns: Sequence[Any], *, wait: int = 0
+    draft: PendingMessage, outcome: str, columns: Sequence[Any], *, wait: int = 0
 ) -> Outcome:
     """What a draft that was not stored now is answered with.
 
@@ -97,7 +97,7 @@ def known_or_refused(
         row = MessageRow(*columns)
         # Our own id means that an earlier attempt of this very append was committed
         # though its answer was lost: it is news that nobody has announced yet.
-        return Appended.of(row.body(), fresh=row.id == draft.id, in_sight=outcome == "known")
+        return AppendResult.of(row.body(), created=row.id == draft.id, in_sight=outcome == "known")
     refusals: dict[str, ChatError] = {
         "reused": ClientIdReused(),
         "closed": Forbidden("This conversation is closed."),

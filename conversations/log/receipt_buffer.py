@@ -24,7 +24,7 @@ from common.errors import ChatError, NotFound, Unavailable, as_chat_error
 from conversations.log.pointers import Move, Moved, Pair, move_pointers
 from conversations.selectors.receipts import hints_of
 from realtime import broadcast
-from realtime.node import Runtime, runtime
+from realtime.node import Node, current_node
 
 log = structlog.get_logger(__name__)
 
@@ -50,13 +50,13 @@ class Pending:
 class ReceiptBuffer:
     """All moves of one process. Use on the event loop's thread only."""
 
-    def __init__(self, home: Runtime) -> None:
-        self._loop = home.loop
+    def __init__(self, node: Node) -> None:
+        self._loop = node.loop
         self._waiting: dict[Pair, Pending] = {}
         self._worker = background.Worker("receipts", self._write_next, lambda: self._waiting)
         self._written_at = float("-inf")
         self._stopping = asyncio.Event()
-        home.drains.append(self.stop)
+        node.on_stop.append(self.stop)
 
     def submit(self, move: Move, done: Done) -> None:
         """Queue a move; `done` is called once it is written. Raises Unavailable."""
@@ -139,9 +139,9 @@ def _answer(pending: Pending, outcome: Outcome) -> None:
 
 
 def _announce(moved: list[Moved]) -> None:
-    hints = hints_of(moved)
-    if hints:
-        broadcast.hints(hints)
+    ephemeral_events = hints_of(moved)
+    if ephemeral_events:
+        broadcast.ephemeral_events(ephemeral_events)
 
 
 def _tell(done: Done, outcome: Outcome) -> None:
@@ -155,4 +155,4 @@ def _tell(done: Done, outcome: Outcome) -> None:
 
 def receipt_buffer() -> ReceiptBuffer:
     """The buffer of this process's runtime. On the event loop only."""
-    return runtime().part(ReceiptBuffer)
+    return current_node().component(ReceiptBuffer)

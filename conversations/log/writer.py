@@ -33,10 +33,10 @@ from common.error_log import describe
 from common.errors import Unavailable
 from common.limits.token_bucket import limit
 from conversations.log.batch_commit import Outcomes, commit, commit_unlocked
-from conversations.log.pending_message import Appended, Draft, Outcome, outcome_name
+from conversations.log.pending_message import AppendResult, Outcome, PendingMessage, outcome_name
 from realtime.channel import Event
 from realtime.frames import message_created
-from realtime.node import Runtime, runtime
+from realtime.node import Node, current_node
 from realtime.topics import log_shard
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ Place = tuple[int, int, str, bytes]  # a draft's key and digest
 class Pending:
     """A draft and everybody who waits for it: a retry may come while the first is queued."""
 
-    draft: Draft
+    draft: PendingMessage
     done: list[Done]
     since: float = field(default_factory=time.monotonic)
 
@@ -58,23 +58,27 @@ class Pending:
 class LogWriter:
     """All lanes of one process. Use on the event loop's thread only."""
 
-    def __init__(self, home: Runtime) -> None:
+    def __init__(self, node: Node) -> None:
         self._locked: set[int] = set()
-        self._lanes = [Lane(home, str(n), self._put_aside) for n in range(settings.LOG_LANES)]
-        self._aside = Lane(home, "aside", emptied=self._locked.clear)
-        home.drains.append(self.stop)
+        self._workers = [
+            WriterWorker(node, str(n), self._quarantine) for n in range(settings.WRITER_THREADS)
+        ]
+        self._aside = WriterWorker(node, "aside", emptied=self._locked.clear)
+        node.on_stop.append(self.stop)
 
-    def submit(self, draft: Draft, done: Done) -> None:
+    def submit(self, draft: PendingMessage, done: Done) -> None:
         """Queue a draft; `done` is called once its outcome is certain. Raises Unavailable."""
         id = draft.conversation_id
-        lane = self._aside if self.is_aside(id) else self._lanes[log_shard(id) % len(self._lanes)]
-        lane.submit(draft, done)
+        worker = (
+            self._aside if self.is_aside(id) else self._workers[log_shard(id) % len(self._workers)]
+        )
+        worker.submit(draft, done)
 
     def is_aside(self, conversation_id: int) -> bool:
         """Whether a conversation's sends wait for somebody else's lock, apart from the others."""
         return conversation_id in self._locked
 
-    def _put_aside(self, batch: Sequence[Pending]) -> None:
+    def _quarantine(self, batch: Sequence[Pending]) -> None:
         log.warning("conversations_locked", drafts=len(batch))
         self._locked |= {pending.draft.conversation_id for pending in batch}
         self._aside.take_over(batch)
@@ -82,19 +86,19 @@ class LogWriter:
     @property
     def queued(self) -> int:
         """How many drafts wait for a batch."""
-        return sum(lane.queued for lane in (*self._lanes, self._aside))
+        return sum(worker.queued for worker in (*self._workers, self._aside))
 
     async def connect(self) -> None:
         """Give every lane its connection, which it keeps: none waits for one with messages."""
-        await asyncio.gather(*(lane.connect() for lane in (*self._lanes, self._aside)))
+        await asyncio.gather(*(worker.connect() for worker in (*self._workers, self._aside)))
 
     async def stop(self) -> None:
         """Wait until everything queued is answered, and give the connections back."""
-        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        await asyncio.gather(*(worker.stop() for worker in self._workers))
         await self._aside.stop()
 
 
-class Lane:
+class WriterWorker:
     """One queue, one thread, one batch at a time.
 
     With `put_aside` it does not wait long for locked conversations, but hands over what is
@@ -103,13 +107,13 @@ class Lane:
 
     def __init__(
         self,
-        home: Runtime,
+        node: Node,
         name: str,
-        put_aside: Callable[[Sequence[Pending]], None] | None = None,
+        quarantine: Callable[[Sequence[Pending]], None] | None = None,
         emptied: Callable[[], None] = lambda: None,
     ) -> None:
-        self._runtime = home
-        self._put_aside = put_aside
+        self._runtime = node
+        self._quarantine = quarantine
         self._emptied = emptied
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"log-lane-{name}")
         self._queue: dict[Place, Pending] = {}
@@ -119,7 +123,7 @@ class Lane:
         self.idle = asyncio.Event()
         self.idle.set()
 
-    def submit(self, draft: Draft, done: Done) -> None:
+    def submit(self, draft: PendingMessage, done: Done) -> None:
         place = (*draft.key, draft.digest)
         known = self._queue.get(place) or self._running.get(place)
         if known is not None:
@@ -176,7 +180,7 @@ class Lane:
                 places.setdefault(place[:3], place)
             self._running = {place: self._queue.pop(place) for place in places.values()}
             drafts = [pending.draft for pending in self._running.values()]
-            work = commit if self._put_aside is None else commit_unlocked
+            work = commit if self._quarantine is None else commit_unlocked
             committing = self._runtime.loop.run_in_executor(self._thread, work, drafts)
             committing.add_done_callback(background.guard("writer", self._take_outcomes))
         except background.RAISED as error:
@@ -234,7 +238,7 @@ class Lane:
 
     def _hand_over(self, locked: list[Pending]) -> None:
         """Give what was not tried away, and what is queued behind it."""
-        if not locked or self._put_aside is None:
+        if not locked or self._quarantine is None:
             return
         ids = {pending.draft.conversation_id for pending in locked}
         behind = {place: p for place, p in self._queue.items() if p.draft.conversation_id in ids}
@@ -242,7 +246,7 @@ class Lane:
             del self._queue[place]
         moved = [*locked, *behind.values()]
         try:
-            self._put_aside(moved)
+            self._quarantine(moved)
         except background.RAISED as error:
             background.report("writer", error)
             for pending in moved:
@@ -259,7 +263,7 @@ class Lane:
         now = time.monotonic()
         by_topic: dict[int, list[Event]] = defaultdict(list)
         for pending, outcome in answered:
-            if isinstance(outcome, Appended) and outcome.fresh:
+            if isinstance(outcome, AppendResult) and outcome.created:
                 id = pending.draft.conversation_id
                 # What was stored counts, not what was tried: whoever may not write here
                 # cannot use up what those who may have.
@@ -295,8 +299,8 @@ def _second(done: Done) -> Done:
     """For a retry that met its first attempt in the queue: nothing of it is fresh."""
 
     def answer(outcome: Outcome) -> None:
-        if isinstance(outcome, Appended):
-            outcome = replace(outcome, fresh=False)
+        if isinstance(outcome, AppendResult):
+            outcome = replace(outcome, created=False)
         done(outcome)
 
     return answer
@@ -304,10 +308,10 @@ def _second(done: Done) -> Done:
 
 def log_writer() -> LogWriter:
     """The writer of this process's runtime. On the event loop only."""
-    return runtime().part(LogWriter)
+    return current_node().component(LogWriter)
 
 
 def queued_messages() -> int:
     """How many drafts wait for a batch in this process."""
-    writer = runtime().made(LogWriter)
+    writer = current_node().get_component(LogWriter)
     return writer.queued if writer is not None else 0

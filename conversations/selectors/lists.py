@@ -53,7 +53,7 @@ class Entry:
     body: ConversationBody
 
 
-class Standing(NamedTuple):
+class MemberState(NamedTuple):
     """What a list says of a conversation and of a member in it, by the names of _COLUMNS.
 
     Rows and no models: there may be thousands at once.
@@ -218,12 +218,12 @@ def _list(user_id: int, memberships: QuerySet[Membership]) -> list[Entry]:
     return _entries(user_id, rows, _by_conversation(_last_messages(user_id, rows, memberships)))
 
 
-def _rows(memberships: QuerySet[Membership]) -> list[Standing]:
-    return [Standing(*columns) for columns in memberships.values_list(*_COLUMNS)]
+def _rows(memberships: QuerySet[Membership]) -> list[MemberState]:
+    return [MemberState(*columns) for columns in memberships.values_list(*_COLUMNS)]
 
 
 def _entries(
-    user_id: int, rows: Sequence[Standing], last_messages: Mapping[int, MessageBody]
+    user_id: int, rows: Sequence[MemberState], last_messages: Mapping[int, MessageBody]
 ) -> list[Entry]:
     peers = summaries_for(user_id, {row.peer_id for row in rows if row.peer_id})
     return [
@@ -232,7 +232,7 @@ def _entries(
     ]
 
 
-def _entry(row: Standing, peer: UserSummary | None, last_message: MessageBody | None) -> Entry:
+def _entry(row: MemberState, peer: UserSummary | None, last_message: MessageBody | None) -> Entry:
     return Entry(
         activity=row.activity,
         body=ConversationBody(
@@ -251,7 +251,7 @@ def _entry(row: Standing, peer: UserSummary | None, last_message: MessageBody | 
     )
 
 
-def _group(row: Standing) -> GroupBody | None:
+def _group(row: MemberState) -> GroupBody | None:
     if row.kind != Conversation.Kind.GROUP:
         return None
     return GroupBody(
@@ -265,7 +265,7 @@ def _group(row: Standing) -> GroupBody | None:
 
 
 def _last_messages(
-    user_id: int, rows: Sequence[Standing], memberships: QuerySet[Membership]
+    user_id: int, rows: Sequence[MemberState], memberships: QuerySet[Membership]
 ) -> QuerySet[Message]:
     ids: Any = [row.activity for row in rows]
     if len(ids) > IDS_MAX:

@@ -13,15 +13,15 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
 from common.errors import NotFound
-from contacts.selectors import apart, is_apart_from
+from contacts.selectors import blocked_pairs, is_apart_from
 from conversations.log.pointers import Moved
 from conversations.models import Membership
 from conversations.schemas import ReceiptBody
-from realtime.ephemeral import Hint
+from realtime.ephemeral import EphemeralEvent
 from realtime.frames import encode_frame
 
 # A user, and whether they let receipts be shown.
-Person = tuple[int, bool]
+TestUser = tuple[int, bool]
 
 # Above so many members an event counts them instead of naming them.
 NAMED_MAX = 100
@@ -45,7 +45,7 @@ class Crowd:
     delivered: int
 
 
-def _reading_is_shown(viewer: Person, user: Person) -> bool:
+def _reading_is_shown(viewer: TestUser, user: TestUser) -> bool:
     """Whether a viewer may know what a user has read: who hides it does not see it either."""
     return viewer[0] == user[0] or (viewer[1] and user[1])
 
@@ -66,7 +66,7 @@ def access_receipts(
             Q(user_id__gt=start) | Q(user_id=user_id), Exists(current.filter(user_id=user_id))
         )
         .annotate(
-            apart=is_apart_from(user_id, OuterRef("user_id")),
+            blocked_pairs=is_apart_from(user_id, OuterRef("user_id")),
             viewer_shows=Exists(User.objects.filter(id=user_id, read_receipts=True)),
         )
         .order_by("user_id")
@@ -93,14 +93,16 @@ def access_receipts(
                 else None,
                 delivered_seq=delivered_seq,
             )
-            for other_id, read_seq, delivered_seq, shows, here, parted, viewer_shows in page[:limit]
-            if here and not parted
+            for other_id, read_seq, delivered_seq, shows, here, blocked, viewer_shows in page[
+                :limit
+            ]
+            if here and not blocked
         ],
         next=page[limit - 1][0] if len(page) > limit else None,
     )
 
 
-def hints_of(moved: Iterable[Moved]) -> list[Hint]:
+def hints_of(moved: Iterable[Moved]) -> list[EphemeralEvent]:
     """What is to be told of pointers that have moved, one event for each who is told.
 
     The number of statements does not depend on how many moved or listen.
@@ -115,22 +117,22 @@ def hints_of(moved: Iterable[Moved]) -> list[Hint]:
     small = [id for id, crowd in crowds.items() if crowd.members <= NAMED_MAX]
     members = _members(small)
     users = {user_id for some in members.values() for user_id in some}
-    parted = apart({one.user_id for id in small for one in changed[id]}, users)
-    hints: list[Hint] = []
+    blocked = blocked_pairs({one.user_id for id in small for one in changed[id]}, users)
+    ephemeral_events: list[EphemeralEvent] = []
     for id, crowd in crowds.items():
         if id in members:
-            hints += _named(id, changed[id], members[id], parted)
+            ephemeral_events += _named(id, changed[id], members[id], blocked)
         else:
-            hints += _counted(id, changed[id], crowd)
-    return hints
+            ephemeral_events += _counted(id, changed[id], crowd)
+    return ephemeral_events
 
 
 def _named(
     conversation_id: int,
     changed: Sequence[Moved],
     members: Mapping[int, bool],
-    parted: set[tuple[int, int]],
-) -> Iterator[Hint]:
+    blocked: set[tuple[int, int]],
+) -> Iterator[EphemeralEvent]:
     viewers: dict[tuple[ReceiptBody, ...], list[int]] = defaultdict(list)
     for viewer in members.items():
         seen = tuple(
@@ -141,7 +143,7 @@ def _named(
             )
             for one in changed
             if one.user_id in members
-            and tuple(sorted((viewer[0], one.user_id))) not in parted
+            and tuple(sorted((viewer[0], one.user_id))) not in blocked
             # That somebody has read is not told by an event that says nothing else either.
             and (
                 (shown := _reading_is_shown(viewer, (one.user_id, members[one.user_id])))
@@ -151,16 +153,18 @@ def _named(
         viewers[seen].append(viewer[0])
     for receipts, some in viewers.items():
         if receipts:
-            yield Hint(conversation_id, _frame(conversation_id, receipts), only=some)
+            yield EphemeralEvent(conversation_id, _frame(conversation_id, receipts), only=some)
 
 
-def _counted(conversation_id: int, changed: Sequence[Moved], crowd: Crowd) -> Iterator[Hint]:
+def _counted(
+    conversation_id: int, changed: Sequence[Moved], crowd: Crowd
+) -> Iterator[EphemeralEvent]:
     counts = {"seq": crowd.head, "read": crowd.read, "delivered": crowd.delivered}
     frame = encode_frame("receipt.updated", conversation_id=str(conversation_id), counts=counts)
-    yield Hint(conversation_id, frame, after=crowd.head)
+    yield EphemeralEvent(conversation_id, frame, after=crowd.head)
     for one in changed:
         own = ReceiptBody(str(one.user_id), one.read_seq, one.delivered_seq)
-        yield Hint(conversation_id, _frame(conversation_id, [own]), only=[one.user_id])
+        yield EphemeralEvent(conversation_id, _frame(conversation_id, [own]), only=[one.user_id])
 
 
 def _frame(conversation_id: int, receipts: Sequence[ReceiptBody]) -> bytes:

@@ -18,7 +18,7 @@ from conversations.log.changes import append_changes, lock_conversation
 from conversations.models import Conversation, Message
 from conversations.schemas import decode_system, encode
 from conversations.selectors.authored import conversations_of, texts_of
-from conversations.services.edits import bury
+from conversations.services.edits import tombstone
 
 BATCH = 200
 # How many rows, full or empty, one look at the log covers.
@@ -99,7 +99,7 @@ def _empty_batch(conversation_id: int, seqs: Collection[int]) -> int:
     rows = Message.objects.filter(conversation_id=conversation_id, seq__in=seqs, deleted_at=None)
     messages = list(rows.order_by("seq"))
     for message in messages:
-        bury(message)
+        tombstone(message)
     if messages:
         append_changes(conversation, messages)
     return len(messages)

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from accounts.feed import bump_feeds, lock_users
 from accounts.models import User
 from common.errors import InvalidInput, NotFound
-from contacts.selectors import may_talk, who_may_talk_with
+from contacts.selectors import may_talk, messageable_users
 from conversations.models import Conversation, Membership
 
 
@@ -87,7 +87,7 @@ def follow_user(*, user: User, other_ids: frozenset[int], **_: Any) -> None:
     write as before.
     """
     directs = _lock_directs(user.id, other_ids)
-    friends = who_may_talk_with(user.id, list(directs.values())) if user.is_active else set()
+    friends = messageable_users(user.id, list(directs.values())) if user.is_active else set()
     _set_may_send([id for id, other in directs.items() if other in friends], may_send=True)
     _set_may_send([id for id, other in directs.items() if other not in friends], may_send=False)
 

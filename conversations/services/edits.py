@@ -52,11 +52,11 @@ def _empty(conversation: Conversation, message: Message) -> MessageBody:
     if message.deleted_at is not None:
         # A retry, or somebody was faster.
         return message_body(message)
-    bury(message)
+    tombstone(message)
     return append_change(conversation, message)
 
 
-def bury(message: Message) -> None:
+def tombstone(message: Message) -> None:
     """Leave nothing of a message but its place; it is yet to be saved."""
     message.text = ""
     message.deleted_at = timezone.now()

@@ -4,7 +4,7 @@ from functools import partial
 
 from common.errors import InvalidInput
 from common.text import clean_text
-from conversations.log.pending_message import Appended, Draft
+from conversations.log.pending_message import AppendResult, PendingMessage
 from conversations.log.writer import Done, log_writer
 from conversations.schemas import content_digest
 from conversations.services.typing import typists
@@ -15,11 +15,11 @@ _CLIENT_ID_MAX = 64
 
 def draft_message(
     *, sender_id: int, conversation_id: int, client_id: str, text: str, reply_to: int | None
-) -> Draft:
+) -> PendingMessage:
     """Clean and check what needs no database. Raises InvalidInput or TooLarge."""
     check_client_id(client_id)
     text = clean_text(text)
-    return Draft(
+    return PendingMessage(
         conversation_id=conversation_id,
         sender_id=sender_id,
         client_id=client_id,
@@ -38,7 +38,7 @@ def check_client_id(client_id: str) -> None:
         )
 
 
-def queue_message(draft: Draft, done: Done) -> None:
+def queue_message(draft: PendingMessage, done: Done) -> None:
     """Hand a draft to the log writer; `done` gets the outcome once it is certain.
 
     On the event loop only. Raises Unavailable when too much is waiting already.
@@ -47,10 +47,10 @@ def queue_message(draft: Draft, done: Done) -> None:
     typists().stop(draft.conversation_id, draft.sender_id)
 
 
-def send_message(draft: Draft) -> Appended:
+def send_message(draft: PendingMessage) -> AppendResult:
     """Hand a draft to the log writer and wait until it is committed, from a thread.
 
     Raises the refusal as a ChatError; RuntimeError inside a transaction.
     """
-    sent: Appended = wait_for(partial(queue_message, draft))
+    sent: AppendResult = wait_for(partial(queue_message, draft))
     return sent

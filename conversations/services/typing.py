@@ -16,18 +16,18 @@ from typing import Any
 from common import background
 from common.errors import Forbidden, NotFound
 from realtime import broadcast
-from realtime.channel import Room
+from realtime.channel import Channel
 from realtime.connection import Connection
-from realtime.ephemeral import Hint
+from realtime.ephemeral import EphemeralEvent
 from realtime.frames import encode_frame
-from realtime.node import Runtime, runtime
+from realtime.node import Node, current_node
 
 EXPIRES_SECONDS = 6
 REPEAT_SECONDS = 3
 
 
 @dataclass(slots=True)
-class Sign:
+class TypingState:
     """That somebody is typing on this socket: when it was last told, and what will end it."""
 
     connection: Connection
@@ -35,14 +35,14 @@ class Sign:
     end: asyncio.TimerHandle
 
 
-class Typists:
+class TypingTracker:
     """The signs of this process's sockets, one for each conversation and user."""
 
-    def __init__(self, home: Runtime) -> None:
-        self._hub = home.hub
-        self._loop = home.loop
-        self._signs: dict[tuple[int, int], Sign] = {}
-        home.hub.leaving.append(self._left)
+    def __init__(self, node: Node) -> None:
+        self._hub = node.hub
+        self._loop = node.loop
+        self._signs: dict[tuple[int, int], TypingState] = {}
+        node.hub.leaving.append(self._left)
 
     def start(self, connection: Connection, conversation_id: int) -> None:
         """They are typing. NotFound for a socket that is not live there, Forbidden."""
@@ -56,7 +56,7 @@ class Typists:
                 return
             sign.end.cancel()
         end = self._loop.call_later(EXPIRES_SECONDS, background.guard("typing", self.stop), *place)
-        self._signs[place] = Sign(connection, now, end)
+        self._signs[place] = TypingState(connection, now, end)
         names = _names(*place)
         self._tell(*place, encode_frame("typing.started", **names, expires_in=EXPIRES_SECONDS))
 
@@ -74,26 +74,30 @@ class Typists:
             self._tell(*place, encode_frame("typing.stopped", **_names(*place)))
 
     def _access(self, connection: Connection, conversation_id: int) -> None:
-        room = self._hub.rooms.get(conversation_id)
-        if room is None or connection not in room.live:
+        channel = self._hub.channels.get(conversation_id)
+        if channel is None or connection not in channel.live:
             raise NotFound
-        if connection.user_id in room.members.read_only:
+        if connection.user_id in channel.members.read_only:
             raise Forbidden("You cannot write in this conversation.")
 
-    def _left(self, connection: Connection, room: Room) -> None:
-        sign = self._signs.get((room.conversation_id, connection.user_id))
+    def _left(self, connection: Connection, channel: Channel) -> None:
+        sign = self._signs.get((channel.conversation_id, connection.user_id))
         if sign is not None and sign.connection is connection:
-            self.stop(room.conversation_id, connection.user_id)
+            self.stop(channel.conversation_id, connection.user_id)
 
     def _tell(self, conversation_id: int, user_id: int, frame: bytes) -> None:
-        room = self._hub.rooms.get(conversation_id)
-        if room is not None and user_id in room.members.read_only:
+        channel = self._hub.channels.get(conversation_id)
+        if channel is not None and user_id in channel.members.read_only:
             # Blocked meanwhile, perhaps: the others hear nothing any more, not even the end.
             return
-        after = 0 if room is None or room.head is None else room.head
+        after = 0 if channel is None or channel.head is None else channel.head
         blocked = tuple(self._hub.blocks.get(user_id, ()))
-        broadcast.hints(
-            [Hint(conversation_id, frame, by=user_id, but=blocked, after=after, passing=True)]
+        broadcast.ephemeral_events(
+            [
+                EphemeralEvent(
+                    conversation_id, frame, by=user_id, but=blocked, after=after, droppable=True
+                )
+            ]
         )
 
 
@@ -101,6 +105,6 @@ def _names(conversation_id: int, user_id: int) -> dict[str, Any]:
     return {"conversation_id": str(conversation_id), "user_id": str(user_id)}
 
 
-def typists() -> Typists:
+def typists() -> TypingTracker:
     """Those of this process's runtime. On the event loop only."""
-    return runtime().part(Typists)
+    return current_node().component(TypingTracker)

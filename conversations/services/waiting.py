@@ -8,7 +8,7 @@ from django.db import connection
 
 from common.errors import ChatError, Unavailable
 from common.rest.deferred import ANSWER_SECONDS
-from realtime.node import runtime
+from realtime.node import current_node
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def wait_for(queue: Callable[[Callable[[T | ChatError], None]], None]) -> T:
         except ChatError as error:
             waiting.set_result(error)
 
-    runtime().loop.call_soon_threadsafe(submit)
+    current_node().loop.call_soon_threadsafe(submit)
     try:
         outcome = waiting.result(timeout=ANSWER_SECONDS)
     except TimeoutError:

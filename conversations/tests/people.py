@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.tests.rest import device_of, make_user
 from contacts.services import add_contact
-from conversations.log.pending_message import Appended, Draft
+from conversations.log.pending_message import AppendResult, PendingMessage
 from conversations.models import Conversation, Membership, Message
 from conversations.services.direct import open_direct
 from conversations.services.sending import draft_message
@@ -52,7 +52,7 @@ def post(client, conversation_id, text="hello", *, client_id=None, **fields):
 
 def draft(
     sender: User, conversation_id: int, text="hello", *, client_id=None, reply_to=None
-) -> Draft:
+) -> PendingMessage:
     return draft_message(
         sender_id=sender.id,
         conversation_id=conversation_id,
@@ -65,7 +65,9 @@ def draft(
 def codes(outcomes) -> list[str]:
     """ "stored", "known" or an error's code for each outcome."""
     return [
-        ("stored" if outcome.fresh else "known") if isinstance(outcome, Appended) else outcome.code
+        ("stored" if outcome.created else "known")
+        if isinstance(outcome, AppendResult)
+        else outcome.code
         for outcome in outcomes
     ]
 

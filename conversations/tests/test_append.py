@@ -73,7 +73,7 @@ def test_what_is_answered_is_what_is_stored(friends):
     assert (row.text, row.client_id, row.sender_id) == ("Grüße 👋", "c", friends.alice.id)
     (again,) = append(draft(friends.alice, friends.conversation_id, "Grüße 👋", client_id="c"))
     assert again.message == message
-    assert not again.fresh
+    assert not again.created
 
 
 @pytest.mark.parametrize("end", [remove_contact, block_user])

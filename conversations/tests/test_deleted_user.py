@@ -5,13 +5,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from contacts.models import Block, Contact
 from contacts.services import add_contact, block_user
 from conversations.services.direct import open_direct
 from conversations.tests.people import CONVERSATIONS, make_friends, post
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

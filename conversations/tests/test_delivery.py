@@ -157,7 +157,7 @@ async def test_a_lost_membership_is_found_by_the_sweep(friends, settings):
     sweeping = background.run_loop("sweep", Sweep(hub).step)
     await phone.writer.until(lambda w: is_told_of(w, conversation_id))
     sweeping.cancel()
-    assert conversation_id in hub.rooms
+    assert conversation_id in hub.channels
 
 
 async def test_an_ended_session_is_found_by_the_sweep(friends, settings):
@@ -189,7 +189,7 @@ async def test_somebody_removed_gets_nothing_after_the_removal_when_a_hole_is_fi
         )
 
     await in_database_thread(remove_and_write)
-    await hub.holes.fill([hub.rooms[friends.conversation_id]])
+    await hub.gaps.fill([hub.channels[friends.conversation_id]])
     await reaches(phone, friends, 4)
     hub.flush()
     assert tablet.writer.frames[-1] == {
@@ -209,11 +209,11 @@ async def test_who_comes_while_a_hole_is_being_filled_stays_a_member(friends, sl
         came.append(await live(hub, friends.bob))
 
     slow_source.between["ranges"] = bob_comes
-    await hub.holes.fill([hub.rooms[friends.conversation_id]])
+    await hub.gaps.fill([hub.channels[friends.conversation_id]])
     hub.flush()
     (tablet,) = came
     assert tablet.writer.of("conversation.removed") == []
-    assert tablet in hub.rooms[friends.conversation_id].live
+    assert tablet in hub.channels[friends.conversation_id].live
 
 
 async def test_a_conversation_made_while_a_socket_resumes_reaches_it(friends, slow_source):
@@ -238,7 +238,7 @@ async def test_a_conversation_made_while_a_socket_resumes_reaches_it(friends, sl
         seconds=5,
     )
     await asyncio.gather(*hub._tasks)
-    assert phone in hub.rooms[conversation_id].live
+    assert phone in hub.channels[conversation_id].live
 
 
 async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends, slow_source):
@@ -253,7 +253,7 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
         made.append(conversation_id)
         # The second look may finish before the first, or wait for it: both are right.
         try:
-            await phone.writer.until(lambda _: conversation_id in hub.rooms, seconds=2)
+            await phone.writer.until(lambda _: conversation_id in hub.channels, seconds=2)
         except TimeoutError:
             return
 
@@ -264,5 +264,5 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
         while hub._tasks:
             await asyncio.gather(*hub._tasks)
     hub.flush()
-    assert phone in hub.rooms[made[0]].live
+    assert phone in hub.channels[made[0]].live
     assert phone.writer.of("conversation.removed") == []

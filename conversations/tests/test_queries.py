@@ -13,17 +13,17 @@ from django.utils import timezone
 
 from accounts.services import create_ticket
 from accounts.tests.rest import device_of, make_user
-from chatbe.gateway.handshake import Hello, greet
+from chatbe.gateway.handshake import Hello, authenticate
 from common.models import Installation
 from contacts.models import Contact
 from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership
 from conversations.tests.people import CONVERSATIONS, draft, post
-from presence.notifier import News
-from realtime.node import runtime
+from presence.notifier import PresenceNotifier
+from realtime.node import current_node
 from realtime.resume import resume
 from realtime.tests.sockets import Recorder
-from tests.settled import settle
+from tests.kit.settled import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,7 +154,7 @@ def test_sending_is_one_statement_beside_the_look_at_the_session(monkeypatch):
 def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatch):
     # Who comes and goes is told when it suits, for all of them together, also those of the tests
     # before: not while we count.
-    monkeypatch.setattr(News, "tend", lambda _news: None)
+    monkeypatch.setattr(PresenceNotifier, "tend", lambda _news: None)
     costs = []
     for size in SIZES:
         _, phone, made = person_with(size)
@@ -164,7 +164,7 @@ def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatc
             with statements(monkeypatch) as found:
                 # On the loop that is this process's, as in a server.
                 arriving = arrive(Hello(ticket=ticket), cursors, found)
-                waiting = asyncio.run_coroutine_threadsafe(arriving, runtime().loop)
+                waiting = asyncio.run_coroutine_threadsafe(arriving, current_node().loop)
                 connecting, resuming, frames = waiting.result(timeout=60)
             costs.append((bool(cursors), connecting, resuming))
             kind = "range" if cursors else "conversation.added"
@@ -176,7 +176,7 @@ def test_connecting_and_resuming_cost_the_same_however_many_there_are(monkeypatc
 
 async def arrive(hello, cursors, found):
     """Say hello and resume: the statements of each, and the frames."""
-    greeted = await greet(hello, Recorder())
+    greeted = await authenticate(hello, Recorder())
     connecting = len(found)
     connection = greeted.connection
     await resume(connection.hub, connection, cursors)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from accounts.tests.race import run_together
 from contacts.services import add_contact, unblock_user
 from contacts.tests.people import BLOCKS, CONTACTS
 from conversations.log.append import append_messages
@@ -19,6 +18,7 @@ from conversations.tests.people import (
     make_friends,
     post,
 )
+from tests.kit.concurrency import run_together
 
 ROUNDS = 100
 SENDS_MAX = 1_000
@@ -79,7 +79,7 @@ def test_one_client_id_at_once_from_two_processes_is_one_message():
         ]
         (one,), (other,) = run_together([lambda d=d: append_messages([d]) for d in both])
         assert one.message == other.message
-        assert sorted([one.fresh, other.fresh]) == [False, True]
+        assert sorted([one.created, other.created]) == [False, True]
         assert head(friends.conversation_id) == number + 1
     assert Message.objects.count() == ROUNDS
 

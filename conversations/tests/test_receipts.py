@@ -10,7 +10,6 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import User
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from common.database import in_database_thread
 from common.errors import ChatError
@@ -28,7 +27,8 @@ from conversations.tests.people import (
     make_group,
 )
 from conversations.tests.test_queries import statements
-from realtime.node import Runtime
+from realtime.node import Node
+from tests.kit.concurrency import run_together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,9 +48,9 @@ def friends():
 
 @pytest.fixture
 async def buffer():
-    home = Runtime()
-    yield ReceiptBuffer(home)
-    await home.stop()
+    node = Node()
+    yield ReceiptBuffer(node)
+    await node.stop()
 
 
 def submit(buffer, *moves):
@@ -209,12 +209,12 @@ async def test_a_database_that_stays_away_is_said_and_the_next_move_is_taken(
 
 async def test_what_waits_is_written_before_the_process_ends(friends, settings):
     settings.RECEIPT_SECONDS = 3600
-    home = Runtime()
-    buffer = ReceiptBuffer(home)
+    node = Node()
+    buffer = ReceiptBuffer(node)
     place, bob, alice = friends.conversation_id, friends.bob.id, friends.alice.id
     await submit(buffer, Move(place, bob, 1, 0))
     waiting = submit(buffer, Move(place, bob, 5, 0), Move(place, alice, 6, 0))
-    await home.stop()
+    await node.stop()
     assert [moved.read_seq for moved in await waiting] == [5, 6]
     assert await in_database_thread(pointers, friends.bob) == (5, 5, 5)
 

@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from conversations.models import Membership, Message
 from conversations.tests.people import (
@@ -17,6 +16,7 @@ from conversations.tests.people import (
     make_group,
     post,
 )
+from tests.kit.concurrency import run_together
 
 STEPS = 60
 ROUNDS = 100

@@ -16,7 +16,7 @@ from conversations.log.writer import LogWriter
 from conversations.models import Conversation, Message
 from conversations.services.sending import send_message
 from conversations.tests.people import assert_gapless, codes, draft, make_friends
-from realtime.node import Runtime
+from realtime.node import Node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,10 +33,10 @@ def small_queue(settings):
 
 @pytest.fixture
 async def writer():
-    home = Runtime()
-    writer = LogWriter(home)
+    node = Node()
+    writer = LogWriter(node)
     yield writer
-    await home.stop()
+    await node.stop()
 
 
 def submit(writer, *drafts):
@@ -145,10 +145,10 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(small_queue, writ
 
 
 async def test_stopping_the_process_waits_until_everything_is_answered(friends):
-    home = Runtime()
+    node = Node()
     drafts = [draft(friends.alice, friends.conversation_id) for _ in range(700)]
-    outcomes = submit(LogWriter(home), *drafts)
-    await home.stop()
+    outcomes = submit(LogWriter(node), *drafts)
+    await node.stop()
     assert codes(await outcomes) == ["stored"] * 700
     assert len(await stored()) == 700
 
@@ -241,7 +241,7 @@ async def test_an_answer_that_was_lost_after_the_commit_is_still_announced(write
     lost = draft(friends.alice, friends.conversation_id)
     await in_database_thread(append_messages, [lost])
     (outcome,) = await submit(writer, lost)
-    assert outcome.fresh
+    assert outcome.created
     assert len(await stored()) == 1
 
 
@@ -253,9 +253,9 @@ def test_a_full_database_leaves_an_outcome_open_until_there_is_room(friends, set
         with connection.cursor() as cursor:
             return cursor.execute(f"PRAGMA {name}").fetchone()[0]
 
-    room = pragma("freelist_count") * pragma("page_size")
+    channel = pragma("freelist_count") * pragma("page_size")
     text = "x" * 8_000
-    number = room // len(text) + 20
+    number = channel // len(text) + 20
     drafts = [draft(friends.alice, friends.conversation_id, text) for _ in range(number)]
     options = connection.settings_dict["OPTIONS"]
     with monkeypatch.context() as full:

@@ -11,7 +11,7 @@ from psycopg import errors
 
 from common.errors import Internal, NotFound, Unavailable
 from conversations.log import batch_commit, writer
-from conversations.log.pending_message import Draft
+from conversations.log.pending_message import PendingMessage
 from conversations.log.receipt_buffer import Move, ReceiptBuffer
 from conversations.log.writer import Lane
 
@@ -20,11 +20,11 @@ PATIENCE_SECONDS = 20
 
 def make_home() -> Any:
     """As much of a runtime as a lane needs."""
-    return SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
+    return SimpleNamespace(loop=asyncio.get_running_loop(), on_stop=[])
 
 
 def draft(name):
-    return Draft(1, 1, name, "text", None, b"")
+    return PendingMessage(1, 1, name, "text", None, b"")
 
 
 async def answers_of(lane, *names):

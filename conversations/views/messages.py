@@ -16,7 +16,7 @@ from common.rest.fields import path_id
 from common.rest.pagination import PAGE_PARAMETERS, read_limit, read_query
 from common.rest.schema import operation
 from conversations import serializers as shapes
-from conversations.log.pending_message import Appended
+from conversations.log.pending_message import AppendResult
 from conversations.selectors.log import (
     access_changes,
     access_message,
@@ -61,8 +61,8 @@ class MessageViewSet(ViewSet):
             reply_to=body.validated_data.get("reply_to"),
         )
 
-        def respond(sent: Appended) -> Response:
-            code = status.HTTP_201_CREATED if sent.fresh else status.HTTP_200_OK
+        def respond(sent: AppendResult) -> Response:
+            code = status.HTTP_201_CREATED if sent.created else status.HTTP_200_OK
             return Response(msgspec.to_builtins(sent.answer), code)
 
         return answer_with(self, request, partial(queue_message, draft), respond)

@@ -20,7 +20,7 @@ from groups.permissions import Permission, Role
 from groups.selectors import Access, access_group
 from groups.services.consent import count_added, count_group, require_consent
 from groups.services.locks import lock_and_access
-from groups.services.members import refuse_full
+from groups.services.members import require_free_place
 
 SLOW_SECONDS_MAX = 3_600
 
@@ -46,7 +46,7 @@ def create_group(
     if client_id:
         check_client_id(client_id)
     others = set(member_ids) - {user_id}
-    refuse_full(1 + len(others))
+    require_free_place(1 + len(others))
     known = Group.objects.filter(creator_id=user_id, client_id=client_id).exclude(client_id="")
     if not known.exists():
         # Counted before anything is locked: a thousand of them take their time.

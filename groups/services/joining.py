@@ -29,7 +29,7 @@ from groups.selectors import (
     was_removed,
 )
 from groups.services.locks import lock_and_access
-from groups.services.members import admit, refuse_full
+from groups.services.members import admit, require_free_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Arrival:
 
     conversation_id: int
     access: Access | None = None
-    fresh: bool = False
+    created: bool = False
 
 
 def preview_invitation(*, user_id: int, token: str) -> Preview:
@@ -85,12 +85,12 @@ def _join(user_id: int, invitation: Invitation) -> Arrival:
     require_open(invitation, user_id)
     if was_removed(conversation.id, user_id):
         raise Forbidden("You were removed from this group. Only its members can add you again.")
-    refuse_full(conversation.member_count + 1)
+    require_free_place(conversation.member_count + 1)
     invitation.uses += 1
     invitation.save(update_fields=["uses"])
     if not invitation.needs_approval:
         admit(invitation.group, actor_id=user_id, user_ids=[user_id], action="member.joined")
-        return Arrival(conversation.id, _look(user_id, conversation.id), fresh=True)
+        return Arrival(conversation.id, _look(user_id, conversation.id), created=True)
     JoinRequest.objects.create(
         group=invitation.group,
         user_id=user_id,

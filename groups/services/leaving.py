@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from accounts.services.locks import Overtaken, again_if_overtaken
+from accounts.services.locks import LockConflict, retry_on_lock_conflict
 from common.errors import Conflict
 from conversations.models import Membership
 from conversations.services import members
@@ -48,7 +48,7 @@ def leave_all(user_id: int) -> None:
     JoinRequest.objects.filter(user_id=user_id).delete()
 
 
-@again_if_overtaken
+@retry_on_lock_conflict
 @transaction.atomic
 def _leave_behind(user_id: int, conversation_id: int) -> None:
     heir = heir_of(user_id, conversation_id)
@@ -61,7 +61,7 @@ def _leave_behind(user_id: int, conversation_id: int) -> None:
         return
     if heir_of(user_id, conversation_id) != heir:
         # Only who was locked before the group can inherit it.
-        raise Overtaken
+        raise LockConflict
     if heir is not None:
         members.lock_memberships(conversation, {user_id, heir})
         members.set_role(conversation, actor_id=user_id, user_id=heir, role=Role.OWNER)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from common.errors import Conflict, Forbidden, InvalidInput, NotFound
-from contacts.selectors import users_here_for
+from contacts.selectors import visible_users
 from conversations.models import Conversation
 from conversations.services import members
 from groups.models import Group, History, JoinRequest
@@ -19,7 +19,7 @@ from groups.services.consent import count_added, require_consent
 from groups.services.locks import lock_and_access
 
 
-def refuse_full(member_count: int) -> None:
+def require_free_place(member_count: int) -> None:
     """Conflict if a group cannot have so many members."""
     if member_count > settings.GROUP_MEMBERS_MAX:
         raise Conflict(f"A group has at most {settings.GROUP_MEMBERS_MAX} members.")
@@ -68,7 +68,7 @@ def admit(
     """
     conversation = group.conversation
     new = set(user_ids) - _already_in(conversation, user_ids)
-    refuse_full(conversation.member_count + len(new))
+    require_free_place(conversation.member_count + len(new))
     JoinRequest.objects.filter(group=group, user_id__in=new).delete()
     return members.add_members(
         conversation,
@@ -109,7 +109,7 @@ def set_role(*, user_id: int, conversation_id: int, member_id: int, role: str) -
         also=[member_id],
     )
     present = role_in(conversation_id, member_id)
-    if wanted == Role.ADMIN and not users_here_for(user_id, [member_id]).exists():
+    if wanted == Role.ADMIN and not visible_users(user_id, [member_id]).exists():
         # Who has blocked them is no help to them, and is asked for nothing.
         raise NotFound
     if present == Role.OWNER:
@@ -133,7 +133,7 @@ def transfer_group(*, user_id: int, conversation_id: int, member_id: int) -> Non
         also=[user_id, member_id],
     )
     role_in(conversation_id, member_id)
-    if not users_here_for(user_id, [member_id]).filter(is_bot=False).exists():
+    if not visible_users(user_id, [member_id]).filter(is_bot=False).exists():
         raise NotFound
     members.lock_memberships(access.conversation, [user_id, member_id])
     members.set_role(access.conversation, actor_id=user_id, user_id=member_id, role=Role.OWNER)

@@ -28,7 +28,7 @@ def befriend(*users: User) -> None:
 
 
 @dataclass(frozen=True)
-class Circle:
+class VisibleContacts:
     """A group: who owns it, an admin, a member; all contacts, as is a friend outside."""
 
     owner: User
@@ -45,7 +45,7 @@ class Circle:
         return device_of(getattr(self, name))
 
 
-def make_circle(**fields) -> Circle:
+def make_circle(**fields) -> VisibleContacts:
     owner, admin, member, friend = people = [make_user() for _ in range(4)]
     befriend(*people)
     access, _ = create_group(
@@ -53,7 +53,7 @@ def make_circle(**fields) -> Circle:
     )
     id = access.conversation.id
     set_role(user_id=owner.id, conversation_id=id, member_id=admin.id, role="admin")
-    return Circle(owner, admin, member, friend, id)
+    return VisibleContacts(owner, admin, member, friend, id)
 
 
 def told(conversation_id: int, after: int = 0) -> list[tuple[str, int, list[int], str]]:
@@ -68,7 +68,7 @@ def told(conversation_id: int, after: int = 0) -> list[tuple[str, int, list[int]
     ]
 
 
-def invite(device: APIClient, circle: Circle, **fields) -> str:
+def invite(device: APIClient, circle: VisibleContacts, **fields) -> str:
     """A new invitation's token."""
     answer = device.post(f"{circle.url}/invitations", fields)
     assert answer.status_code == 201, answer.content
@@ -79,7 +79,7 @@ def join(device: APIClient, token: str):
     return device.post(f"{GROUPS}/join", {"token": token})
 
 
-def members_of(device: Device, circle: Circle) -> dict[int, str]:
+def members_of(device: Device, circle: VisibleContacts) -> dict[int, str]:
     """The role of each member by id, as the API lists them."""
     page = device.get(f"{circle.url}/members", {"limit": "200"}).json()
     return {int(row["user"]["id"]): row["role"] for row in page["results"]}

@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 
 from accounts.services import delete_account
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import head, post
 from groups.models import Group, Invitation
 from groups.tests.people import GROUPS, befriend, invite, join, make_circle, told
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 ROUNDS = 12
 SENDS_MAX = 1_000

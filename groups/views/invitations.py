@@ -60,7 +60,7 @@ class JoinView(APIView):
             return Response(shapes.WaitingSerializer(arrival).data, status.HTTP_202_ACCEPTED)
         return Response(
             shapes.GroupDetailsSerializer(arrival.access).data,
-            status.HTTP_201_CREATED if arrival.fresh else status.HTTP_200_OK,
+            status.HTTP_201_CREATED if arrival.created else status.HTTP_200_OK,
         )
 
 

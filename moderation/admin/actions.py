@@ -21,7 +21,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
-from common.admin import LookAdmin
+from common.admin import ReadOnlyAdmin
 from common.errors import ChatError
 from moderation.models import REASON_MAX
 from moderation.services.audit import clean_reason
@@ -42,12 +42,12 @@ class ReasonForm(forms.Form):
         try:
             return clean_reason(self.cleaned_data["reason"])
         except ChatError as error:
-            said = (error.fields or {}).get("reason", error.message)
-            raise forms.ValidationError(said) from error
+            form_data = (error.fields or {}).get("reason", error.message)
+            raise forms.ValidationError(form_data) from error
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AdminAction:
     """One of them. `act` gets the request, the row and what the form said."""
 
     name: str
@@ -57,27 +57,27 @@ class Deed:
     act: Callable[[HttpRequest, Any, dict[str, Any]], object]
     form: type[ReasonForm] = ReasonForm
     # Whether the page of this row offers it; for whom it is done all the same, a service knows.
-    fits: Callable[[Any], bool] = lambda _row: True
+    is_available: Callable[[Any], bool] = lambda _row: True
 
 
-class DeedAdmin(LookAdmin):
+class ActionAdmin(ReadOnlyAdmin):
     """Rows to look at, with deeds, and links to what belongs to a row."""
 
-    deeds: tuple[Deed, ...] = ()
+    admin_actions: tuple[AdminAction, ...] = ()
     change_form_outer_before_template = "moderation/deeds.html"
 
     def links(self, row: Any) -> Sequence[tuple[str, type[Any], str]]:
         """What belongs to a row: a name, a model, and what to search its page for."""
         return ()
 
-    def may(self, request: HttpRequest, deed: Deed) -> bool:
-        return self.has_view_permission(request) and actor_of(request).has_perm(deed.permission)
+    def may(self, request: HttpRequest, action: AdminAction) -> bool:
+        return self.has_view_permission(request) and actor_of(request).has_perm(action.permission)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
-        for deed in self.deeds:
-            if self.may(request, deed):
-                actions[deed.name] = (self._for_many(deed), deed.name, deed.label)
+        for action in self.admin_actions:
+            if self.may(request, action):
+                actions[action.name] = (self._for_many(action), action.name, action.label)
         return actions
 
     def get_urls(self) -> list[URLPattern]:
@@ -88,36 +88,44 @@ class DeedAdmin(LookAdmin):
 
     def deed_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Ask for the reason of a deed to one row, and do it."""
-        deed = next((deed for deed in self.deeds if deed.name == name), None)
-        if deed is None:
+        action = next((action for action in self.admin_actions if action.name == name), None)
+        if action is None:
             raise Http404
-        if not self.may(request, deed):
+        if not self.may(request, action):
             raise PermissionDenied
         row = self.get_object(request, object_id)
         if row is None:
             return HttpResponseRedirect(reverse("admin:index"))
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
-        return self._ask(request, deed, [row], back, answered=request.method == "POST")
+        return self._ask(request, action, [row], back, answered=request.method == "POST")
 
-    def _for_many(self, deed: Deed) -> Callable[..., HttpResponse]:
+    def _for_many(self, action: AdminAction) -> Callable[..., HttpResponse]:
         def chosen(_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
             back = request.get_full_path()
-            return self._ask(request, deed, list(queryset), back, answered="reason" in request.POST)
+            return self._ask(
+                request, action, list(queryset), back, answered="reason" in request.POST
+            )
 
         return chosen
 
     def _ask(
-        self, request: HttpRequest, deed: Deed, rows: list[Any], back: str, *, answered: bool
+        self,
+        request: HttpRequest,
+        action: AdminAction,
+        rows: list[Any],
+        back: str,
+        *,
+        answered: bool,
     ) -> HttpResponse:
-        form = deed.form(request.POST if answered else None, user=actor_of(request))
+        form = action.form(request.POST if answered else None, user=actor_of(request))
         if form.is_valid():
-            self._do(request, deed, rows, form.cleaned_data)
+            self._do(request, action, rows, form.cleaned_data)
             return HttpResponseRedirect(back)
         page = {
             **self.admin_site.each_context(request),
-            "title": deed.label,
+            "title": action.label,
             "opts": self.opts,
-            "deed": deed,
+            "deed": action,
             "rows": rows,
             "form": form,
             "back": back,
@@ -125,27 +133,29 @@ class DeedAdmin(LookAdmin):
         }
         return TemplateResponse(request, "moderation/deed.html", page)
 
-    def _do(self, request: HttpRequest, deed: Deed, rows: list[Any], said: dict[str, Any]) -> None:
+    def _do(
+        self, request: HttpRequest, action: AdminAction, rows: list[Any], form_data: dict[str, Any]
+    ) -> None:
         done = []
         for row in rows:
             try:
-                deed.act(request, row, said)
+                action.act(request, row, form_data)
             except ChatError as error:
                 messages.error(request, f"{row}: {error.message}")
             else:
                 done.append(row)
-        self.log_actions(request, done, f"{deed.done.capitalize()}.")
+        self.log_actions(request, done, f"{action.done.capitalize()}.")
         if done:
-            messages.success(request, f"{len(done)} of {len(rows)}: {deed.done}.")
+            messages.success(request, f"{len(done)} of {len(rows)}: {action.done}.")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *more: Any, **options: Any
     ) -> HttpResponse:
         row = options.get("obj")
         context["deeds"] = [
-            (deed.label, self._url_of(deed, row))
-            for deed in self.deeds
-            if self.may(request, deed) and deed.fits(row)
+            (action.label, self._url_of(action, row))
+            for action in self.admin_actions
+            if self.may(request, action) and action.is_available(row)
         ]
         context["links"] = [
             (label, f"{_page_of(model)}?{query}")
@@ -155,9 +165,9 @@ class DeedAdmin(LookAdmin):
         answer: HttpResponse = super().render_change_form(request, context, *more, **options)
         return answer
 
-    def _url_of(self, deed: Deed, row: Any) -> str:
+    def _url_of(self, action: AdminAction, row: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_deed"
-        return reverse(name, args=[row.pk, deed.name])
+        return reverse(name, args=[row.pk, action.name])
 
 
 def _page_of(model: type[Any]) -> str:

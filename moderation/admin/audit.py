@@ -2,17 +2,17 @@
 
 from django.contrib import admin
 
-from common.admin import LookAdmin, MadeWithin
+from common.admin import CreatedWithinFilter, ReadOnlyAdmin
 from moderation.models import AuditEntry
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(LookAdmin):
+class AuditEntryAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "at", "actor_name", "actor_id", "action"),
         *("target_kind", "target_id", "reason"),
     )
-    list_filter = (MadeWithin, "action")
+    list_filter = (CreatedWithinFilter, "action")
     search_ids = ("id", "actor_id", "target_id")
     search_help_text = "The id of an entry, of who did it, or of what it was done to"
     fields = (

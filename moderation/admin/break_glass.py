@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.http import HttpRequest
 
-from moderation.admin.actions import Deed, actor_of
+from moderation.admin.actions import AdminAction, actor_of
 from moderation.services.texts import READ_TEXTS, note_reading, open_texts
 
 _KEY = "texts"
@@ -48,19 +48,19 @@ def _current(request: HttpRequest) -> dict[str, tuple[float, str]]:
 
 
 # For rows that have a `conversation_id`.
-OPEN = Deed(
+OPEN = AdminAction(
     name="read",
     label="Read texts",
     done="opened for reading",
     permission=READ_TEXTS,
-    act=lambda request, row, said: _open(request, row.conversation_id, said["reason"]),
-    fits=lambda row: row.conversation_id is not None,
+    act=lambda request, row, form_data: _open(request, row.conversation_id, form_data["reason"]),
+    is_available=lambda row: row.conversation_id is not None,
 )
 # For the conversations themselves.
-OPEN_CONVERSATION = Deed(
+OPEN_CONVERSATION = AdminAction(
     name="read",
     label="Read texts",
     done="opened for reading",
     permission=READ_TEXTS,
-    act=lambda request, row, said: _open(request, row.pk, said["reason"]),
+    act=lambda request, row, form_data: _open(request, row.pk, form_data["reason"]),
 )

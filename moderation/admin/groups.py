@@ -11,7 +11,7 @@ from unfold.admin import TabularInline
 from common.admin import ROWS_PER_PAGE
 from conversations.admin import ConversationAdmin, MembershipAdmin
 from conversations.models import Conversation, Membership, Message
-from moderation.admin.actions import Deed, DeedAdmin, actor_of
+from moderation.admin.actions import ActionAdmin, AdminAction, actor_of
 from moderation.admin.break_glass import OPEN_CONVERSATION
 from moderation.models import AuditEntry, Report
 from moderation.services import groups
@@ -43,17 +43,19 @@ class MembersInline(TabularInline):  # type: ignore[misc]  # the theme ships no 
 
 
 @admin.register(Conversation)
-class ModeratedConversationAdmin(DeedAdmin, ConversationAdmin):
-    deeds = (
-        Deed(
+class ModeratedConversationAdmin(ActionAdmin, ConversationAdmin):
+    admin_actions = (
+        AdminAction(
             name="close",
             label="Close the group",
             done="closed",
             permission="conversations.change_conversation",
-            act=lambda request, group, said: groups.close_group(
-                actor=actor_of(request), conversation_id=group.id, reason=said["reason"]
+            act=lambda request, group, form_data: groups.close_group(
+                actor=actor_of(request), conversation_id=group.id, reason=form_data["reason"]
             ),
-            fits=lambda group: group.kind == Conversation.Kind.GROUP and group.closed_at is None,
+            is_available=lambda group: (
+                group.kind == Conversation.Kind.GROUP and group.closed_at is None
+            ),
         ),
         OPEN_CONVERSATION,
     )
@@ -70,20 +72,20 @@ class ModeratedConversationAdmin(DeedAdmin, ConversationAdmin):
         )
 
 
-def _make(role: Membership.Role) -> Deed:
-    return Deed(
+def _make(role: Membership.Role) -> AdminAction:
+    return AdminAction(
         name=f"make-{role}",
         label=f"Make {role}",
         done=f"made {role}",
         permission="conversations.change_membership",
-        act=lambda request, member, said: groups.change_role(
+        act=lambda request, member, form_data: groups.change_role(
             actor=actor_of(request),
             conversation_id=member.conversation_id,
             user_id=member.user_id,
             role=role,
-            reason=said["reason"],
+            reason=form_data["reason"],
         ),
-        fits=lambda member: _is_in_group(member) and member.role != role,
+        is_available=lambda member: _is_in_group(member) and member.role != role,
     )
 
 
@@ -92,20 +94,20 @@ def _is_in_group(member: Membership) -> bool:
 
 
 @admin.register(Membership)
-class ModeratedMembershipAdmin(DeedAdmin, MembershipAdmin):
-    deeds = (
-        Deed(
+class ModeratedMembershipAdmin(ActionAdmin, MembershipAdmin):
+    admin_actions = (
+        AdminAction(
             name="remove",
             label="Remove from the group",
             done="removed",
             permission="conversations.change_membership",
-            act=lambda request, member, said: groups.remove_member(
+            act=lambda request, member, form_data: groups.remove_member(
                 actor=actor_of(request),
                 conversation_id=member.conversation_id,
                 user_id=member.user_id,
-                reason=said["reason"],
+                reason=form_data["reason"],
             ),
-            fits=_is_in_group,
+            is_available=_is_in_group,
         ),
         *(_make(role) for role in Membership.Role),
     )

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from conversations.admin import MessageAdmin
 from conversations.models import Message
-from moderation.admin.actions import Deed, DeedAdmin, actor_of
+from moderation.admin.actions import ActionAdmin, AdminAction, actor_of
 from moderation.admin.break_glass import OPEN, note_shown, open_conversations
 from moderation.services.messages import delete_message
 
@@ -16,23 +16,25 @@ admin.site.unregister(Message)
 
 
 @admin.register(Message)
-class ModeratedMessageAdmin(DeedAdmin, MessageAdmin):
+class ModeratedMessageAdmin(ActionAdmin, MessageAdmin):
     """A text is read from the database only for who broke the glass of its conversation."""
 
-    deeds = (
+    admin_actions = (
         OPEN,
-        Deed(
+        AdminAction(
             name="delete",
             label="Delete for everyone",
             done="deleted for everyone",
             permission="conversations.delete_message",
-            act=lambda request, message, said: delete_message(
+            act=lambda request, message, form_data: delete_message(
                 actor=actor_of(request),
                 conversation_id=message.conversation_id,
                 seq=message.seq,
-                reason=said["reason"],
+                reason=form_data["reason"],
             ),
-            fits=lambda message: message.deleted_at is None and message.kind == Message.Kind.TEXT,
+            is_available=lambda message: (
+                message.deleted_at is None and message.kind == Message.Kind.TEXT
+            ),
         ),
     )
 

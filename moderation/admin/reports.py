@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldBooleanWidget
 
 from accounts.models import User
-from common.admin import MadeWithin
+from common.admin import CreatedWithinFilter
 from conversations.models import Message
-from moderation.admin.actions import Deed, DeedAdmin, ReasonForm, actor_of
+from moderation.admin.actions import ActionAdmin, AdminAction, ReasonForm, actor_of
 from moderation.admin.break_glass import OPEN, note_shown, open_conversations
 from moderation.models import AuditEntry, Report
 from moderation.services.reports import dismiss_report, uphold_report
@@ -64,12 +64,12 @@ def _is_open(report: Report) -> bool:
 
 
 @admin.register(Report)
-class ReportAdmin(DeedAdmin):
+class ReportAdmin(ActionAdmin):
     list_display = (
         *("id", "status", "kind", "reason", "user", "reporter"),
         *("conversation_id", "created_at", "handled_by", "handled_at"),
     )
-    list_filter = (Queue, MadeWithin)
+    list_filter = (Queue, CreatedWithinFilter)
     list_select_related = ("user", "reporter", "handled_by")
     search_ids = ("id", "user_id", "reporter_id", "conversation_id")
     search_help_text = "The id of a report, of a user it is by or about, or of a conversation"
@@ -77,32 +77,32 @@ class ReportAdmin(DeedAdmin):
         *("id", "status", "kind", "reason", "comment", "user", "reporter", "conversation_id"),
         *("seq", "evidence_hidden", "created_at", "handled_by", "handled_at", "note"),
     )
-    deeds = (
+    admin_actions = (
         OPEN,
-        Deed(
+        AdminAction(
             name="uphold",
             label="Uphold",
             done="upheld",
             permission=_HANDLE,
             form=UpholdForm,
-            act=lambda request, report, said: uphold_report(
+            act=lambda request, report, form_data: uphold_report(
                 actor=actor_of(request),
                 report_id=report.id,
-                note=said["reason"],
-                deletes=said.get("deletes", False),
-                bans=said.get("bans", False),
+                note=form_data["reason"],
+                deletes=form_data.get("deletes", False),
+                bans=form_data.get("bans", False),
             ),
-            fits=_is_open,
+            is_available=_is_open,
         ),
-        Deed(
+        AdminAction(
             name="dismiss",
             label="Dismiss",
             done="dismissed",
             permission=_HANDLE,
-            act=lambda request, report, said: dismiss_report(
-                actor=actor_of(request), report_id=report.id, note=said["reason"]
+            act=lambda request, report, form_data: dismiss_report(
+                actor=actor_of(request), report_id=report.id, note=form_data["reason"]
             ),
-            fits=_is_open,
+            is_available=_is_open,
         ),
     )
 
@@ -131,8 +131,8 @@ class ReportAdmin(DeedAdmin):
     ) -> HttpResponse:
         report = options["obj"]
         if report.kind == Report.Kind.MESSAGE and _may_see(request, report):
-            said = report.evidence["messages"]
-            note_shown(request, ((report.conversation_id, message["seq"]) for message in said))
+            form_data = report.evidence["messages"]
+            note_shown(request, ((report.conversation_id, message["seq"]) for message in form_data))
         return super().render_change_form(request, context, *more, **options)
 
     @admin.display(description="Evidence")

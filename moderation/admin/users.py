@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.admin import SessionAdmin, UserAdmin
 from accounts.models import Session, User
 from conversations.models import Membership
-from moderation.admin.actions import Deed, DeedAdmin, actor_of
+from moderation.admin.actions import ActionAdmin, AdminAction, actor_of
 from moderation.models import AuditEntry, Report
 from moderation.services import users
 
@@ -17,39 +17,39 @@ admin.site.unregister([User, Session])
 
 
 @admin.register(User)
-class ModeratedUserAdmin(DeedAdmin, UserAdmin):
+class ModeratedUserAdmin(ActionAdmin, UserAdmin):
     """Only superusers type anything here: who is staff, and with which rights."""
 
-    deeds = (
-        Deed(
+    admin_actions = (
+        AdminAction(
             name="ban",
             label="Ban, and end all sessions",
             done="banned",
             permission="accounts.change_user",
-            act=lambda request, user, said: users.ban_user(
-                actor=actor_of(request), user_id=user.id, reason=said["reason"]
+            act=lambda request, user, form_data: users.ban_user(
+                actor=actor_of(request), user_id=user.id, reason=form_data["reason"]
             ),
-            fits=lambda user: user.is_active,
+            is_available=lambda user: user.is_active,
         ),
-        Deed(
+        AdminAction(
             name="unban",
             label="Let in again",
             done="let in again",
             permission="accounts.change_user",
-            act=lambda request, user, said: users.unban_user(
-                actor=actor_of(request), user_id=user.id, reason=said["reason"]
+            act=lambda request, user, form_data: users.unban_user(
+                actor=actor_of(request), user_id=user.id, reason=form_data["reason"]
             ),
-            fits=lambda user: not user.is_active and not user.deleted,
+            is_available=lambda user: not user.is_active and not user.deleted,
         ),
-        Deed(
+        AdminAction(
             name="reset",
             label="End all sessions",
             done="logged out everywhere",
             permission="accounts.change_session",
-            act=lambda request, user, said: users.reset_sessions(
-                actor=actor_of(request), user_id=user.id, reason=said["reason"]
+            act=lambda request, user, form_data: users.reset_sessions(
+                actor=actor_of(request), user_id=user.id, reason=form_data["reason"]
             ),
-            fits=lambda user: not user.deleted,
+            is_available=lambda user: not user.deleted,
         ),
     )
 
@@ -89,16 +89,16 @@ class ModeratedUserAdmin(DeedAdmin, UserAdmin):
 
 
 @admin.register(Session)
-class ModeratedSessionAdmin(DeedAdmin, SessionAdmin):
-    deeds = (
-        Deed(
+class ModeratedSessionAdmin(ActionAdmin, SessionAdmin):
+    admin_actions = (
+        AdminAction(
             name="end",
             label="End, and close its sockets",
             done="ended",
             permission="accounts.change_session",
-            act=lambda request, session, said: users.end_session(
-                actor=actor_of(request), session_id=session.id, reason=said["reason"]
+            act=lambda request, session, form_data: users.end_session(
+                actor=actor_of(request), session_id=session.id, reason=form_data["reason"]
             ),
-            fits=lambda session: session.ended_at is None,
+            is_available=lambda session: session.ended_at is None,
         ),
     )

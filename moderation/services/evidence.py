@@ -77,8 +77,8 @@ def _empty_batch(ids: list[int], applies: Callable[[dict[str, Any]], bool]) -> i
     now = iso_milliseconds(timezone.now())
     rows = Report.objects.filter(id__in=ids).order_by("id").select_for_update(no_key=True)
     for report in rows:
-        said = report.evidence.get("messages", [])
-        full = [m for m in said if applies(m) and (m["text"] or m["system"])]
+        form_data = report.evidence.get("messages", [])
+        full = [m for m in form_data if applies(m) and (m["text"] or m["system"])]
         for message in full:
             message |= {"text": "", "system": None, "deleted_at": message["deleted_at"] or now}
         if full:

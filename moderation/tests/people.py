@@ -45,14 +45,14 @@ def page(row, name="change", *more):
     return reverse(f"admin:{meta.app_label}_{meta.model_name}_{name}", args=[*arguments, *more])
 
 
-def do(client, name, row, reason=WHY, **said):
+def do(client, name, row, reason=WHY, **form_data):
     """A deed to one row, from its own page; the answer, after the redirect."""
-    return client.post(page(row, "deed", name), {"reason": reason, **said}, follow=True)
+    return client.post(page(row, "deed", name), {"reason": reason, **form_data}, follow=True)
 
 
-def do_to_all(client, name, *rows, **said):
+def do_to_all(client, name, *rows, **form_data):
     """A deed to rows that are chosen in the list; `reason` is asked for when it is left out."""
-    body = {"action": name, ACTION_CHECKBOX_NAME: [row.pk for row in rows], **said}
+    body = {"action": name, ACTION_CHECKBOX_NAME: [row.pk for row in rows], **form_data}
     return client.post(page(type(rows[0]), "changelist"), body, follow=True)
 
 

@@ -3,7 +3,6 @@
 import pytest
 from django.db import transaction
 
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership
 from conversations.tests.people import CONVERSATIONS, make_friends, post
@@ -19,6 +18,7 @@ from moderation.tests.people import (
     staff_with,
     told,
 )
+from tests.kit.concurrency import run_together
 
 pytestmark = pytest.mark.usefixtures("committed")
 

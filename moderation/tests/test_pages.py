@@ -15,7 +15,7 @@ from accounts.tests.rest import device_of, make_user
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import make_friends, post
 from groups.services.groups import found_group
-from moderation.admin.actions import DeedAdmin
+from moderation.admin.actions import ActionAdmin
 from moderation.models import AuditEntry, Report
 from moderation.moderators import MODERATORS, RIGHTS
 from moderation.tests.people import (
@@ -31,8 +31,10 @@ from moderation.tests.people import (
 
 pytestmark = [pytest.mark.usefixtures("committed"), pytest.mark.embedded_only]
 
-PAGES = {model: page for model, page in admin.site._registry.items() if isinstance(page, DeedAdmin)}
-DEEDS = [(model, deed) for model, page in PAGES.items() for deed in page.deeds]
+PAGES = {
+    model: page for model, page in admin.site._registry.items() if isinstance(page, ActionAdmin)
+}
+ADMIN_ACTIONS = [(model, action) for model, page in PAGES.items() for action in page.admin_actions]
 ATTACK = "</script></title><img src=x onerror=alert(1)>{{7*7}}'\"><svg onload=alert(2)>"
 
 
@@ -66,18 +68,18 @@ def scene():
 
 def test_these_are_all_models_something_is_done_to(scene):
     assert set(PAGES) == set(scene.rows)
-    assert len(DEEDS) >= 14
+    assert len(ADMIN_ACTIONS) >= 14
 
 
-def asked_and_answered(client, row, deed):
+def asked_and_answered(client, row, action):
     """How the form of a deed is answered, and how it is when filled in."""
-    place = page(row, "deed", deed.name)
+    place = page(row, "deed", action.name)
     return client.get(place).status_code, client.post(place, {"reason": WHY}).status_code
 
 
-def choose(client, row, deed):
+def choose(client, row, action):
     """The deed from the list, with its reason."""
-    body = {"action": deed.name, "_selected_action": [row.pk], "reason": WHY}
+    body = {"action": action.name, "_selected_action": [row.pk], "reason": WHY}
     return client.post(page(type(row), "changelist"), body).status_code
 
 
@@ -86,24 +88,24 @@ def view_of(model):
 
 
 def test_no_deed_is_done_by_who_lacks_its_permission(scene):
-    rights = {deed.permission for _, deed in DEEDS}
+    rights = {action.permission for _, action in ADMIN_ACTIONS}
     watcher = staff_with(*map(view_of, PAGES))
     visitors = [(Client(), 302), (client_of(make_user()), 302), (staff_with(), 403), (watcher, 403)]
     without = {right: staff_with(*map(view_of, PAGES), *rights - {right}) for right in rights}
-    for model, deed in DEEDS:
+    for model, action in ADMIN_ACTIONS:
         row = scene.rows[model]
-        for client, status in [*visitors, (without[deed.permission], 403)]:
-            assert asked_and_answered(client, row, deed) == (status, status), deed.name
-            choose(client, row, deed)
+        for client, status in [*visitors, (without[action.permission], 403)]:
+            assert asked_and_answered(client, row, action) == (status, status), action.name
+            choose(client, row, action)
     assert not AuditEntry.objects.exists()
 
 
 def test_every_deed_is_done_by_who_has_its_permission(scene):
-    for model, deed in DEEDS:
-        helper = staff_with(view_of(model), deed.permission)
+    for model, action in ADMIN_ACTIONS:
+        helper = staff_with(view_of(model), action.permission)
         for client in (helper, make_moderator(), make_superuser()):
-            assert asked_and_answered(client, scene.rows[model], deed) == (200, 302), deed.name
-        assert choose(client, scene.rows[model], deed) == 302, deed.name
+            assert asked_and_answered(client, scene.rows[model], action) == (200, 302), action.name
+        assert choose(client, scene.rows[model], action) == 302, action.name
     noted = set(AuditEntry.objects.values_list("action", flat=True))
     assert noted >= {"user.banned", "user.unbanned", "group.closed", "member.removed"}
 
@@ -111,9 +113,9 @@ def test_every_deed_is_done_by_who_has_its_permission(scene):
 def test_no_deed_is_done_by_a_page_elsewhere(scene):
     moderator = Client(enforce_csrf_checks=True)
     moderator.force_login(make_moderator().user)
-    for model, deed in DEEDS:
-        assert asked_and_answered(moderator, scene.rows[model], deed) == (200, 403), deed.name
-        assert choose(moderator, scene.rows[model], deed) == 403, deed.name
+    for model, action in ADMIN_ACTIONS:
+        assert asked_and_answered(moderator, scene.rows[model], action) == (200, 403), action.name
+        assert choose(moderator, scene.rows[model], action) == 403, action.name
     assert not AuditEntry.objects.exists()
 
 
@@ -126,7 +128,7 @@ def test_moderators_have_the_rights_of_their_pages_and_no_others(scene):
         f"{p.content_type.app_label}.{p.codename}" for p in rights.select_related("content_type")
     }
     assert held == {f"{label}.{name}" for label, names in RIGHTS.items() for name in names}
-    assert held >= {deed.permission for _, deed in DEEDS}
+    assert held >= {action.permission for _, action in ADMIN_ACTIONS}
     moderator = make_moderator()
     for model, place in admin.site._registry.items():
         answer = moderator.get(page(model, "changelist"))
@@ -176,7 +178,7 @@ def test_what_people_write_is_shown_as_text_on_every_page(scene):
     urls = {reverse("admin:index"), page(AuditEntry, "changelist"), page(Report, "changelist")}
     for row in rows:
         urls |= {page(row), page(row, "history"), page(type(row), "changelist")}
-    urls |= {page(scene.rows[model], "deed", deed.name) for model, deed in DEEDS}
+    urls |= {page(scene.rows[model], "deed", action.name) for model, action in ADMIN_ACTIONS}
     shown = 0
     for url in urls:
         answer = root.get(url)

@@ -3,7 +3,6 @@
 import pytest
 
 from accounts.models import User
-from accounts.tests.race import run_together
 from conversations.models import Message
 from conversations.tests.people import make_friends, post
 from moderation.models import AuditEntry, Report
@@ -17,6 +16,7 @@ from moderation.tests.people import (
     staff_with,
     told,
 )
+from tests.kit.concurrency import run_together
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -164,8 +164,8 @@ def test_two_moderators_who_ban_at_once_are_noted_once(friends):
     moderators = make_moderator(), make_moderator()
     answers = run_together([lambda m=m: do(m, "ban", friends.alice) for m in moderators])
     # What a test client says of templates is mixed up between threads; the pages are not.
-    said = [answer.content.decode() for answer in answers]
-    assert sorted("banned already" in text for text in said) == [False, True]
+    form_data = [answer.content.decode() for answer in answers]
+    assert sorted("banned already" in text for text in form_data) == [False, True]
     assert [action for _, action, _, _ in audited()] == ["user.banned"]
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from accounts.services import delete_account
-from accounts.tests.race import run_together
 from accounts.tests.rest import device_of, make_user, same_answer
 from common.limits import window
 from contacts.services import block_user
@@ -11,7 +10,8 @@ from conversations.services.edits import delete_for_everyone
 from conversations.tests.people import join, leave, make_friends, make_group, post
 from moderation.models import Report
 from moderation.services.reports import EVIDENCE_MESSAGES
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 REPORTS = "/api/v1/reports"
 
@@ -51,16 +51,16 @@ def test_a_message_is_reported_with_what_was_said_before_it(friends):
         "created_at": answer.json()["created_at"],
     }
     assert (row.reporter, row.user, row.comment) == (friends.bob, friends.alice, "look at\nthis")
-    said = row.evidence["messages"]
-    assert [message["text"] for message in said] == [f"text {n}" for n in range(2, 8)]
-    assert len(said) == EVIDENCE_MESSAGES
+    form_data = row.evidence["messages"]
+    assert [message["text"] for message in form_data] == [f"text {n}" for n in range(2, 8)]
+    assert len(form_data) == EVIDENCE_MESSAGES
 
 
 def test_the_evidence_stays_when_the_message_goes(friends):
     report(friends.tablet, friends.conversation_id, 2)
     delete_for_everyone(conversation_id=friends.conversation_id, seq=2)
-    said = Report.objects.get().evidence["messages"]
-    assert [message["text"] for message in said] == ["text 1", "text 2"]
+    form_data = Report.objects.get().evidence["messages"]
+    assert [message["text"] for message in form_data] == ["text 1", "text 2"]
 
 
 def test_a_user_is_reported_with_their_profile(friends):
@@ -105,8 +105,8 @@ def test_only_what_one_can_see_is_reported(friends):
             join(group, carol)
     assert same_answer(absent, report(stranger, group, 1))
     assert report(stranger, group, 2).status_code == 201
-    [said] = Report.objects.get().evidence["messages"]
-    assert said["text"] == "after"
+    [form_data] = Report.objects.get().evidence["messages"]
+    assert form_data["text"] == "after"
     leave(group, carol)
     Report.objects.all().delete()
     assert same_answer(absent, report(stranger, group, 2))

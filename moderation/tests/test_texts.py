@@ -123,8 +123,8 @@ def test_after_half_an_hour_the_reason_is_asked_again(talk, moderator):
 def test_who_loses_the_permission_reads_no_further(talk, moderator):
     do(moderator, "read", talk.message)
     moderator.user.groups.clear()
-    looks = Permission.objects.filter(codename__in=["view_message", "view_report"])
-    moderator.user.user_permissions.set(looks)
+    resume_reads = Permission.objects.filter(codename__in=["view_message", "view_report"])
+    moderator.user.user_permissions.set(resume_reads)
     assert talk.seen(moderator) == set()
 
 

@@ -25,7 +25,7 @@ from moderation.tests.people import (
     staff_with,
     told,
 )
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -196,11 +196,11 @@ def test_nothing_but_staff_and_groups_is_taken_from_a_form(superuser, moderator)
 
 
 def test_superusers_make_staff_of_a_user_with_the_rights_of_groups(superuser):
-    looks = Group.objects.create(name="looks")
-    looks.permissions.set(Permission.objects.filter(codename="view_user"))
+    resume_reads = Group.objects.create(name="looks")
+    resume_reads.permissions.set(Permission.objects.filter(codename="view_user"))
     user = make_user()
     visitor = client_of(user)
-    typed = {"is_staff": "on", "groups": [looks.pk]}
+    typed = {"is_staff": "on", "groups": [resume_reads.pk]}
     assert superuser.post(page(user), typed).status_code == 302
     assert visitor.get(page(User, "changelist")).status_code == 200
     assert visitor.get(page(Session, "changelist")).status_code == 403

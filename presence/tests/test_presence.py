@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.services import create_ticket
 from accounts.tests.rest import device_of, make_user
-from chatbe.gateway.handshake import Hello, Sync, greet, sync
+from chatbe.gateway.handshake import Hello, Sync, authenticate, sync
 from common.database import in_database_thread
 from common.models import Installation
 from common.times import iso_milliseconds
@@ -21,7 +21,7 @@ from conversations.tests.test_queries import statements
 from presence.last_seen import save_last_seen
 from presence.models import LastSeen
 from presence.process import presence
-from realtime.node import runtime
+from realtime.node import current_node
 from realtime.tests.sockets import Recorder
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def card(user):
 
 def on_loop(work):
     """Run this on the event loop that is this process's, as in a server."""
-    return asyncio.run_coroutine_threadsafe(work, runtime().loop).result(timeout=60)
+    return asyncio.run_coroutine_threadsafe(work, current_node().loop).result(timeout=60)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def open_socket(settings):
     async def come(phone, user):
         session = phone.tokens.session
         ticket, _ = await in_database_thread(create_ticket, session=session)
-        greeted = await greet(Hello(ticket=ticket), Recorder())
+        greeted = await authenticate(Hello(ticket=ticket), Recorder())
         opened.append((greeted, user))
         await sync(greeted, Sync(cursors={}, done=True))
         await greeted.connection.writer.until(lambda writer: writer.of("presence.snapshot"))
@@ -79,7 +79,7 @@ def open_socket(settings):
 
 async def quiet():
     """Wait until nobody is being told anything."""
-    while presence()._news.is_telling:
+    while presence()._notifier.is_telling:
         await asyncio.sleep(0.01)
 
 
@@ -256,7 +256,7 @@ def test_who_reads_slowly_is_told_once_they_have_read(open_socket):
     tablet.stuck = 0
 
     async def look():
-        presence()._attendance.back.set()
+        presence()._tracker.back.set()
 
     on_loop(look())
     on_loop(told(tablet, alice))

@@ -129,10 +129,10 @@ class ScriptedDatabase:
 
     def ranges(self, requests, user_ids, limit):
         def look():
-            room = [READ_BYTES]
+            channel = [READ_BYTES]
             return [
                 self._range(
-                    self.logs[request.conversation_id], request.after, user_ids, limit, room
+                    self.logs[request.conversation_id], request.after, user_ids, limit, channel
                 )
                 for request in requests
                 if request.conversation_id in self.logs
@@ -140,17 +140,17 @@ class ScriptedDatabase:
 
         return self._read("ranges", look)
 
-    def _range(self, log, after, user_ids, limit, room):
+    def _range(self, log, after, user_ids, limit, channel):
         """What there is still `room` for, in bytes: then a range ends earlier."""
         to = max(after, min(after + limit, log.head))
         changes: list[Change] = []
         for at, (seq, body) in log.rows.items():
             if after < at <= to:
-                if room[0] <= 0:
+                if channel[0] <= 0:
                     to = changes[-1].changed_seq if changes else after
                     break
                 changes.append(Change(seq, at, body))
-                room[0] -= len(body)
+                channel[0] -= len(body)
         members = {u: Membership(log.id, u, v) for u, v in log.members.items() if u in user_ids}
         return LogRange(log.id, after, to, log.head, changes, members)
 
@@ -210,7 +210,7 @@ async def settled(hub):
     """Wait until nothing goes on in the background of a hub any more."""
     async with asyncio.timeout(20):
         await asyncio.sleep(0)
-        while hub._tasks or hub.holes._expected:
+        while hub._tasks or hub.gaps._expected:
             await asyncio.gather(*hub._tasks, return_exceptions=True)
             await asyncio.sleep(0.01)
     hub.flush()

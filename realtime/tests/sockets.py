@@ -9,8 +9,8 @@ from realtime.bus import LocalBus
 from realtime.connection import Connection, State
 from realtime.hub import Hub
 from realtime.resume import refresh_user
-from tests.journal import Journal
-from tests.logcopy import LogCopy
+from tests.kit.event_log import Journal
+from tests.kit.log_copy import LogCopy
 
 _numbers = count(1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from common import metrics
 from common.errors import Unavailable
-from realtime.admission import Entrance, Gathered
+from realtime.admission import AdmissionControl, BatchLoader
 
 
 class Table:
@@ -31,7 +31,7 @@ class Table:
 
 async def test_what_is_asked_while_a_read_is_on_its_way_is_read_together_afterwards():
     table = Table()
-    gathered = Gathered(Entrance(), table.read)
+    gathered = BatchLoader(AdmissionControl(), table.read)
     table.hold.clear()
     first = asyncio.create_task(gathered.of("a"))
     await table.begun.wait()
@@ -47,7 +47,7 @@ async def test_what_is_asked_while_a_read_is_on_its_way_is_read_together_afterwa
 
 async def test_no_read_is_heavier_than_it_may_be():
     table = Table()
-    gathered = Gathered(Entrance(), table.read, most=10)
+    gathered = BatchLoader(AdmissionControl(), table.read, most=10)
     asked = [gathered.of(key, weight=4) for key in range(7)]
     assert len(await asyncio.gather(*asked)) == 7
     assert [len(keys) for keys in table.reads] == [3, 3, 1]
@@ -59,7 +59,7 @@ async def test_a_read_that_fails_fails_for_all_who_wait_and_for_nobody_else():
             raise Unavailable
         return dict.fromkeys(keys, 1)
 
-    gathered = Gathered(Entrance(), read)
+    gathered = BatchLoader(AdmissionControl(), read)
     answers = await asyncio.gather(gathered.of("bad"), gathered.of("good"), return_exceptions=True)
     assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
     assert await gathered.of("good") == 1
@@ -67,7 +67,7 @@ async def test_a_read_that_fails_fails_for_all_who_wait_and_for_nobody_else():
 
 async def test_whoever_goes_away_holds_up_nobody():
     table = Table()
-    gathered = Gathered(Entrance(), table.read)
+    gathered = BatchLoader(AdmissionControl(), table.read)
     gone = asyncio.create_task(gathered.of("gone"))
     stays = asyncio.create_task(gathered.of("stays"))
     await table.begun.wait()
@@ -79,7 +79,7 @@ async def test_whoever_goes_away_holds_up_nobody():
 
 async def test_whoever_has_gone_is_not_asked_for():
     table = Table()
-    gathered = Gathered(Entrance(), table.read)
+    gathered = BatchLoader(AdmissionControl(), table.read)
     table.hold.clear()
     first = asyncio.create_task(gathered.of("first"))
     await table.begun.wait()
@@ -104,15 +104,15 @@ def waiting():
 async def test_a_queue_of_those_who_come_has_a_length_and_a_deadline(way, settings):
     settings.ARRIVAL_QUEUE_MAX = 5
     settings.ARRIVAL_QUEUE_SECONDS = 0.3
-    table, entrance = Table(), Entrance()
-    gathered = Gathered(entrance, table.read)
+    table, admission = Table(), AdmissionControl()
+    gathered = BatchLoader(admission, table.read)
 
     def ask(key):
-        return gathered.of(key) if way == "gathered" else entrance.read(table.read, [key])
+        return gathered.of(key) if way == "gathered" else admission.read(table.read, [key])
 
     full, late = refusals("full"), refusals("late")
     table.hold.clear()
-    places = 1 if way == "gathered" else entrance._places
+    places = 1 if way == "gathered" else admission._places
     inside = [asyncio.create_task(ask(number)) for number in range(places)]
     await table.begun.wait()
     crowd = [asyncio.create_task(ask(f"crowd {number}")) for number in range(8)]

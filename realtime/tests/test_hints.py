@@ -3,7 +3,12 @@
 import msgspec
 import pytest
 
-from realtime.ephemeral import PASSING_BYTES, Hint, decode_hints, show_hints
+from realtime.ephemeral import (
+    DROPPABLE_BYTES,
+    EphemeralEvent,
+    decode_ephemeral_events,
+    deliver_ephemeral_events,
+)
 from realtime.frames import encode_frame
 from realtime.sources import Membership
 from realtime.tests.sockets import State, connect, make_hub
@@ -14,16 +19,16 @@ FRAME = encode_frame("typing.started", conversation_id=str(CONVERSATION), user_i
 
 def attached(hub, user_id, head=3):
     connection = connect(hub, user_id)
-    room = hub.attach(connection, Membership(CONVERSATION, user_id, 1))
-    room.set_head(head)
-    assert room.release(connection, head)
+    channel = hub.attach(connection, Membership(CONVERSATION, user_id, 1))
+    channel.set_head(head)
+    assert channel.release(connection, head)
     connection.state = State.LIVE
     return connection
 
 
 def shown(hub, sockets, **fields):
     """Which of the sockets, by their place, this hint reaches."""
-    show_hints(hub, [Hint(CONVERSATION, FRAME, **fields)])
+    deliver_ephemeral_events(hub, [EphemeralEvent(CONVERSATION, FRAME, **fields)])
     hub.flush()
     reached = [place for place, socket in enumerate(sockets) if socket.writer.frames]
     for socket in sockets:
@@ -68,18 +73,18 @@ async def test_a_hint_does_not_run_ahead_of_the_log():
 async def test_what_is_passing_is_not_sent_to_a_slow_socket():
     hub = make_hub()
     slow, quick = attached(hub, 1), attached(hub, 2)
-    slow.writer.stuck = PASSING_BYTES + 1
-    assert shown(hub, [slow, quick], passing=True) == [1]
+    slow.writer.stuck = DROPPABLE_BYTES + 1
+    assert shown(hub, [slow, quick], droppable=True) == [1]
     assert shown(hub, [slow, quick]) == [0, 1]
 
 
-def packed(*hints):
-    return msgspec.msgpack.encode(list(hints))
+def packed(*ephemeral_events):
+    return msgspec.msgpack.encode(list(ephemeral_events))
 
 
 def test_a_hint_comes_out_of_the_bus_as_it_went_in():
-    hint = Hint(CONVERSATION, FRAME, only=[1, 2], by=3, after=4, passing=True, but=(5,))
-    assert decode_hints(packed(hint)) == [hint]
+    hint = EphemeralEvent(CONVERSATION, FRAME, only=[1, 2], by=3, after=4, droppable=True, but=(5,))
+    assert decode_ephemeral_events(packed(hint)) == [hint]
 
 
 @pytest.mark.parametrize(
@@ -101,4 +106,4 @@ def test_a_hint_comes_out_of_the_bus_as_it_went_in():
 )
 def test_anything_else_from_the_bus_is_refused(content):
     with pytest.raises(ValueError):  # noqa: PT011 - msgspec's errors are ValueErrors, too
-        decode_hints(content)
+        decode_ephemeral_events(content)

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.backpressure import check_stalled
+from realtime.backpressure import check_paused
 from realtime.channel import Event
 from realtime.frames import message_created
 from realtime.sources import Membership
@@ -36,12 +36,12 @@ def deliveries(draw):
 
 def attached(hub, user_id, visible_from=1):
     connection = connect(hub, user_id)
-    room = hub.attach(connection, Membership(CONVERSATION, user_id, visible_from))
-    if room.head is None:
-        room.set_head(0)
-    assert room.release(connection, room.head)
+    channel = hub.attach(connection, Membership(CONVERSATION, user_id, visible_from))
+    if channel.head is None:
+        channel.set_head(0)
+    assert channel.release(connection, channel.head)
     connection.state = State.LIVE
-    return connection, room
+    return connection, channel
 
 
 @given(deliveries())
@@ -50,7 +50,7 @@ def test_any_order_any_repeats_and_any_loss_come_out_as_one_gapless_beginning(ca
 
     async def deliver():
         hub = make_hub()
-        connection, room = attached(hub, 1)
+        connection, channel = attached(hub, 1)
         start = 0
         for cut in [*cuts, len(arriving)]:
             hub.deliver([event(position) for position in arriving[start:cut]])
@@ -58,10 +58,10 @@ def test_any_order_any_repeats_and_any_loss_come_out_as_one_gapless_beginning(ca
             hub.flush()
         # What is there without a hole, and nothing behind a hole.
         reached = next(n for n in range(length + 1) if n + 1 not in arriving)
-        assert room.head == copy_of(connection, CONVERSATION).cursor == reached
+        assert channel.head == copy_of(connection, CONVERSATION).cursor == reached
         positions = [f["message"]["changed_seq"] for f in connection.writer.of("message.created")]
         assert positions == list(range(1, reached + 1))
-        assert set(room.pending) == {n for n in arriving if n > reached}
+        assert set(channel.pending) == {n for n in arriving if n > reached}
 
     asyncio.run(deliver())
 
@@ -73,14 +73,14 @@ def test_a_hole_that_was_read_from_the_log_lets_the_rest_through_once(case, to):
 
     async def deliver():
         hub = make_hub()
-        connection, room = attached(hub, 1)
+        connection, channel = attached(hub, 1)
         hub.deliver([event(position) for position in arriving])
-        before = room.head
-        room.set_head(to)
+        before = channel.head
+        channel.set_head(to)
         hub.flush()
-        assert room.head >= max(before, to)
-        assert not any(position <= room.head for position in room.pending)
-        assert room.head + 1 not in room.pending
+        assert channel.head >= max(before, to)
+        assert not any(position <= channel.head for position in channel.pending)
+        assert channel.head + 1 not in channel.pending
         sent = [f["message"]["changed_seq"] for f in connection.writer.of("message.created")]
         assert sent == sorted(set(sent))
 
@@ -93,29 +93,29 @@ def test_a_socket_that_was_held_back_gets_exactly_what_it_was_not_shown(case, jo
 
     async def deliver():
         hub = make_hub()
-        _, room = attached(hub, 1)
+        _, channel = attached(hub, 1)
         hub.deliver([event(position) for position in arriving[:joined]])
         late = connect(hub, 2)
         hub.attach(late, Membership(CONVERSATION, 2, 1))
-        head_when_it_came = room.head
+        head_when_it_came = channel.head
         hub.deliver([event(position) for position in arriving[joined:]])
         shown = max(head_when_it_came, min(after, length))
-        assert room.release(late, shown)
+        assert channel.release(late, shown)
         hub.flush()
         sent = [f["message"]["changed_seq"] for f in late.writer.of("message.created")]
-        assert sent == list(range(shown + 1, room.head + 1))
+        assert sent == list(range(shown + 1, channel.head + 1))
 
     asyncio.run(deliver())
 
 
 async def test_a_held_socket_is_not_released_over_a_hole_only_the_others_were_told_of():
     hub = make_hub()
-    _, room = attached(hub, 1)
+    _, channel = attached(hub, 1)
     late = connect(hub, 2)
     hub.attach(late, Membership(CONVERSATION, 2, 1))
-    room.set_head(3)
-    assert not room.release(late, 0)
-    assert room.release(late, 3)
+    channel.set_head(3)
+    assert not channel.release(late, 0)
+    assert channel.release(late, 3)
 
 
 async def test_who_may_not_see_a_changed_row_is_told_only_that_the_position_is_taken():
@@ -138,7 +138,7 @@ async def test_who_may_not_see_a_changed_row_is_told_only_that_the_position_is_t
 
 async def test_who_is_too_slow_is_told_to_start_again_and_delays_nobody(settings):
     hub = make_hub()
-    slow, room = attached(hub, 1)
+    slow, channel = attached(hub, 1)
     quick, _ = attached(hub, 2)
     slow.writer.stuck = settings.SOCKET_STALL_BYTES + 1
     hub.deliver([event(1)])
@@ -147,18 +147,18 @@ async def test_who_is_too_slow_is_told_to_start_again_and_delays_nobody(settings
     hub.flush()
     assert [f["type"] for f in slow.writer.frames] == ["message.created", "resync"]
     assert slow.state is State.STALLED
-    assert slow not in room.live
+    assert slow not in channel.live
     assert copy_of(quick, CONVERSATION).cursor == 2
 
 
 async def test_who_takes_nothing_for_too_long_is_dropped(settings):
     settings.SOCKET_STALL_SECONDS = 0.0
     hub = make_hub()
-    slow, room = attached(hub, 1)
+    slow, channel = attached(hub, 1)
     slow.writer.stuck = slow.stalled_bytes = settings.SOCKET_STALL_BYTES
     slow.stalled_at -= 1
-    check_stalled(hub)
+    check_paused(hub)
     assert slow.writer.aborted
     assert slow.state is State.CLOSED
     assert not hub.users
-    assert room.is_empty()
+    assert channel.is_empty()

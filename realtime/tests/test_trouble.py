@@ -11,11 +11,11 @@ import pytest
 from common import background, metrics
 from common.errors import Unavailable
 from realtime import bus as buses
-from realtime.admission import Entrance, Gathered
+from realtime.admission import AdmissionControl, BatchLoader
 from realtime.bus import LayerBus
 from realtime.connection import State
 from realtime.frames import encode_frame
-from realtime.node import Runtime
+from realtime.node import Node
 from realtime.sources import Membership
 from realtime.sweep import Sweep
 from realtime.tests.sockets import connect, make_hub
@@ -97,7 +97,7 @@ JUNK = [
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
 async def test_junk_on_the_bus_ends_nothing(junk, settings):
-    runtime = Runtime()
+    current_node = Node()
     wire = Wire()
     bus = LayerBus(wire)
     heard: list[Any] = []
@@ -106,7 +106,7 @@ async def test_junk_on_the_bus_ends_nothing(junk, settings):
         if message["type"] == "ours":
             heard.append(message)
         else:
-            runtime._receive(message)
+            current_node._receive(message)
 
     bus.start(take, lambda: None)
     try:
@@ -120,7 +120,7 @@ async def test_junk_on_the_bus_ends_nothing(junk, settings):
         assert not [name for name in background.failing() if name.startswith("bus")]
     finally:
         await bus.stop()
-        await runtime.stop()
+        await current_node.stop()
 
 
 async def test_a_flood_of_junk_is_counted_and_hardly_logged_and_delays_nothing(monkeypatch):
@@ -162,9 +162,9 @@ async def test_a_layer_that_has_gone_deaf_is_opened_anew(monkeypatch):
 
 
 async def test_times_that_are_none_leave_the_metric_as_it_is(settings):
-    runtime = Runtime()
+    current_node = Node()
     try:
-        hub, sum_of = runtime.hub, metrics.DELIVERY_SECONDS._sum
+        hub, sum_of = current_node.hub, metrics.DELIVERY_SECONDS._sum
         hub.attach(connect(hub, 1), Membership(7, 1, 0))
         before = sum_of.get()
         pack = msgpack.packb
@@ -176,10 +176,10 @@ async def test_times_that_are_none_leave_the_metric_as_it_is(settings):
                 "content": pack([]),
                 "at": at,
             }
-            runtime._receive(message)
+            current_node._receive(message)
         assert sum_of.get() == before
     finally:
-        await runtime.stop()
+        await current_node.stop()
 
 
 # --- the hub ------------------------------------------------------------------------------
@@ -234,8 +234,8 @@ async def test_whoever_is_told_of_leavings_costs_nobody_theirs():
         raise RuntimeError
 
     hub.ending += [bad, told.append]
-    hub.leaving += [bad, lambda _connection, room: told.append(room.conversation_id)]
-    hub.feed_moving += [bad, told.append]
+    hub.leaving += [bad, lambda _connection, channel: told.append(channel.conversation_id)]
+    hub.on_feed_change += [bad, told.append]
     phone = connect(hub, 1)
     for conversation_id in (7, 8):
         hub.attach(phone, Membership(conversation_id, 1, 0))
@@ -244,7 +244,7 @@ async def test_whoever_is_told_of_leavings_costs_nobody_theirs():
     assert told[0] == 1
     assert set(told[1:3]) == {7, 8}
     assert told[3] is phone
-    assert hub.rooms == {}
+    assert hub.channels == {}
 
 
 async def test_the_sweep_goes_on_after_a_look_at_stalled_sockets_that_raises(settings, monkeypatch):
@@ -258,15 +258,15 @@ async def test_the_sweep_goes_on_after_a_look_at_stalled_sockets_that_raises(set
         looked.append(name)
         raise RuntimeError
 
-    looks = ("_look_at_users", "_look_at_heads", "_look_at_memberships", "_note_use")
-    for name in looks:
+    resume_reads = ("_look_at_users", "_look_at_heads", "_look_at_memberships", "_note_use")
+    for name in resume_reads:
         monkeypatch.setattr(
             sweep, name, functools.wraps(getattr(sweep, name))(lambda n=name: look(n))
         )
     task = background.run_loop("sweep", sweep.step)
     await until(lambda: len(looked) > 6)
     await background.cancel([task])
-    assert set(looked) == set(looks)
+    assert set(looked) == set(resume_reads)
 
 
 # --- reads for many -------------------------------------------------------------------------
@@ -276,7 +276,7 @@ async def test_the_sweep_goes_on_after_a_look_at_stalled_sockets_that_raises(set
     "found", [{}, {"a": 1}, None, RuntimeError(), asyncio.CancelledError(), KeyError()], ids=repr
 )
 async def test_nobody_waits_for_ever_for_a_read_that_went_wrong(found, monkeypatch):
-    entrance = Entrance()
+    admission = AdmissionControl()
     answers = [found, {"c": 3}]
 
     async def read(_function, _keys):
@@ -285,8 +285,8 @@ async def test_nobody_waits_for_ever_for_a_read_that_went_wrong(found, monkeypat
             raise answer
         return answer
 
-    monkeypatch.setattr(entrance, "read", read)
-    gathered: Gathered[str, int] = Gathered(entrance, lambda _keys: {})
+    monkeypatch.setattr(admission, "read", read)
+    gathered: BatchLoader[str, int] = BatchLoader(admission, lambda _keys: {})
     async with asyncio.timeout(PATIENCE_SECONDS):
         got = await asyncio.gather(
             *(gathered.of(key) for key in ("a", "b")), return_exceptions=True

@@ -145,13 +145,13 @@ async def test_events_that_a_head_passes_over_still_put_out_whom_they_name(datab
     hub = make_hub()
     log = database.log(members=[ALICE, BOB], head=1)
     phone = socket(hub, ALICE)
-    room = hub.attach(phone, Membership(CONVERSATION, ALICE, 1), 1)
+    channel = hub.attach(phone, Membership(CONVERSATION, ALICE, 1), 1)
     hub.deliver([log.remove(ALICE), log.write("secret")])
     tablet = socket(hub, BOB)
-    assert hub.attach(tablet, Membership(CONVERSATION, BOB, 1), 3) is room
-    room.set_head(3)
-    assert phone not in room.holding
-    assert tablet in room.holding
+    assert hub.attach(tablet, Membership(CONVERSATION, BOB, 1), 3) is channel
+    channel.set_head(3)
+    assert phone not in channel.holding
+    assert tablet in channel.holding
     hub.flush()
     assert kinds(phone) == ["conversation.removed"]
 
@@ -186,7 +186,7 @@ async def test_a_socket_that_goes_while_something_is_read_for_it_leaves_nothing(
     await resume(hub, phone, {CONVERSATION: 1})
     await settled(hub)
     assert phone.state is State.CLOSED
-    assert (hub.rooms, hub.users, hub.feed_seqs) == ({}, {}, {})
+    assert (hub.channels, hub.users, hub.feed_seqs) == ({}, {}, {})
 
 
 # --- holes ---------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ async def test_a_range_goes_only_to_whom_its_statement_answered_for(database):
         log.write("secret")
 
     database.before["ranges"] = alice_comes_and_goes
-    await hub.holes.fill([hub.rooms[CONVERSATION]])
+    await hub.gaps.fill([hub.channels[CONVERSATION]])
     hub.deliver([log.write("secret, too")])
     await settled(hub)
     (phone,) = came
@@ -226,7 +226,7 @@ async def test_who_came_while_a_hole_was_read_and_stays_misses_nothing(database)
         log.write("three")
 
     database.before["ranges"] = alice_comes
-    await hub.holes.fill([hub.rooms[CONVERSATION]])
+    await hub.gaps.fill([hub.channels[CONVERSATION]])
     await settled(hub)
     (phone,) = came
     assert was_sent(phone, "three")
@@ -249,7 +249,7 @@ async def test_an_older_snapshot_of_a_hole_does_not_put_out_who_is_back(database
             await asyncio.sleep(0.01)
 
     database.after["ranges"] = comes_back
-    await hub.holes.fill([hub.rooms[CONVERSATION]])
+    await hub.gaps.fill([hub.channels[CONVERSATION]])
     await settled(hub)
     assert phone.writer.of("conversation.removed") == []
     assert await hears(hub, phone, log)
@@ -267,7 +267,7 @@ async def test_who_is_put_out_by_a_hole_is_looked_at_again(database):
         log.add(ALICE)
 
     database.after["ranges"] = comes_back
-    await hub.holes.fill([hub.rooms[CONVERSATION]])
+    await hub.gaps.fill([hub.channels[CONVERSATION]])
     await settled(hub)
     assert await hears(hub, phone, log)
 
@@ -286,7 +286,7 @@ async def test_a_look_that_lacks_a_conversation_leaves_the_word_to_the_log(datab
     hub.refresh_memberships(ALICE)
     await settled(hub)
     assert phone.writer.of("conversation.removed") == []
-    assert ALICE in hub.rooms[CONVERSATION].members
+    assert ALICE in hub.channels[CONVERSATION].members
 
 
 # --- feeds and sessions --------------------------------------------------------------------
@@ -374,9 +374,9 @@ async def test_a_log_that_lost_its_end_is_reset_and_goes_on_from_the_databases(d
     hub.deliver([log.write("four, again")])
     await settled(hub)
     assert was_sent(phone, "four, again")
-    assert hub.rooms[CONVERSATION].head == 4
+    assert hub.channels[CONVERSATION].head == 4
     # What its pong tells is the head there is.
-    assert {room.head for room in phone.touched} == {4}
+    assert {channel.head for channel in phone.touched} == {4}
 
 
 async def test_a_resume_finds_a_log_that_lost_its_end(database):
@@ -399,8 +399,8 @@ async def test_a_hole_finds_a_log_that_lost_its_end(database):
     log = database.log(members=[ALICE], head=5)
     phone = await live(hub, ALICE, {CONVERSATION: 5})
     fail_over(log, 3)
-    await hub.holes.fill([hub.rooms[CONVERSATION]])
-    await hub.holes.fill([hub.rooms[CONVERSATION]])
+    await hub.gaps.fill([hub.channels[CONVERSATION]])
+    await hub.gaps.fill([hub.channels[CONVERSATION]])
     hub.flush()
     assert len(phone.writer.of("reset")) == 1
     assert await hears(hub, phone, log)
@@ -440,7 +440,7 @@ async def test_a_conversation_that_is_gone_altogether_has_no_members(database):
     del database.logs[CONVERSATION]
     await sweep_once(hub)
     assert kinds(phone)[-1] == "conversation.removed"
-    assert hub.rooms == {}
+    assert hub.channels == {}
 
 
 @pytest.mark.parametrize("finder", ["sweep", "resume"])
@@ -479,7 +479,7 @@ async def test_the_sweep_finds_other_terms_that_nothing_told_of(database, settin
     await live(hub, ALICE)
     log.members[ALICE] = 4
     await sweep_once(hub)
-    assert hub.rooms[CONVERSATION].members.visible_from(ALICE) == 4
+    assert hub.channels[CONVERSATION].members.visible_from(ALICE) == 4
 
 
 async def test_each_sweep_looks_at_some_and_all_have_their_turn(database, settings):
@@ -543,7 +543,7 @@ async def test_a_refresh_that_a_device_does_not_let_end_ends_in_a_resync(databas
     hub.users_changed({ALICE: 1})
     await stuck.writer.until(lambda writer: writer.of("resync"))
     assert stuck.state is State.STALLED
-    assert hub.rooms == {}
+    assert hub.channels == {}
 
 
 # --- what is known ----------------------------------------------------------------------------
@@ -573,18 +573,18 @@ async def test_rules_that_could_not_be_read_again_are_read_by_the_sweep(database
     hub = make_hub()
     log = database.log(members=[ALICE], head=3)
     await live(hub, ALICE, {CONVERSATION: 3})
-    room = hub.rooms[CONVERSATION]
+    channel = hub.channels[CONVERSATION]
     sweep = Sweep(hub)
     database.failing["ranges"] = OperationalError("away")
     event = log.write("the rules have changed")
     hub.deliver([event._replace(reread=True)])
     await settled(hub)
-    assert room.is_stale
+    assert channel.is_stale
     # Nothing else is said in this conversation.
     await sweep._look_at_heads()
     await settled(hub)
-    assert room.is_stale
+    assert channel.is_stale
     del database.failing["ranges"]
     await sweep._look_at_heads()
     await settled(hub)
-    assert not room.is_stale
+    assert not channel.is_stale

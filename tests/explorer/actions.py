@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.explorer.device import Device
     from tests.explorer.loop import Look
     from tests.explorer.schedule import Schedule
-    from tests.explorer.world import Conversation, Hint
+    from tests.explorer.world import Conversation, EphemeralEvent
 
 # Time does not pass over a statement that takes longer: the read would be given up.
 PATIENCE = 8.0
@@ -88,24 +88,26 @@ class Actions:
     def _options(self) -> dict[str, Any]:
         """What could happen, each with what it could happen to."""
         schedule = self._schedule
-        looks, hints = schedule.loop.looks, schedule.world.hints
-        unread = [look for look in looks if not look.has_read and self._goes_on(look)]
+        resume_reads, ephemeral_events = schedule.loop.resume_reads, schedule.world.ephemeral_events
+        unread = [look for look in resume_reads if not look.has_read and self._goes_on(look)]
         there = [device for device in schedule.devices if device.line is not None]
         return {
             "commit": self._may_commit,
-            "hint": hints,
+            "hint": ephemeral_events,
             "read": unread,
-            "arrive": [look for look in looks if look.has_read and self._goes_on(look)],
+            "arrive": [look for look in resume_reads if look.has_read and self._goes_on(look)],
             "take": [device for device in there if device.line.inbox],
             "connect": [device for device in schedule.devices if device.line is None],
             "close": there,
             "again": [device for device in there if device.is_live],
             "ping": there,
             "rush": schedule.devices,
-            "overtake": [look for look in looks if not look.has_read] if self._may_commit else (),
-            "time": self._time_may_pass(looks),
+            "overtake": [look for look in resume_reads if not look.has_read]
+            if self._may_commit
+            else (),
+            "time": self._time_may_pass(resume_reads),
             "sweep": True,
-            "lose": hints,
+            "lose": ephemeral_events,
             "fail": unread,
             "fail_over": self._may_commit,
         }
@@ -119,11 +121,11 @@ class Actions:
     def _goes_on(self, look: Look) -> bool:
         return not self._is_slow(look) or self._dice.random() < self._patience_ends
 
-    def _time_may_pass(self, looks: list[Look]) -> bool:
+    def _time_may_pass(self, resume_reads: list[Look]) -> bool:
         moment = self._schedule.loop.next_timer()
         if moment is None:
             return False
-        oldest = min((look.started_at for look in looks), default=moment)
+        oldest = min((look.started_at for look in resume_reads), default=moment)
         return self._lossy or moment < oldest + PATIENCE
 
     # --- commits ------------------------------------------------------------------------------
@@ -179,36 +181,38 @@ class Actions:
         schedule = self._schedule
         lost = self._dice.randint(1, 4)
         schedule.note(f"the database comes back without its last {lost} commits")
-        for look in schedule.loop.looks:
+        for look in schedule.loop.resume_reads:
             look.fail(OperationalError())
         schedule.world.fail_over(lost)
         self._may_commit = False
 
     # --- hints, statements, time --------------------------------------------------------------
 
-    def _hint(self, hints: list[Hint]) -> None:
-        place = 0 if self._dice.random() < 0.5 else self._dice.randrange(len(hints))
+    def _hint(self, ephemeral_events: list[EphemeralEvent]) -> None:
+        place = 0 if self._dice.random() < 0.5 else self._dice.randrange(len(ephemeral_events))
         # Now and then it comes twice.
-        hint = hints[place] if self._dice.random() < 0.05 else hints.pop(place)
+        hint = (
+            ephemeral_events[place] if self._dice.random() < 0.05 else ephemeral_events.pop(place)
+        )
         self._schedule.note(f"told: {hint.name}")
         self._schedule.loop.call_soon(hint.tell, self._schedule.hub)
 
-    def _lose(self, hints: list[Hint]) -> None:
-        hint = hints.pop(self._dice.randrange(len(hints)))
+    def _lose(self, ephemeral_events: list[EphemeralEvent]) -> None:
+        hint = ephemeral_events.pop(self._dice.randrange(len(ephemeral_events)))
         self._schedule.note(f"lost: {hint.name}")
 
-    def _read(self, looks: list[Look]) -> None:
-        look = self._dice.choice(looks)
+    def _read(self, resume_reads: list[Look]) -> None:
+        look = self._dice.choice(resume_reads)
         self._schedule.note(f"look {look.number} reads")
         look.read()
 
-    def _arrive(self, looks: list[Look]) -> None:
-        look = self._dice.choice(looks)
+    def _arrive(self, resume_reads: list[Look]) -> None:
+        look = self._dice.choice(resume_reads)
         self._schedule.note(f"look {look.number} arrives")
         look.arrive()
 
-    def _fail(self, looks: list[Look]) -> None:
-        look = self._dice.choice(looks)
+    def _fail(self, resume_reads: list[Look]) -> None:
+        look = self._dice.choice(resume_reads)
         self._schedule.note(f"look {look.number} fails")
         look.fail(OperationalError())
 
@@ -239,16 +243,18 @@ class Actions:
             device.connect()
         for _ in range(RUSH_ROUNDS):
             self._schedule.loop.settle()
-            for look in [look for look in self._schedule.loop.looks if not self._is_slow(look)]:
+            for look in [
+                look for look in self._schedule.loop.resume_reads if not self._is_slow(look)
+            ]:
                 if not look.has_read:
                     self._schedule.note(f"look {look.number} reads and arrives")
                     look.read()
                 look.arrive()
             device.read(100)
 
-    def _overtake(self, looks: list[Look]) -> None:
+    def _overtake(self, resume_reads: list[Look]) -> None:
         """A statement is held up; meanwhile somebody comes, and things happen."""
-        look = self._dice.choice(looks)
+        look = self._dice.choice(resume_reads)
         look.is_slow_before = "read"
         self._schedule.note(f"look {look.number} is held up")
         devices = self._schedule.devices

@@ -11,9 +11,9 @@ from typing import Any
 from unittest.mock import patch
 
 from realtime.arrivals import Arrival
-from realtime.channel import Room
+from realtime.channel import Channel
 from realtime.connection import Connection
-from realtime.gap_fill import Holes
+from realtime.gap_fill import GapFiller
 from realtime.hub import Hub
 from realtime.members import Members
 
@@ -39,7 +39,7 @@ def joined_while_resuming() -> Iterator[None]:
 @contextmanager
 def hole_filled_for_all() -> Iterator[None]:
     """A hole's range goes to whoever listens, also to those the statement was not asked about."""
-    with patch.object(Holes, "_may_have", lambda *_: True):
+    with patch.object(GapFiller, "_may_have", lambda *_: True):
         yield
 
 
@@ -60,7 +60,7 @@ def older_look_drops() -> Iterator[None]:
     """A look that is older than what is known drops members, and nobody looks again."""
     with (
         patch.object(Members, "is_gone", _is_known),
-        patch.object(Hub, "put_out", Hub.drop_member),
+        patch.object(Hub, "evict", Hub.drop_member),
     ):
         yield
 
@@ -98,7 +98,7 @@ def session_ends_on_the_way_in() -> Iterator[None]:
 @contextmanager
 def head_moves_back() -> Iterator[None]:
     """A log that has lost its end is taken for one in which nothing happens."""
-    with patch.object(Holes, "_move_back", _nothing):
+    with patch.object(GapFiller, "_move_back", _nothing):
         yield
 
 
@@ -113,7 +113,7 @@ def feed_moves_back() -> Iterator[None]:
 def only_heads_move_back() -> Iterator[None]:
     """Of a lost end only what was handed to all listeners counts, not what was merely heard of."""
     head = property(lambda self: self.head or 0, _nothing)
-    with patch.object(Room, "reached", head):
+    with patch.object(Channel, "reached", head):
         yield
 
 

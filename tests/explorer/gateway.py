@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Process:
-    """Stands in for the Runtime, and for those of its parts that a hello meets."""
+    """Stands in for the Node, and for those of its parts that a hello meets."""
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
@@ -32,7 +32,7 @@ class Process:
     # --- the tokens ---------------------------------------------------------------------------
 
     async def of_token(self, token: str) -> tuple[Any, str]:
-        person = await self.hub.entrance.read(self._schedule.sources.session, int(token))
+        person = await self.hub.admission.read(self._schedule.sources.session, int(token))
         user = SimpleNamespace(
             username=str(person.id),
             disconnects=person.disconnects,

@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.conf import settings
 
-from chatbe.gateway.handshake import Greeted, Hello, Ping, Sync, greet, ping, sync
+from chatbe.gateway.handshake import (
+    AuthenticatedSocket,
+    Hello,
+    Ping,
+    Sync,
+    authenticate,
+    ping,
+    sync,
+)
 from common.database import in_database_thread
 from common.errors import ChatError, Internal, as_chat_error
 from realtime.frames import encode_frame, range_frame
-from realtime.lazy import Letterbox
+from realtime.lazy import LazyQueue
 
 if TYPE_CHECKING:
     from tests.explorer.device import Device
@@ -38,9 +46,9 @@ class Line:
         self._schedule = schedule
         self._device = device
         self._sources = schedule.sources
-        self.commands = Letterbox()
+        self.commands = LazyQueue()
         self.inbox: deque[tuple[Frame, int]] = deque()
-        self.greeted: Greeted | None = None
+        self.greeted: AuthenticatedSocket | None = None
         self.close_code: int | None = None
         self.ended_by_client = False
         self._unread = 0
@@ -133,7 +141,7 @@ class Line:
 
     async def _hello(self, session_id: int) -> None:
         command = Hello(token=str(session_id), ref="hello")
-        self.greeted = await greet(command, self)
+        self.greeted = await authenticate(command, self)
         if self.ended_by_client:
             # The client did not wait for its welcome.
             self.greeted.leave()

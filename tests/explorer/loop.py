@@ -113,7 +113,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # --- turning it ---------------------------------------------------------------------------
 
     @property
-    def looks(self) -> list[Look]:
+    def resume_reads(self) -> list[Look]:
         self._pending = [look for look in self._pending if not look.future.done()]
         return self._pending
 

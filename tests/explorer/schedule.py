@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from common import background, database
 from realtime.bus import LocalBus
-from realtime.channel import Room
+from realtime.channel import Channel
 from realtime.connection import Connection
 from realtime.hub import Hub
 from realtime.resume import refresh_user
@@ -99,7 +99,7 @@ class Schedule:
                     self.world.add_member(conversation, user_id)
             for _ in range(self.dice.randrange(3)):
                 self.world.send(conversation)
-        self.world.hints.clear()
+        self.world.ephemeral_events.clear()
         self.world.undo.clear()
 
     async def pause(self) -> None:
@@ -169,9 +169,9 @@ class Schedule:
         while True:
             self.loop.settle()
             self._stop_if_violated()
-            if looks := self.loop.looks:
-                looks[0].read()
-                looks[0].arrive()
+            if resume_reads := self.loop.resume_reads:
+                resume_reads[0].read()
+                resume_reads[0].arrive()
             elif waiting := [d for d in self.devices if d.line is not None and d.line.inbox]:
                 waiting[0].read(100)
             elif any(d.line is not None and not d.is_live for d in self.devices):
@@ -181,11 +181,15 @@ class Schedule:
 
     def _one_more(self, deadline: float) -> bool:
         """Something that was still to come; False if that was all before the deadline."""
-        dice, looks, hints = self.dice, self.loop.looks, self.world.hints
+        dice, resume_reads, ephemeral_events = (
+            self.dice,
+            self.loop.resume_reads,
+            self.world.ephemeral_events,
+        )
         choices: list[Callable[[], None]] = []
-        if hints:
+        if ephemeral_events:
             choices.append(self._lose_or_tell)
-        if looks:
+        if resume_reads:
             choices.append(self._read_or_hand_over)
         waiting = [
             d for d in self.devices if d.line is not None and (d.line.inbox or d.line.is_over)
@@ -210,8 +214,8 @@ class Schedule:
         device.connect()
 
     def _lose_or_tell(self) -> None:
-        hints = self.world.hints
-        hint = hints.pop(self.dice.randrange(len(hints)))
+        ephemeral_events = self.world.ephemeral_events
+        hint = ephemeral_events.pop(self.dice.randrange(len(ephemeral_events)))
         if self.lossy and self.dice.random() < 0.5:
             self.note(f"lost: {hint.name}")
         else:
@@ -219,7 +223,7 @@ class Schedule:
             hint.tell(self.hub)
 
     def _read_or_hand_over(self) -> None:
-        look = self.dice.choice(self.loop.looks)
+        look = self.dice.choice(self.loop.resume_reads)
         self.note(f"look {look.number} {'arrives' if look.has_read else 'reads'}")
         if look.has_read:
             look.arrive()
@@ -322,7 +326,7 @@ def prepared() -> Iterator[None]:
             patch.object(database, "database_sync_to_async", _on_this_loop),
             # Sets of these are gone through in the order of their hashes.
             patch.object(Connection, "__hash__", lambda self: self.session_id),
-            patch.object(Room, "__hash__", lambda self: self.conversation_id),
+            patch.object(Channel, "__hash__", lambda self: self.conversation_id),
         ):
             yield
     finally:

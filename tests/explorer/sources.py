@@ -16,7 +16,7 @@ from realtime.sources import (
     Sources,
     UserStates,
 )
-from tests.explorer.world import Conversation, Person, Row, World
+from tests.explorer.world import Conversation, Row, TestUser, World
 
 
 class ScriptedSources:
@@ -68,7 +68,7 @@ class ScriptedSources:
             live_sessions=frozenset(session_ids) & self._world.sessions.keys(),
         )
 
-    def note_use(self, session_ids: Collection[int]) -> None:
+    def touch_sessions(self, session_ids: Collection[int]) -> None:
         raise AssertionError("These sessions are all noted.")
 
     def blocked_by(self, user_ids: Collection[int]) -> Mapping[int, frozenset[int]]:
@@ -77,7 +77,7 @@ class ScriptedSources:
 
     # --- what a client asks for ---------------------------------------------------------------
 
-    def session(self, session_id: int) -> Person:
+    def session(self, session_id: int) -> TestUser:
         """The user of a session, as they are now. SessionEnded."""
         self._world.before_statement(f"session {session_id}")
         user_id = self._world.sessions.get(session_id)

@@ -74,7 +74,7 @@ class Conversation:
 
 
 @dataclass(slots=True)
-class Person:
+class TestUser:
     """`state` is what their small lists hold: another number after every change."""
 
     id: int
@@ -85,7 +85,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class EphemeralEvent:
     """What a commit tells: `tell` the hub, some time, perhaps."""
 
     name: str
@@ -96,10 +96,10 @@ class World:
     """All of it. `before_statement` is called before each statement takes its snapshot."""
 
     def __init__(self, user_ids: list[int]) -> None:
-        self.people = {id: Person(id) for id in user_ids}
+        self.people = {id: TestUser(id) for id in user_ids}
         self.conversations: dict[int, Conversation] = {}
         self.sessions: dict[int, int] = {}
-        self.hints: list[Hint] = []
+        self.ephemeral_events: list[EphemeralEvent] = []
         self.undo: list[Undo] = []
         self.before_statement: Callable[[str], None] = lambda _: None
         self.note: Callable[[str], None] = lambda _: None
@@ -190,7 +190,9 @@ class World:
 
         self._with_last(undo)
         told = {user_id: person.feed_seq}
-        self.hints.append(Hint(f"feed {told}", lambda hub: hub.users_changed(told)))
+        self.ephemeral_events.append(
+            EphemeralEvent(f"feed {told}", lambda hub: hub.users_changed(told))
+        )
 
     def change_list(self, user_id: int) -> None:
         """A contact, say."""
@@ -209,7 +211,7 @@ class World:
             hub.sessions_ended([session_id])
             self.told_over.add(session_id)
 
-        self.hints.append(Hint(f"session {session_id} ended", tell))
+        self.ephemeral_events.append(EphemeralEvent(f"session {session_id} ended", tell))
 
     def disconnect(self, user_id: int) -> None:
         """Close the sockets the user has by now. The sweeps find it; there is no hint."""
@@ -219,7 +221,7 @@ class World:
         """The database comes back without its last commits. Nobody hears of these any more."""
         for _ in range(min(commits, len(self.undo))):
             self.undo.pop()()
-        self.hints.clear()
+        self.ephemeral_events.clear()
         self.has_lost_commits = True
 
     def _tell_event(
@@ -227,7 +229,7 @@ class World:
     ) -> None:
         event = Event(row.conversation_id, row.changed_seq, row.seq, frame, leaves, reread)
         name = f"event {row.changed_seq} of {row.conversation_id}"
-        self.hints.append(Hint(name, lambda hub: hub.deliver([event])))
+        self.ephemeral_events.append(EphemeralEvent(name, lambda hub: hub.deliver([event])))
 
     def _with_last(self, also: Callable[[], Any]) -> None:
         """The last commit did this, too."""

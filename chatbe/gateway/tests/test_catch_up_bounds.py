@@ -146,7 +146,7 @@ async def test_what_is_held_back_for_a_socket_has_a_bound_and_then_it_starts_aga
     await resume(hub, phone, {CONVERSATION: 0})
     await settled(hub)
     assert most < settings.SOCKET_STALL_BYTES + MARGIN
-    assert (phone.state, phone.held_bytes, phone.rooms) == (State.STALLED, 0, set())
+    assert (phone.state, phone.held_bytes, phone.channels) == (State.STALLED, 0, set())
     assert phone.writer.frames[-1] == {"type": "resync"}
     assert not phone.writer.of("live")
     assert len(tablet.writer.of("message.created")) == 60
@@ -160,15 +160,15 @@ async def test_events_that_wait_for_an_earlier_one_have_a_bound_and_are_read_ins
     hub = make_hub()
     log = database.log(members=[ALICE], head=1)
     phone = await live(hub, ALICE, {CONVERSATION: 1})
-    room = hub.rooms[CONVERSATION]
+    channel = hub.channels[CONVERSATION]
     log.write("was lost")
     for n in range(60):
         hub.deliver([log.write(f"{n} {LONG}")])
-        assert room.pending_bytes <= PENDING_BYTES
-        assert room.pending_bytes == sum(event.size for event in room.pending.values())
+        assert channel.pending_bytes <= PENDING_BYTES
+        assert channel.pending_bytes == sum(event.size for event in channel.pending.values())
     await settled(hub)
-    assert room.head == log.head == 62
-    assert (room.pending, room.pending_bytes) == ({}, 0)
+    assert channel.head == log.head == 62
+    assert (channel.pending, channel.pending_bytes) == ({}, 0)
     assert was_sent(phone, "was lost")
     assert was_sent(phone, "59 xxx")
 
@@ -181,13 +181,13 @@ async def test_events_for_a_room_that_nobody_has_read_yet_have_a_bound(database)
     async def much_is_written():
         for n in range(60):
             hub.deliver([log.write(f"{n} {LONG}")])
-            assert hub.rooms[CONVERSATION].pending_bytes <= PENDING_BYTES
+            assert hub.channels[CONVERSATION].pending_bytes <= PENDING_BYTES
 
     database.after["blocked_by"] = much_is_written
     await resume(hub, phone, {CONVERSATION: 1})
     await settled(hub)
     assert phone.state is State.LIVE
-    assert hub.rooms[CONVERSATION].head == log.head
+    assert hub.channels[CONVERSATION].head == log.head
     assert was_sent(phone, "59 xxx")
 
 
@@ -203,8 +203,8 @@ async def test_a_sync_that_fails_leaves_nothing_attached(database, beside):
         with pytest.raises(RuntimeError):
             await resume(hub, phone, {CONVERSATION: 0} if name == "ranges" else {})
         del database.failing[name]
-        assert (phone.state, phone.rooms, phone.held_bytes) == (State.GREETED, set(), 0)
-        assert (CONVERSATION in hub.rooms) is beside
+        assert (phone.state, phone.channels, phone.held_bytes) == (State.AUTHENTICATED, set(), 0)
+        assert (CONVERSATION in hub.channels) is beside
     hub.deliver([log.write("meanwhile")])
     await resume(hub, phone, {CONVERSATION: 1})
     hub.flush()
@@ -218,7 +218,7 @@ async def test_a_sync_that_takes_too_long_ends_in_a_resync_and_holds_nothing(dat
     phone = socket(hub, ALICE)
     phone.writer = Unread()
     await resume(hub, phone, {CONVERSATION: 0})
-    assert (phone.state, phone.rooms, hub.rooms) == (State.STALLED, set(), {})
+    assert (phone.state, phone.channels, hub.channels) == (State.STALLED, set(), {})
     assert phone.writer.frames[-1] == {"type": "resync"}
     # What it has read by then counts: it goes on from there.
     phone.writer.reads.set()

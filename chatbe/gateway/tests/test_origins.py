@@ -107,15 +107,15 @@ def test_there_are_more_than_twenty_five_origins():
     assert len(ALLOWED) + len(REFUSED) > 25
 
 
-async def test_our_page_opens_a_socket_and_another_does_not(stage):
-    address = f"ws://{stage.address}/ws/v1/"
-    async with connect(address, origin=Origin(f"http://{stage.address}")) as socket:
+async def test_our_page_opens_a_socket_and_another_does_not(site):
+    address = f"ws://{site.address}/ws/v1/"
+    async with connect(address, origin=Origin(f"http://{site.address}")) as socket:
         await socket.send("{")
         assert '"bad_frame"' in await socket.recv()
     async with connect(address) as socket:
         await socket.send("{")
         assert '"bad_frame"' in await socket.recv()
-    for origin in ("http://evil.example", f"https://{stage.address}", "null", ""):
+    for origin in ("http://evil.example", f"https://{site.address}", "null", ""):
         with pytest.raises(InvalidStatus) as refusal:
             await connect(address, additional_headers={"Origin": origin})
         # An origin that is none at all daphne refuses before we are asked.

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.summaries import UserSummary
 from chatbe.legacy_v1 import recipients as recipients_module
-from chatbe.legacy_v1.event_translator import Interpreter
+from chatbe.legacy_v1.event_translator import EventTranslator
 from chatbe.legacy_v1.friends import Friends
 from chatbe.legacy_v1.places import Places
 from chatbe.legacy_v1.recipients import Meanings, Recipients
@@ -31,7 +31,7 @@ class Listener:
         self.feed_seqs = {ME: 5}
         self.places = Places()
         self.recipients = Recipients(self.feed_seqs, ME, self.places)
-        self.interpreter = Interpreter(
+        self.translator = EventTranslator(
             ME,
             username,
             places=self.places,
@@ -43,7 +43,7 @@ class Listener:
         """The frames for what needs no look-up."""
         told = []
         for payload in payloads:
-            frames = self.interpreter.interpret_now(payload)
+            frames = self.translator.interpret_now(payload)
             assert frames is not None
             told += frames
         return told
@@ -52,9 +52,9 @@ class Listener:
 @contextmanager
 def known(listener):
     """The sender is known already."""
-    listener.interpreter._forget_senders()
-    listener.interpreter._senders[ALICE] = Sender("alice", is_bot=False)
-    listener.interpreter._senders_until = float("inf")
+    listener.translator._forget_senders()
+    listener.translator._senders[ALICE] = Sender("alice", is_bot=False)
+    listener.translator._senders_until = float("inf")
     yield listener
 
 
@@ -146,7 +146,7 @@ async def test_who_is_not_known_is_looked_up_before_anything_is_told():
     one = Listener()
     one.hear(group("team"), LIVE)
     payload = join_frames([said(2, sender=ME), said(3)])
-    assert one.interpreter.interpret_now(payload) is None
+    assert one.translator.interpret_now(payload) is None
     with known(one):
         # Nothing of it counted as told.
         assert len(one.hear(payload)) == 1
@@ -156,7 +156,7 @@ async def test_who_is_not_known_is_looked_up_before_anything_is_told():
 async def test_names_are_looked_up_again_when_the_users_feed_has_moved():
     with known(Listener()) as one:
         one.hear(group("team"), LIVE, said(2), encode_frame("user.changed", feed_seq=6))
-        assert one.interpreter.interpret_now(said(3)) is None
+        assert one.translator.interpret_now(said(3)) is None
 
 
 async def test_a_name_means_a_group_only_once_all_are_told():

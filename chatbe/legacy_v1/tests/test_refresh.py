@@ -11,10 +11,10 @@ from rest_framework.test import APIClient
 from accounts.models import EndReason, Session
 from accounts.services import change_password, end_other_sessions, log_out, start_session
 from accounts.services.users import set_user_active
-from accounts.tests.race import run_together
 from accounts.tests.rest import make_user
 from common.limits import window
-from tests.secrecy import PASSWORD
+from tests.kit.concurrency import run_together
+from tests.kit.secret_scan import PASSWORD
 
 TOGETHER = 100
 

@@ -22,7 +22,7 @@ from conversations.services.direct import open_direct
 from conversations.services.edits import edit_message
 from conversations.tests.people import draft
 from groups.services.groups import create_group
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

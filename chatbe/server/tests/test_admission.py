@@ -12,7 +12,7 @@ from django.urls import path
 
 from accounts.hashers import hashing
 from chatbe.server.http import ThreadedHandler
-from chatbe.server.request_places import SAME_THING, Admission, request_places
+from chatbe.server.request_admission import SAME_THING, Admission, request_slots
 from common.errors import Unavailable
 from common.request_slots import stepping_aside
 
@@ -75,7 +75,7 @@ async def waits(admission, request):
 
 
 async def test_there_are_as_many_places_as_the_pool_has_connections_for_requests(admission):
-    assert admission.places == request_places() >= 10
+    assert admission.places == request_slots() >= 10
     async with inside(admission, *some(admission.places, others())):
         assert await waits(admission, scope())
     assert not await waits(admission, scope())
@@ -219,7 +219,7 @@ going_on = threading.Event()
 waiting = threading.Barrier(1)
 
 
-def patient(request):
+def wait_for_locks(request):
     """Waits, aside, for all who are to wait here."""
     with stepping_aside():
         assert connection.connection is None
@@ -246,7 +246,7 @@ def stubborn(request):
 
 
 urlpatterns = [
-    path("patient", patient),
+    path("patient", wait_for_locks),
     path("failing", failing),
     path("quick", quick),
     path("stubborn", stubborn),

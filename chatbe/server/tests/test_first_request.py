@@ -2,8 +2,8 @@
 
 import json
 
-from tests.documents import SERVED
-from tests.servers import Installation
+from tests.kit.documents import SERVED
+from tests.kit.servers import Installation
 
 # Starts the application as a server does, asks it for something, and says what that imported.
 FIRST_REQUEST = """

@@ -9,16 +9,16 @@ from typing import cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from chatbe.server.handshake_throttle import TURN, Doorway
+from chatbe.server.handshake_throttle import TURN, HandshakeThrottle
 from chatbe.server.http_protocol import ChatHttpProtocol
 from chatbe.server.tests.peer import HANDSHAKE, Transport
 from chatbe.server.websocket_protocol import ChatProtocol
-from realtime.node import Runtime
+from realtime.node import Node
 
 
 async def test_however_many_come_at_once_others_have_their_turn_between_them():
     loop = asyncio.get_running_loop()
-    doorway = Doorway(cast("Runtime", SimpleNamespace(loop=loop)))
+    doorway = HandshakeThrottle(cast("Node", SimpleNamespace(loop=loop)))
     came, turns = [], []
     for number in range(3 * TURN + 1):
         doorway.enter(lambda number=number: came.append(number))

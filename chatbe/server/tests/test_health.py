@@ -11,7 +11,7 @@ import requests
 
 from chatbe.server import health
 from chatbe.server.health import DatabaseWatch
-from tests.stage import Stage, open_socket
+from tests.kit.site import TestSite, open_socket
 from tools.processes import wait_until
 from tools.services import Postgres, Redis
 
@@ -23,22 +23,22 @@ def ask(server, path):
     return requests.get(f"{server.url}{path}", timeout=PATIENCE)
 
 
-def test_a_server_that_works_says_so(stage):
-    healthy = ask(stage.server, "/healthz")
+def test_a_server_that_works_says_so(site):
+    healthy = ask(site.server, "/healthz")
     assert (healthy.status_code, healthy.json()) == (200, {"status": "ok"})
-    assert ask(stage.server, "/readyz").status_code == 200
+    assert ask(site.server, "/readyz").status_code == 200
     # The layer is known to work once a beat has come back through it.
     good = {"status": "ok", "checks": {"database": "ok", "layer": "ok"}}
-    assert wait_until(lambda: ask(stage.server, "/readyz").json() == good, PATIENCE)
+    assert wait_until(lambda: ask(site.server, "/readyz").json() == good, PATIENCE)
 
 
-def test_every_answer_has_a_number_of_its_own(stage):
+def test_every_answer_has_a_number_of_its_own(site):
     paths = ("/healthz", "/", "/nowhere", "/api/v1/me", "/api/v1/nowhere", "/static/icon.svg")
-    answers = [ask(stage.server, path) for path in (*paths, *paths)]
+    answers = [ask(site.server, path) for path in (*paths, *paths)]
     numbers = {answer.headers["X-Request-Id"] for answer in answers}
     assert len(numbers) == len(answers)
     # What a client says is its own business and not taken over into our log.
-    own = requests.get(f"{stage.server.url}/", headers={"X-Request-Id": "mine"}, timeout=PATIENCE)
+    own = requests.get(f"{site.server.url}/", headers={"X-Request-Id": "mine"}, timeout=PATIENCE)
     assert own.headers["X-Request-Id"] != "mine"
 
 
@@ -51,8 +51,8 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
         return "ok"
 
     monkeypatch.setattr(health, "ask_database", ask_database)
-    home: Any = SimpleNamespace(loop=asyncio.get_running_loop(), drains=[])
-    watch = DatabaseWatch(home)
+    node: Any = SimpleNamespace(loop=asyncio.get_running_loop(), on_stop=[])
+    watch = DatabaseWatch(node)
     await watch.connect()
     assert await watch.state() == "ok"
     answers.clear()
@@ -62,10 +62,10 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
     seen: list[str] = []
     async with asyncio.timeout(PATIENCE):
         while seen[-1:] != ["down"]:
-            began = home.loop.time()
+            began = node.loop.time()
             seen.append(await watch.state())
             # The database itself takes all of it.
-            assert home.loop.time() - began < PATIENCE / 2
+            assert node.loop.time() - began < PATIENCE / 2
     assert seen[0] == "ok"
     assert watch.age > 1.0
     answers.set()
@@ -76,9 +76,9 @@ async def test_whoever_asks_never_waits_for_a_database_that_hangs(monkeypatch):
     await watch.stop()
 
 
-def test_readiness_says_how_old_it_is(stage):
+def test_readiness_says_how_old_it_is(site):
     # A database that is slow just now may have said nothing for longer.
-    assert wait_until(lambda: 0 <= int(ask(stage.server, "/readyz").headers["Age"]) <= 3, PATIENCE)
+    assert wait_until(lambda: 0 <= int(ask(site.server, "/readyz").headers["Age"]) <= 3, PATIENCE)
 
 
 @pytest.fixture
@@ -87,33 +87,33 @@ def breakable():
     with contextlib.ExitStack() as stack:
         postgres, redis = stack.enter_context(Postgres()), stack.enter_context(Redis())
         # Longer than the pool waits for a connection.
-        stage = Stage("serve", postgres.url, redis.url, HELLO_SECONDS="60")
-        stack.callback(stage.server.close)
-        yield stage, postgres, redis
+        site = TestSite("serve", postgres.url, redis.url, HELLO_SECONDS="60")
+        stack.callback(site.server.close)
+        yield site, postgres, redis
 
 
 @pytest.mark.postgres
 async def test_a_server_without_its_database_lives_and_is_not_ready(breakable):
-    stage, postgres, _ = breakable
-    alice, _ = stage.friends()
+    site, postgres, _ = breakable
+    alice, _ = site.friends()
     await alice.be_logged_in()
 
     def readiness():
-        answer = ask(stage.server, "/readyz")
+        answer = ask(site.server, "/readyz")
         told = answer.json()
         return answer.status_code, told["status"], *map(told["checks"].get, ("database", "layer"))
 
     # The first beat has to come back, and what the database last said counts for a moment.
     assert wait_until(lambda: readiness() == (200, "ok", "ok", "ok"), PATIENCE)
     postgres.kill()
-    assert ask(stage.server, "/healthz").status_code == 200
+    assert ask(site.server, "/healthz").status_code == 200
     assert wait_until(lambda: readiness() == (503, "unavailable", "down", "ok"), PATIENCE)
-    async with open_socket(stage.address) as socket:
+    async with open_socket(site.address) as socket:
         await socket.send("hello", ref="r", token=alice.token)
         error = await socket.expect("error", ref="r", seconds=PATIENCE)
         assert (error["code"], error["retry"]) == ("unavailable", True)
         postgres.start()
-        assert wait_until(lambda: ask(stage.server, "/readyz").status_code == 200, PATIENCE)
+        assert wait_until(lambda: ask(site.server, "/readyz").status_code == 200, PATIENCE)
         # The very same socket may try again.
         await socket.send("hello", token=alice.token)
         await socket.expect("welcome")
@@ -121,10 +121,10 @@ async def test_a_server_without_its_database_lives_and_is_not_ready(breakable):
 
 @pytest.mark.postgres
 def test_a_server_without_redis_stays_ready_and_says_so(breakable):
-    stage, _, redis = breakable
+    site, _, redis = breakable
 
     def layer():
-        answer = ask(stage.server, "/readyz")
+        answer = ask(site.server, "/readyz")
         assert answer.status_code == 200
         return answer.json()["checks"]["layer"]
 

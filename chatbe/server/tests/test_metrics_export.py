@@ -13,9 +13,9 @@ import requests
 from prometheus_client.metrics import Gauge, Histogram
 
 from common import metrics
-from tests.scraped import scrape, until, value
-from tests.servers import fresh_database, running_redis
-from tests.stage import Stage, open_socket
+from tests.kit.scraped import scrape, until, value
+from tests.kit.servers import fresh_database, running_redis
+from tests.kit.site import TestSite, open_socket
 
 PROJECT = Path(__file__).resolve().parents[3]
 STORED = frozenset({("outcome", "stored")})
@@ -71,9 +71,9 @@ def test_an_address_opens_it_and_a_forged_one_does_not(client, settings):
 # --- what it says -------------------------------------------------------------------------
 
 
-async def test_what_happens_is_counted(stage):
-    address = stage.address
-    alice, _, conversation_id = await stage.talking()
+async def test_what_happens_is_counted(site):
+    address = site.address
+    alice, _, conversation_id = await site.talking()
     # Those of the test before are gone.
     until(lambda: value(address, "chat_sockets") == 0)
     before = scrape(address)
@@ -150,18 +150,18 @@ def test_batched_values_are_what_single_ones_would_be():
 # --- several workers ----------------------------------------------------------------------
 
 
-class TwoWorkers(Stage):
+class TwoWorkers(TestSite):
     workers = 2
 
 
 @pytest.mark.postgres
 async def test_two_workers_answer_as_one():
     with fresh_database() as database_url, running_redis() as redis_url:
-        stage = TwoWorkers("serve", database_url, redis_url)
-        with stage.server:
-            address = stage.address
+        site = TwoWorkers("serve", database_url, redis_url)
+        with site.server:
+            address = site.address
             until(lambda: len(starts(address)) == 2)
-            alice, _, conversation_id = await stage.talking()
+            alice, _, conversation_id = await site.talking()
             async with AsyncExitStack() as stack:
                 sockets = [await stack.enter_async_context(alice.live()) for _ in range(8)]
                 for number, socket in enumerate(sockets):

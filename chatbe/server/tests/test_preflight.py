@@ -125,7 +125,7 @@ def test_what_is_unsafe_is_not_asked_of_a_first_try(settings):
     ("name", "value"),
     [
         ("LOG_TOPICS", 0),
-        ("LOG_LANES", 0),
+        ("WRITER_THREADS", 0),
         ("PRESENCE_LEASE_SECONDS", 0.5),
         ("CONTACT_POLICY", "requests"),
         ("COMMANDS_PER_USER", "many"),
@@ -238,7 +238,7 @@ def test_a_server_with_everything_wrong_says_everything_and_does_not_start(tmp_p
         CSRF_TRUSTED_ORIGINS="https://*.example.org",
         REDIS_URL="redis://127.0.0.1:1/0",
         FAILPOINTS="writer.committed:1",
-        LOG_LANES="0",
+        WRITER_THREADS="0",
     )
     assert code != 0
     for name in (
@@ -251,7 +251,7 @@ def test_a_server_with_everything_wrong_says_everything_and_does_not_start(tmp_p
         "CSRF_TRUSTED_ORIGINS",
         "REDIS_URL",
         "FAILPOINTS",
-        "LOG_LANES",
+        "WRITER_THREADS",
         "migrate",
     ):
         assert name in said

@@ -15,7 +15,7 @@ from accounts.tests.rest import device_of, make_user
 from chatbe.ops.erasure import erase_user
 from chatbe.staff import second_factor
 from moderation.services import users as moderation
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 NEW = "another horse entirely"
 CHANGE = "/admin/password_change/"

@@ -26,7 +26,7 @@ from groups.services.members import admit
 from moderation.models import Report
 from moderation.services.reports import dismiss_report, report_message, report_user
 from moderation.tests.conftest import committed  # noqa: F401 - a fixture
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 CANARY = "canary7f3a"
 WORDS = f"{CANARY} said this"

@@ -15,8 +15,8 @@ from conversations.models import Message
 from conversations.tests.people import make_friends, post
 from moderation.models import Report
 from moderation.tests.people import make_moderator, make_superuser, staff_with
-from realtime.node import runtime
-from tests.secrecy import PASSWORD
+from realtime.node import current_node
+from tests.kit.secret_scan import PASSWORD
 from tools.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def test_figures_are_for_who_may_see_them(client):
 def test_the_figures_say_what_is_there(client, settings):
     moderator = make_moderator()
     # The first beat has to come back.
-    assert wait_until(lambda: runtime().bus.up, 20)
+    assert wait_until(lambda: current_node().bus.up, 20)
     before = figures(moderator)
     friends = make_friends()
     post(friends.phone, friends.conversation_id, "hello")

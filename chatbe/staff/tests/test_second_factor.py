@@ -19,7 +19,7 @@ from accounts.services import erase_account
 from accounts.tests.rest import make_user
 from chatbe.server.preflight import startup_problems
 from chatbe.staff.second_factor import reset_second_factor
-from tests.secrecy import PASSWORD
+from tests.kit.secret_scan import PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.embedded_only]
 

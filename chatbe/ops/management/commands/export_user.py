@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.selectors import access_user
 from chatbe.ops.exports import export_user
-from chatbe.ops.joined import BELONGINGS
+from chatbe.ops.joined import USER_DATA
 from common.commands import OperatorCommand
 from conversations.selectors.authored import count_own_texts
 
@@ -30,7 +30,7 @@ class Command(OperatorCommand):
         if path.exists():
             self.refuse(f"{path} is there already.")
         if options["dry_run"]:
-            for belonging in BELONGINGS:
+            for belonging in USER_DATA:
                 self.stdout.write(f"{belonging.name}: {belonging.rows(user.id).count()}")
             self.stdout.write(f"messages: {count_own_texts(user.id)}")
             return

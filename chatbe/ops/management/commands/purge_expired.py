@@ -3,11 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from chatbe.ops.joined import EXPIRED
+from chatbe.ops.joined import RETENTION_RULES
 from common.batches import purge
 from common.commands import OperatorCommand
 
-KINDS = {expired.name: expired for expired in EXPIRED}
+KINDS = {expired.name: expired for expired in RETENTION_RULES}
 
 
 class Command(OperatorCommand):

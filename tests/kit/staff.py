@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from tests.secrecy import PASSWORD
-from tests.stage import Person, Stage
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.site import TestSite, TestUser
 
 TIMEOUT = 20
 
@@ -39,14 +39,14 @@ class AdminPages:
 class Staff(AdminPages):
     """A person of a stage, made a superuser behind its back, who has logged in at `url`."""
 
-    def __init__(self, stage: Stage, person: Person, url: str | None = None) -> None:
-        super().__init__(url or stage.server.url)
-        stage.change(
+    def __init__(self, site: TestSite, person: TestUser, url: str | None = None) -> None:
+        super().__init__(url or site.server.url)
+        site.change(
             "UPDATE accounts_user SET is_staff = ?, is_superuser = ? WHERE id = ?",
             *(True, True, int(person.user_id)),
         )
         self.fill_in("/", username=person.username, password=PASSWORD)
 
-    def do(self, deed: str, model: str, row_id: Any, *, reason: str = "because") -> str:
+    def do(self, action: str, model: str, row_id: Any, *, reason: str = "because") -> str:
         """A deed to a row."""
-        return self.fill_in(f"/{model}/{row_id}/do/{deed}/", reason=reason)
+        return self.fill_in(f"/{model}/{row_id}/do/{action}/", reason=reason)

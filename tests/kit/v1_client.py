@@ -78,7 +78,7 @@ def has(body: Json, fields: set[str]) -> Json:
     return body
 
 
-class OldClient:
+class LegacyV1Client:
     """One user of a server at `address` (host:port)."""
 
     def __init__(self, address: str, username: str, email: str, password: str) -> None:
@@ -181,13 +181,15 @@ class OldClient:
     # --- the socket
 
     @contextlib.asynccontextmanager
-    async def online(self, *, origin: str | None = None, **query: str) -> AsyncIterator[OldSocket]:
+    async def online(
+        self, *, origin: str | None = None, **query: str
+    ) -> AsyncIterator[LegacyV1Socket]:
         """A socket; needs the one-time code of a login."""
         said = {"otp": self.tokens.get("otp", ""), "username": self.username, **query}
         address = f"ws://{self.address}/v1/ws?{urlencode(said)}"
         options: Any = {"compression": None, "close_timeout": 2, "origin": origin}
         async with connect(address, **options) as connection:
-            socket = OldSocket(connection, self.username)
+            socket = LegacyV1Socket(connection, self.username)
             told = await socket.expect("friends_online_status")
             socket.friends = told["friends"]
             assert told["total_friends"] == len(socket.friends), told
@@ -195,7 +197,7 @@ class OldClient:
             yield socket
 
 
-class OldSocket:
+class LegacyV1Socket:
     """Frames are kept in their order until they are asked for."""
 
     def __init__(self, connection: ClientConnection, username: str) -> None:

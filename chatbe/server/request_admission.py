@@ -25,7 +25,7 @@ from common.addresses import scope_address, site_of
 from common.errors import Unavailable
 from common.slot_queue import RETRY_SECONDS, Lines
 
-# Beside DATABASE_THREADS and LOG_LANES: the lane aside, readiness, the post office and two
+# Beside DATABASE_THREADS and WRITER_THREADS: the lane aside, readiness, the post office and two
 # of the chatbot's worker.
 OTHERS_WITH_CONNECTIONS = 5
 REQUEST_PLACES_MIN = 4
@@ -41,9 +41,9 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ID = re.compile(r"/(\d+)(?:/|$)")
 
 
-def request_places() -> int:
+def request_slots() -> int:
     """How many requests are worked on at once."""
-    taken = settings.DATABASE_THREADS + settings.LOG_LANES + OTHERS_WITH_CONNECTIONS
+    taken = settings.DATABASE_THREADS + settings.WRITER_THREADS + OTHERS_WITH_CONNECTIONS
     places: int = settings.DATABASE_POOL_SIZE - taken
     return places
 
@@ -58,15 +58,15 @@ class Admission:
     """
 
     def __init__(self) -> None:
-        self.places = max(REQUEST_PLACES_MIN, request_places())
+        self.places = max(REQUEST_PLACES_MIN, request_slots())
         self.lines = Lines("requests")
         aside = settings.PASSWORD_QUEUE_MAX + hashing.at_once + self.places
         self.aside = threading.BoundedSemaphore(aside)
         self.threads = self.places + aside + SPARE_THREADS
 
-    async def enter(self, scope: Scope) -> RequestPlace:
+    async def enter(self, scope: Scope) -> RequestSlot:
         """Wait for a place. Raises Unavailable."""
-        place = RequestPlace(self.lines, self.aside, scope, self._passages(scope))
+        place = RequestSlot(self.lines, self.aside, scope, self._passages(scope))
         await place.enter(length=settings.REQUEST_QUEUE_MAX)
         return place
 
@@ -84,7 +84,7 @@ class Admission:
         return [*passages, ("all", self.places)]
 
 
-class RequestPlace:
+class RequestSlot:
     """Where one request is worked on, when it is in (`common.request_slots.Place`)."""
 
     def __init__(

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from tests.secrecy import PASSWORD, secrets_in
+from tests.kit.secret_scan import PASSWORD, secrets_in
 from tools.server import Server
 from tools.services import Postgres, Redis
 
@@ -193,7 +193,7 @@ class Installation:
                 "sessions": sessions,
             }
         )
-        return [Member(*made) for made in json.loads(self.run("-m", "tests.seed", text=layout))]
+        return [Member(*made) for made in json.loads(self.run("-m", "tests.kit.seed", text=layout))]
 
     def server(
         self,

@@ -16,8 +16,8 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.secrecy import PASSWORD
-from tests.stage import Person
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.site import TestUser
 
 CALL = """async ([method, path, bodies]) => {
   const { access_token: token } = JSON.parse(sessionStorage.getItem("chat.session"));
@@ -51,7 +51,7 @@ class Visitor:
         page.on("popup", lambda popup: self._complain(f"opened {popup.url}"))
         page.on("websocket", self._note_foreign)
 
-    def log_in(self, person: Person, at: str = "") -> None:
+    def log_in(self, person: TestUser, at: str = "") -> None:
         """Log in, on the page itself or where a link to it leads."""
         self.page.goto(at or self.url)
         form = self.page.locator("#login")
@@ -96,7 +96,7 @@ class Visitor:
         for label in labels:
             self.message(text).get_by_role("button", name=label, exact=True).click()
 
-    def make_group(self, name: str, *members: Person) -> None:
+    def make_group(self, name: str, *members: TestUser) -> None:
         """Make a group of contacts, and open it."""
         self.page.get_by_role("button", name="New group").click()
         dialog = self.page.locator("#new-group")
@@ -106,7 +106,7 @@ class Visitor:
         dialog.get_by_role("button", name="Create group").click()
         expect(self.page.locator("#thread-title")).to_have_text(name)
 
-    def in_panel(self, member: Person, *labels: str) -> None:
+    def in_panel(self, member: TestUser, *labels: str) -> None:
         """Press these buttons beside a member in the panel of the open group."""
         panel = self.page.locator("#group")
         if panel.is_hidden():

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.frames import Frame, read_frames
+from tests.kit.frames import Frame, read_frames
 
 OPEN_SECONDS = 10.0
 CLOSE_SECONDS = 1.0

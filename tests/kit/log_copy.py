@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from tests.journal import Applied, Fault, Journal, Loaded, Message
+from tests.kit.event_log import Applied, Fault, Journal, Loaded, Message
 
 
 class LogCopy:

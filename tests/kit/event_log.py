@@ -1,6 +1,6 @@
 """What one device did and saw, written down as it happens.
 
-The client (`tests.client`) writes it, the chaos checker reads it, and neither trusts
+The client (`tests.kit.client`) writes it, the chaos checker reads it, and neither trusts
 the other: the client notes what it applied, the checker works out from these notes
 and from the database what the client should have had.
 

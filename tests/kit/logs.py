@@ -12,10 +12,10 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-from tests.account import Account, RefusedError, UnreachableError
-from tests.frames import Frame
-from tests.journal import Journal, Message
-from tests.logcopy import LogCopy
+from tests.kit.account import Account, RefusedError, UnreachableError
+from tests.kit.event_log import Journal, Message
+from tests.kit.frames import Frame
+from tests.kit.log_copy import LogCopy
 
 PAGE = 100
 

@@ -1,4 +1,4 @@
-"""Store many users at once: `python -m tests.seed`, with the server's environment.
+"""Store many users at once: `python -m tests.kit.seed`, with the server's environment.
 
 Reads {"users": count, "first": number, "contacts": [[place, place], …], "password": text,
 "sessions": whether each has a session} as JSON and prints [[username, user id, refresh token], …].

@@ -6,8 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from tests.frames import Frame
-from tests.journal import Journal
+from tests.kit.event_log import Journal
+from tests.kit.frames import Frame
 
 Pointers = tuple[int, int]
 

@@ -22,12 +22,12 @@ from collections.abc import Coroutine, Sequence
 
 from websockets.exceptions import WebSocketException
 
-from tests.account import Account, RefusedError, UnreachableError
-from tests.connection import Connection, NoAnswerError
-from tests.frames import Frame
-from tests.hints import Hints
-from tests.journal import Ack, Attempt, Edit, Fault, Journal, Message, Refusal
-from tests.logs import Logs
+from tests.kit.account import Account, RefusedError, UnreachableError
+from tests.kit.connection import Connection, NoAnswerError
+from tests.kit.ephemeral_events import Hints
+from tests.kit.event_log import Ack, Attempt, Edit, Fault, Journal, Message, Refusal
+from tests.kit.frames import Frame
+from tests.kit.logs import Logs
 
 CURSORS_PER_SYNC = 1_000
 # Seconds before another attempt to connect: after one that had worked, and at most.
@@ -84,7 +84,7 @@ class Client:
         self._tasks: set[asyncio.Task[None]] = set()
         self._logs = Logs(account, self.addresses, self.journal, self.command, self._spawn)
         self.copies = self._logs.copies
-        self.hints = Hints(self.journal)
+        self.ephemeral_events = Hints(self.journal)
         self._handlers = {
             "welcome": self._on_welcome,
             "live": self._on_live,
@@ -92,7 +92,7 @@ class Client:
             "user.changed": self._on_user_changed,
             "bye": self._on_bye,
             "error": self._on_error,
-            **self.hints.handlers,
+            **self.ephemeral_events.handlers,
             **self._logs.handlers,
         }
 
@@ -281,7 +281,7 @@ class Client:
     def _handle(self, frame: Frame) -> None:
         if frame["type"] == "message.created":
             message = frame["message"]
-            self.hints.take_message(message["conversation_id"], message["sender_id"])
+            self.ephemeral_events.take_message(message["conversation_id"], message["sender_id"])
         handler = self._handlers.get(frame["type"])
         if handler is not None:
             handler(frame)

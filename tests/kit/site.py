@@ -1,6 +1,6 @@
 """A running server and a supply of people, and sockets that are driven frame by frame.
 
-`tests.client` behaves as a client should; what is here does exactly what a test says.
+`tests.kit.client` behaves as a client should; what is here does exactly what a test says.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from tests.account import Account
-from tests.frames import Frame, read_frames
-from tests.secrecy import PASSWORD
-from tests.servers import Installation, fresh_database, running_redis
+from tests.kit.account import Account
+from tests.kit.frames import Frame, read_frames
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.servers import Installation, fresh_database, running_redis
 
 Kind = Literal["serve", "runserver"]
 
@@ -77,7 +77,7 @@ class Socket:
     ) -> Frame:
         """The next frame of this type with these fields; others stay for later."""
 
-        def fits(frame: Frame) -> bool:
+        def is_available(frame: Frame) -> bool:
             return (kind is None or frame["type"] == kind) and all(
                 frame.get(name) == value for name, value in fields.items()
             )
@@ -85,7 +85,7 @@ class Socket:
         async with asyncio.timeout(seconds):
             while True:
                 for place, frame in enumerate(self._unread):
-                    if fits(frame):
+                    if is_available(frame):
                         return self._unread.pop(place)
                 await self._receive()
 
@@ -174,12 +174,12 @@ async def open_socket(address: str, **options: Any) -> AsyncIterator[Socket]:
         yield Socket(connection)
 
 
-class Person(Account):
+class TestUser(Account):
     """Somebody with a password, and sockets."""
 
-    def __init__(self, stage: Stage, username: str, user_id: str) -> None:
+    def __init__(self, site: TestSite, username: str, user_id: str) -> None:
         super().__init__(username, PASSWORD)
-        self.stage = stage
+        self.site = site
         self.user_id = user_id
 
     @property
@@ -189,17 +189,17 @@ class Person(Account):
     async def rest(self, method: str, path: str, body: Any = None) -> Any:
         """Call `/api/v1/<path>` as this person, logging in first if need be."""
         await self.be_logged_in()
-        return await self.call(self.stage.address, method, path, body)
+        return await self.call(self.site.address, method, path, body)
 
     async def be_logged_in(self) -> None:
         if not self._access_token:
-            await self.log_in(self.stage.address)
+            await self.log_in(self.site.address)
 
     @contextlib.asynccontextmanager
     async def greeted(self, **hello: Any) -> AsyncIterator[Socket]:
         """A socket after `welcome`."""
         await self.be_logged_in()
-        async with open_socket(self.stage.address) as socket:
+        async with open_socket(self.site.address) as socket:
             await socket.send("hello", token=self.token, **hello)
             await socket.expect("welcome")
             yield socket
@@ -212,13 +212,13 @@ class Person(Account):
             await socket.expect("live")
             yield socket
 
-    async def direct(self, other: Person) -> str:
+    async def direct(self, other: TestUser) -> str:
         """The id of the direct conversation with a contact."""
         answer = await self.rest("POST", "conversations/direct", {"user_id": other.user_id})
         return str(answer["id"])
 
 
-class Stage:
+class TestSite:
     """One server of an installation of its own, and its people."""
 
     workers = 1
@@ -241,16 +241,16 @@ class Stage:
     def _file(self) -> str:
         return f"{self.installation.environment['DATA_DIR']}/chat.sqlite3"
 
-    def strangers(self) -> tuple[Person, Person]:
+    def strangers(self) -> tuple[TestUser, TestUser]:
         """Two people who do not know each other, and nobody else here."""
         first, _, second, _ = (self._person() for _ in range(4))
         return first, second
 
-    def friends(self) -> tuple[Person, Person]:
+    def friends(self) -> tuple[TestUser, TestUser]:
         """Two people who are each other's contacts, with no conversation yet."""
         return self._person(), self._person()
 
-    async def talking(self) -> tuple[Person, Person, str]:
+    async def talking(self) -> tuple[TestUser, TestUser, str]:
         """Two contacts and their empty conversation."""
         one, other = self.friends()
         return one, other, await one.direct(other)
@@ -294,17 +294,17 @@ class Stage:
         )
         return [self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in tables]  # noqa: S608
 
-    def _person(self) -> Person:
+    def _person(self) -> TestUser:
         made = next(self._people)
-        return Person(self, made.username, made.user_id)
+        return TestUser(self, made.username, made.user_id)
 
 
-class Stages:
+class TestSites:
     """The servers that tests share, started when first asked for."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._stages: dict[Kind, Stage] = {}
+        self._sites: dict[Kind, TestSite] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -312,13 +312,13 @@ class Stages:
     def __exit__(self, *_exception: object) -> None:
         self._stack.close()
 
-    def get(self, kind: Kind) -> Stage:
-        if kind not in self._stages:
+    def get(self, kind: Kind) -> TestSite:
+        if kind not in self._sites:
             database_url = redis_url = ""
             if os.environ.get("DATABASE_URL"):
                 database_url = self._stack.enter_context(fresh_database())
                 redis_url = self._stack.enter_context(running_redis())
-            stage = Stage(
+            site = TestSite(
                 kind,
                 database_url,
                 redis_url,
@@ -326,6 +326,6 @@ class Stages:
                 RECEIPT_SECONDS=str(RECEIPT_SECONDS),
                 CHATBOT_WORKER_IN_SERVER="true",
             )
-            self._stack.callback(stage.server.close)
-            self._stages[kind] = stage
-        return self._stages[kind]
+            self._stack.callback(site.server.close)
+            self._sites[kind] = site
+        return self._sites[kind]

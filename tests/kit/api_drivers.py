@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from tests.account import RefusedError, call
-from tests.compat_client import BOT, OldClient, OldSocket, Refused
-from tests.secrecy import PASSWORD
-from tests.stage import Socket, open_socket
+from tests.kit.account import RefusedError, call
+from tests.kit.secret_scan import PASSWORD
+from tests.kit.site import Socket, open_socket
+from tests.kit.v1_client import BOT, LegacyV1Client, LegacyV1Socket, Refused
 
 Said = tuple[str, str]
 
@@ -189,13 +189,13 @@ class OurVisitor(Visitor):
         return str(found["results"][0]["id"])
 
 
-class OldVisitor(Visitor):
+class LegacyV1Visitor(Visitor):
     """By the interface of the original server."""
 
     def __init__(self, address: str, username: str) -> None:
         super().__init__(address, username)
-        self._client = OldClient(address, username, mail_of(username), PASSWORD)
-        self._socket: OldSocket | None = None
+        self._client = LegacyV1Client(address, username, mail_of(username), PASSWORD)
+        self._socket: LegacyV1Socket | None = None
 
     async def register(self) -> None:
         await self._client.register()
@@ -299,9 +299,9 @@ class OldVisitor(Visitor):
         said: dict[str, Any] = {"friend_username": username, "online": online}
         await self._open().expect("online_status_fanout", **said)
 
-    def _open(self) -> OldSocket:
+    def _open(self) -> LegacyV1Socket:
         assert self._socket is not None
         return self._socket
 
 
-VISITORS = {"our interface": OurVisitor, "the old interface": OldVisitor}
+VISITORS = {"our interface": OurVisitor, "the old interface": LegacyV1Visitor}
