@@ -289,7 +289,7 @@ async def until_asked(served: Any, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "deed", [action for action in DEEDS if action.rest], ids=lambda action: action.verb
+    "action", [action for action in DEEDS if action.rest], ids=lambda action: action.verb
 )
 async def test_over_rest_each_may_what_the_table_says(served, action):
     world = await world_of(served)

@@ -1,6 +1,6 @@
 """Things done to rows of the admin, each for a reason that is asked for first.
 
-A deed is offered on the page of a row and in the list of many. Both lead to one form;
+An action is offered on the page of a row and in the list of many. Both lead to one form;
 what is done is a service's business, and so are the rules: what one refuses is said, and
 the other rows are done.
 """
@@ -28,7 +28,7 @@ from moderation.services.audit import clean_reason
 
 
 class ReasonForm(forms.Form):
-    """Why. Deeds that need to know more have forms of their own."""
+    """Why. Actions that need to know more have forms of their own."""
 
     reason = forms.CharField(
         max_length=REASON_MAX, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
@@ -61,10 +61,10 @@ class AdminAction:
 
 
 class ActionAdmin(ReadOnlyAdmin):
-    """Rows to look at, with deeds, and links to what belongs to a row."""
+    """Rows to look at, with actions, and links to what belongs to a row."""
 
     admin_actions: tuple[AdminAction, ...] = ()
-    change_form_outer_before_template = "moderation/deeds.html"
+    change_form_outer_before_template = "moderation/actions.html"
 
     def links(self, row: Any) -> Sequence[tuple[str, type[Any], str]]:
         """What belongs to a row: a name, a model, and what to search its page for."""
@@ -81,13 +81,13 @@ class ActionAdmin(ReadOnlyAdmin):
         return actions
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_deed"
-        view = self.admin_site.admin_view(self.deed_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_action"
+        view = self.admin_site.admin_view(self.action_view)
         own = path("<str:object_id>/do/<slug:name>/", view, name=name)
         return [own, *super().get_urls()]
 
-    def deed_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Ask for the reason of a deed to one row, and do it."""
+    def action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask for the reason of an action to one row, and do it."""
         action = next((action for action in self.admin_actions if action.name == name), None)
         if action is None:
             raise Http404
@@ -125,13 +125,13 @@ class ActionAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": action.label,
             "opts": self.opts,
-            "deed": action,
+            "action": action,
             "rows": rows,
             "form": form,
             "back": back,
             "checkbox": ACTION_CHECKBOX_NAME,
         }
-        return TemplateResponse(request, "moderation/deed.html", page)
+        return TemplateResponse(request, "moderation/action.html", page)
 
     def _do(
         self, request: HttpRequest, action: AdminAction, rows: list[Any], form_data: dict[str, Any]
@@ -152,7 +152,7 @@ class ActionAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], *more: Any, **options: Any
     ) -> HttpResponse:
         row = options.get("obj")
-        context["deeds"] = [
+        context["actions"] = [
             (action.label, self._url_of(action, row))
             for action in self.admin_actions
             if self.may(request, action) and action.is_available(row)
@@ -166,7 +166,7 @@ class ActionAdmin(ReadOnlyAdmin):
         return answer
 
     def _url_of(self, action: AdminAction, row: Any) -> str:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_deed"
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_action"
         return reverse(name, args=[row.pk, action.name])
 
 

@@ -46,12 +46,12 @@ def page(row, name="change", *more):
 
 
 def do(client, name, row, reason=WHY, **form_data):
-    """A deed to one row, from its own page; the answer, after the redirect."""
-    return client.post(page(row, "deed", name), {"reason": reason, **form_data}, follow=True)
+    """An action to one row, from its own page; the answer, after the redirect."""
+    return client.post(page(row, "action", name), {"reason": reason, **form_data}, follow=True)
 
 
 def do_to_all(client, name, *rows, **form_data):
-    """A deed to rows that are chosen in the list; `reason` is asked for when it is left out."""
+    """An action to rows that are chosen in the list; `reason` is asked for when it is left out."""
     body = {"action": name, ACTION_CHECKBOX_NAME: [row.pk for row in rows], **form_data}
     return client.post(page(type(rows[0]), "changelist"), body, follow=True)
 

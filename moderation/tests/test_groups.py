@@ -66,12 +66,12 @@ def test_a_group_is_closed(club, moderator):
     assert post(device_of(club.olga), club.group.id).status_code == 403
     assert "already" in told(do(moderator, "close", club.group))[0]
     assert audited() == [(moderator.user.id, "group.closed", club.group.id, WHY)]
-    assert page(club.group, "deed", "close") not in shown(moderator, club.group)
+    assert page(club.group, "action", "close") not in shown(moderator, club.group)
 
 
 def test_only_groups_are_closed(moderator):
     direct = Conversation.objects.get(id=make_friends().conversation_id)
-    assert page(direct, "deed", "close") not in shown(moderator, direct)
+    assert page(direct, "action", "close") not in shown(moderator, direct)
     assert told(do(moderator, "close", direct)) == [f"{direct}: There is nothing here."]
     assert audited() == []
 

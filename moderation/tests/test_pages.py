@@ -1,4 +1,4 @@
-"""Every page and deed of the moderators, as each kind of visitor; and texts that attack them."""
+"""Every page and action of the moderators, as each kind of visitor; and texts that attack them."""
 
 from html.parser import HTMLParser
 
@@ -72,13 +72,13 @@ def test_these_are_all_models_something_is_done_to(scene):
 
 
 def asked_and_answered(client, row, action):
-    """How the form of a deed is answered, and how it is when filled in."""
-    place = page(row, "deed", action.name)
+    """How the form of an action is answered, and how it is when filled in."""
+    place = page(row, "action", action.name)
     return client.get(place).status_code, client.post(place, {"reason": WHY}).status_code
 
 
 def choose(client, row, action):
-    """The deed from the list, with its reason."""
+    """The action from the list, with its reason."""
     body = {"action": action.name, "_selected_action": [row.pk], "reason": WHY}
     return client.post(page(type(row), "changelist"), body).status_code
 
@@ -178,7 +178,7 @@ def test_what_people_write_is_shown_as_text_on_every_page(scene):
     urls = {reverse("admin:index"), page(AuditEntry, "changelist"), page(Report, "changelist")}
     for row in rows:
         urls |= {page(row), page(row, "history"), page(type(row), "changelist")}
-    urls |= {page(scene.rows[model], "deed", action.name) for model, action in ADMIN_ACTIONS}
+    urls |= {page(scene.rows[model], "action", action.name) for model, action in ADMIN_ACTIONS}
     shown = 0
     for url in urls:
         answer = root.get(url)

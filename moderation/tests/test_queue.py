@@ -106,7 +106,7 @@ def test_many_reports_are_dismissed_together(moderator, friends, report):
 
 def test_upholding_gives_no_right_that_one_lacks(friends, message, report):
     helper = staff_with("moderation.view_report", "moderation.change_report")
-    assert helper.get(page(report, "deed", "uphold")).context["form"].fields.keys() == {"reason"}
+    assert helper.get(page(report, "action", "uphold")).context["form"].fields.keys() == {"reason"}
     do(helper, "uphold", report, bans="on", deletes="on")
     message.refresh_from_db()
     assert (message.deleted_at, User.objects.get(id=friends.alice.id).is_active) == (None, True)

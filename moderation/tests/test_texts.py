@@ -132,7 +132,7 @@ def test_without_the_permission_nothing_is_offered_and_nothing_opens(talk):
     names = ("conversations.view_message", "conversations.view_conversation")
     helper = staff_with(*names, "moderation.view_report")
     for row in (talk.message, talk.report, talk.conversation):
-        assert page(row, "deed", "read") not in helper.get(page(row)).content.decode()
+        assert page(row, "action", "read") not in helper.get(page(row)).content.decode()
         assert do(helper, "read", row).status_code == 403
     do_to_all(helper, "read", talk.message, reason=WHY)
     assert talk.seen(helper) == set()

@@ -89,11 +89,11 @@ def test_nothing_is_done_without_a_reason(moderator):
     user = make_user()
     answer = do_to_all(moderator, "ban", user)
     assert "Why" not in told(answer)
-    assert answer.context["deed"].name == "ban"
+    assert answer.context["action"].name == "ban"
     for reason in ("", "  ", "\x00", "x" * 1001):
         assert do(moderator, "ban", user, reason=reason).context["form"].errors
         assert do_to_all(moderator, "ban", user, reason=reason).context["form"].errors
-    assert moderator.get(page(user, "deed", "ban")).status_code == 200
+    assert moderator.get(page(user, "action", "ban")).status_code == 200
     assert is_active(user) == [True]
     assert audited() == []
 
@@ -109,8 +109,8 @@ def test_what_was_done_already_is_said_and_not_noted_again(moderator):
 def test_the_page_of_a_row_offers_what_may_be_done_and_leads_to_what_belongs_to_it(moderator):
     user = make_user()
     shown = moderator.get(page(user)).content.decode()
-    assert page(user, "deed", "ban") in shown
-    assert page(user, "deed", "unban") not in shown
+    assert page(user, "action", "ban") in shown
+    assert page(user, "action", "unban") not in shown
     for place in ("accounts_session", "conversations_membership", "moderation_report"):
         url = reverse(f"admin:{place}_changelist") + f"?q={user.id}"
         assert url in shown
@@ -129,7 +129,7 @@ def test_who_may_only_look_is_offered_nothing_and_does_nothing():
         listed = page(type(row), "changelist")
         assert f'value="{name}"' not in watcher.get(listed).content.decode()
         assert do_to_all(watcher, name, row, reason=WHY).status_code == 200
-        assert watcher.get(page(row, "deed", name)).status_code == 403
+        assert watcher.get(page(row, "action", name)).status_code == 403
         assert do(watcher, name, row).status_code == 403
         assert watcher.post(page(row), {}).status_code == 403
     assert device.get("/api/v1/me").status_code == 200
@@ -140,7 +140,7 @@ def test_deeds_and_rows_that_are_not_there(moderator):
     user = make_user()
     assert do(moderator, "praise", user).status_code == 404
     for odd in ("1", "x", "9" * 30, "%00"):
-        url = page(user, "deed", "ban").replace(str(user.pk), odd)
+        url = page(user, "action", "ban").replace(str(user.pk), odd)
         assert moderator.post(url, {"reason": WHY}).status_code == 302
     assert audited() == []
 

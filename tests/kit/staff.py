@@ -48,5 +48,5 @@ class Staff(AdminPages):
         self.fill_in("/", username=person.username, password=PASSWORD)
 
     def do(self, action: str, model: str, row_id: Any, *, reason: str = "because") -> str:
-        """A deed to a row."""
+        """An action to a row."""
         return self.fill_in(f"/{model}/{row_id}/do/{action}/", reason=reason)
