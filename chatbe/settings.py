@@ -246,7 +246,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "chatbe.legacy_v1.middleware.OldErrorsMiddleware",
+    "chatbe.legacy_v1.middleware.LegacyV1ErrorsMiddleware",
     "common.rest.throttles.AddressLimitMiddleware",
     "common.rest.overload.CrowdingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
