@@ -31,9 +31,10 @@ from presence.store import OnlineResult, Store, StoreUnavailable
 from presence.tracker import LeaseTracker
 from presence.visibility import VisibleContacts, visible_contacts_of
 from realtime.connection import Connection, State
-from realtime.ephemeral import DROPPABLE_BYTES, UserEphemeralEvent, deliver_user_ephemeral_events
+from realtime.ephemeral import DROPPABLE_BYTES, UserEphemeralEvent
 from realtime.frames import encode_frame
 from realtime.node import Node
+from realtime.observers import HubObserver
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class Viewer:
     meanwhile: dict[int, bool] | None = None
 
 
-class PresenceSubscriptions:
+class PresenceSubscriptions(HubObserver):
     """The viewers of this process. On its event loop."""
 
     def __init__(
@@ -85,9 +86,9 @@ class PresenceSubscriptions:
         self._due_now = asyncio.Event()
         # With whom that failed: the check has it done again.
         self._untold: set[int] = set()
-        node.hub.ending.append(self._left)
-        node.hub.on_feed_change.append(self._look_again)
-        node.hub.gates["presence.changed"] = self._whom_it_is_news_for
+        self._ephemeral = node.ephemeral
+        node.hub.observe(self)
+        node.ephemeral.filters["presence.changed"] = self._whom_it_is_news_for
 
     def on_connect(self, connection: Connection) -> None:
         """This socket has said hello."""
@@ -98,7 +99,7 @@ class PresenceSubscriptions:
         viewer = self._viewers.get(connection.user_id)
         if viewer is not None and connection.state is State.LIVE:
             viewer.waiting.add(connection)
-            self._look_again(connection.user_id)
+            self.on_feed_change(connection.user_id)
 
     async def show(self) -> None:
         """Wait until circles are due, read them and tell what is new in them."""
@@ -125,7 +126,7 @@ class PresenceSubscriptions:
         self._tracker.back.clear()
         untold, self._untold = self._untold, set()
         for user_id in untold:
-            self._look_again(user_id)
+            self.on_feed_change(user_id)
         try:
             await self._repair()
         except StoreUnavailable:
@@ -137,7 +138,7 @@ class PresenceSubscriptions:
 
     # --- circles -----------------------------------------------------------------------
 
-    def _look_again(self, user_id: int) -> None:
+    def on_feed_change(self, user_id: int) -> None:
         if user_id in self._viewers:
             self._due.add(user_id)
             self._due_now.set()
@@ -222,7 +223,8 @@ class PresenceSubscriptions:
         sockets = self._hub.users.get(user_id, ())
         return any(connection.writer.buffered() > DROPPABLE_BYTES for connection in sockets)
 
-    def _left(self, connection: Connection) -> None:
+    def on_disconnect(self, connection: Connection) -> None:
+        """The last socket of a user takes with it what is known of them."""
         viewer = self._viewers.get(connection.user_id)
         if viewer is not None:
             viewer.waiting.discard(connection)
@@ -257,12 +259,10 @@ class PresenceSubscriptions:
             told = viewers.intersection(hint.user_ids)
             if told:
                 metrics.PRESENCE_REPAIRS.inc(len(told))
-                deliver_user_ephemeral_events(
-                    self._hub, [UserEphemeralEvent(list(told), hint.frame)]
-                )
+                self._ephemeral.deliver_to_users([UserEphemeralEvent(list(told), hint.frame)])
             for user_id in viewers - told:
                 # No contact any more, perhaps.
-                self._look_again(user_id)
+                self.on_feed_change(user_id)
 
     async def _in_turns(self) -> AsyncIterator[tuple[int, Viewer]]:
         """All viewers, a few at a time: others have something to do as well."""

@@ -19,11 +19,12 @@ from presence.notifier import PresenceNotifier
 from presence.store import Lease, LeaseUpdate, Store, StoreUnavailable
 from realtime.connection import Connection
 from realtime.node import Node
+from realtime.observers import HubObserver
 
 log = structlog.get_logger(__name__)
 
 
-class LeaseTracker:
+class LeaseTracker(HubObserver):
     """Who is here by a socket of this process. On its event loop."""
 
     def __init__(self, node: Node, store: Store, notifier: PresenceNotifier) -> None:
@@ -42,7 +43,7 @@ class LeaseTracker:
         # Whether the store did not answer the last time, and set when it does again.
         self._away = False
         self.back = asyncio.Event()
-        node.hub.ending.append(self.leave)
+        node.hub.observe(self)
 
     def here(self, user_ids: set[int]) -> set[int]:
         """Those of them who are here by a socket of this process."""
@@ -63,7 +64,7 @@ class LeaseTracker:
         for lease in self._held.pop(user_id, {}).values():
             self._say(lease, 0)
 
-    def leave(self, connection: Connection) -> None:
+    def on_disconnect(self, connection: Connection) -> None:
         """A socket is gone."""
         held = self._held.get(connection.user_id)
         lease = held.pop(connection, None) if held is not None else None

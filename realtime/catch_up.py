@@ -18,6 +18,7 @@ from realtime.backpressure import pause_delivery
 from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import added_frame, encode_frame, visible_range
+from realtime.hub import Hub
 from realtime.resume_reads import READ_CHANGES, Standing
 from realtime.sources import ANNOUNCED_PER_READ, LogRange, RangeRequest
 
@@ -30,9 +31,9 @@ QUEUED_BYTES = 64 * 1024
 class CatchUp:
     """One socket in the rooms that hold its events back from now on."""
 
-    def __init__(self, connection: Connection, channels: Iterable[Channel]) -> None:
+    def __init__(self, hub: Hub, connection: Connection, channels: Iterable[Channel]) -> None:
+        self._hub = hub
         self._connection = connection
-        self._hub = connection.hub
         self._held = {channel: channel.holding[connection] for channel in channels}
         # Up to where each room was shown.
         self._shown: dict[Channel, int] = {}
@@ -115,7 +116,7 @@ class CatchUp:
         for channel in channels:
             if self.waits_in(channel):
                 self.leave(channel)
-                self._hub.refresh_memberships(self._connection.user_id)
+                self._hub.memberships.refresh(self._connection.user_id)
 
     async def _replay(self, targets: dict[Channel, int]) -> None:
         """Send what lies between where each room was shown and its target, or its log's end."""
@@ -134,7 +135,7 @@ class CatchUp:
             channel = chunk[request]
             if found is None or found.head < reached[channel]:
                 # The conversation is gone or its log has moved back, which is not for us to say.
-                self._hub.spawn(self._hub.gaps.fill([channel]))
+                self._hub.repairs.spawn(self._hub.gaps.fill([channel]))
                 del targets[channel]
             elif not self._show(channel, found) or self._shown[channel] >= min(
                 targets[channel], found.head
@@ -183,6 +184,15 @@ class CatchUp:
         if sum(map(len, self._connection.outbox)) > QUEUED_BYTES:
             self._hub.flush_one(self._connection)
         await self._connection.writer.drained()
+
+
+def continue_from(
+    hub: Hub, connection: Connection, channel: Channel, position: int
+) -> Coroutine[Any, Any, None]:
+    """Bring a live socket up to date in one channel, which holds its events back from now on."""
+    channel.hold(connection)
+    catching = CatchUp(hub, connection, [channel])
+    return in_time(connection, catching.from_cursors({channel: position}))
 
 
 async def in_time(connection: Connection, work: Coroutine[Any, Any, None]) -> None:

@@ -180,10 +180,11 @@ class Channel:
         # already while the events that lead to it are still on their way.
         frame = event.frame if event.seq >= self.members.last_start else None
         missed: list[Connection] = []
+        conversation_id = self.conversation_id
         for connection in self.live:
             try:
                 connection.push(frame or self.frame_for(connection, event))
-                connection.touched.add(self)
+                connection.touched.add(conversation_id)
             except background.RAISED as error:
                 background.report("deliver", error)
                 missed.append(connection)
@@ -228,7 +229,7 @@ class Channel:
     def evict(self, user_ids: Collection[int]) -> None:
         """All sockets of users who are no members; they may be back by now, so it is looked at."""
         for connection in [c for c in (*self.live, *self.holding) if c.user_id in user_ids]:
-            connection.hub.evict(connection, self)
+            connection.hub.evict(connection, self.conversation_id)
 
     def _keep(self, event: Event) -> None:
         known = self.pending.get(event.position)

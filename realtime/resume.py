@@ -53,11 +53,11 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     before = await hub.resume_reads.first.of(connection.user_id)
     if not connection.is_resuming():
         return
-    catching = _register(connection, before)
+    catching = _register(hub, connection, before)
     await hub.bus.settled()
 
     # ... then read, and let the second look at the memberships decide.
-    reached = {channel: channel.reached for channel in connection.channels}
+    reached = {channel: channel.reached for channel in hub.channels_of(connection)}
     known_feed = hub.feed_seqs.get(connection.user_id, 0)
     look = await hub.resume_reads.second.of((connection.user_id, connection.session_id))
     if not connection.is_resuming():
@@ -86,7 +86,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
         connection.push(encode_frame("live"))
         hub.tell_feed(connection)
         if connection.look_again or hub.feed_seqs[connection.user_id] != look.feed_seq:
-            hub.refresh_memberships(connection.user_id)
+            hub.memberships.refresh(connection.user_id)
 
 
 def _moved_back(reached: Mapping[Channel, int], standings: Standings) -> list[Channel]:
@@ -112,7 +112,7 @@ def _check_feed(hub: Hub, connection: Connection, look: SecondRead, known: int) 
     if look.feed_seq < known:
         hub.feed_moved_back(user_id, look.feed_seq)
     hub.users_changed({user_id: look.feed_seq})
-    hub.note_blocks(user_id, look.blocked, look.feed_seq)
+    hub.blocks.note(user_id, look.blocked, look.feed_seq)
 
 
 async def refresh_user(hub: Hub, user_id: int) -> None:
@@ -121,28 +121,27 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
     Each socket is brought up to date by itself: none waits for another that does not read.
     """
     look = await hub.resume_reads.users.of(user_id)
-    newest = hub.note_blocks(user_id, look.blocked, look.feed_seq or 0)
+    newest = hub.blocks.note(user_id, look.blocked, look.feed_seq or 0)
     missing: set[Channel] = set()
     for connection in list(hub.users.get(user_id, ())):
         if connection.state is not State.LIVE:
-            hub.look_again_when_live(connection)
+            connection.look_again = True
             continue
-        attached = {channel.conversation_id: channel for channel in connection.channels}
+        attached = {channel.conversation_id: channel for channel in hub.channels_of(connection)}
         for id in attached.keys() & look.standings.keys():
             attached[id].learn(*look.standings[id], repeated=newest)
         missing |= {attached[id] for id in attached.keys() - look.standings.keys()}
         found = {id: look.standings[id] for id in look.standings.keys() - attached.keys()}
         if found:
-            catching = _register(connection, found)
-            hub.spawn(in_time(connection, _join(connection, catching)))
+            catching = _register(hub, connection, found)
+            hub.repairs.spawn(in_time(connection, _join(hub, connection, catching)))
     if missing:
         # A look that knows no position cannot say whether this is news: the log's own can.
         await hub.gaps.fill(missing)
 
 
-async def _join(connection: Connection, catching: CatchUp) -> None:
+async def _join(hub: Hub, connection: Connection, catching: CatchUp) -> None:
     """Bring a live socket up to date in conversations that are new to it."""
-    hub = connection.hub
     await hub.bus.settled()
     look = await hub.resume_reads.first.of(connection.user_id)
     channels = _decide(catching, look)
@@ -155,10 +154,11 @@ async def _join(connection: Connection, catching: CatchUp) -> None:
     await catching.run(look, start)
 
 
-def _register(connection: Connection, standings: Standings) -> CatchUp:
+def _register(hub: Hub, connection: Connection, standings: Standings) -> CatchUp:
     """Have the rooms of these conversations hold their events back for a socket."""
-    hub = connection.hub
-    return CatchUp(connection, [hub.attach(connection, *found) for found in standings.values()])
+    return CatchUp(
+        hub, connection, [hub.attach(connection, *found) for found in standings.values()]
+    )
 
 
 def _decide(catching: CatchUp, standings: Standings) -> list[Channel]:

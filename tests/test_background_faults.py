@@ -39,7 +39,7 @@ from conversations.log.writer import log_writer
 from conversations.services import typing
 from conversations.tests.people import draft, make_friends
 from presence import subscriptions
-from realtime import broadcast, gap_fill, node, sweep
+from realtime import announce, gap_fill, node, sweep
 from realtime import bus as buses
 from realtime.channel import Event
 from realtime.connection import State
@@ -322,14 +322,14 @@ class Process:
             if next(self.lives) % 2:
                 # Without what comes before it.
                 frame = message_created(appended[-1].json)
-                broadcast.log_events([Event(conversation_id, head, head, frame)])
+                announce.log_events([Event(conversation_id, head, head, frame)])
             moved = await self.asked(
                 receipt_buffer().submit, Move(conversation_id, friends.bob.id, head, head)
             )
             found = await self.home.component(Senders).find(friends.bob.id, [friends.alice.id])
             with contextlib.suppress(ChatError):
                 typing.typists().start(phone, conversation_id)
-            broadcast.users_changed({friends.bob.id: next(self.feed_seqs)})
+            announce.users_changed({friends.bob.id: next(self.feed_seqs)})
             self.mail.take(lambda: None)
             if strict:
                 assert isinstance(sent, AppendResult)

@@ -202,7 +202,7 @@ async def test_a_bus_that_fails_while_it_is_opened_anew_is_opened_all_the_same(e
 
 
 async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
-    current_node = Node()
+    node = Node()
     ended: list[str] = []
 
     def end(name, error=None):
@@ -213,11 +213,11 @@ async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
 
         return ending
 
-    current_node.on_stop += [end("a", KeyError()), end("b", asyncio.CancelledError()), end("c")]
-    monkeypatch.setattr(current_node.bus, "stop", end("bus", RuntimeError()), raising=False)
-    monkeypatch.setattr(current_node.leases, "stop", end("leases", asyncio.CancelledError()))
-    monkeypatch.setattr(current_node.sharing, "stop", end("sharing"))
-    await current_node.stop()
+    node.on_stop += [end("a", KeyError()), end("b", asyncio.CancelledError()), end("c")]
+    monkeypatch.setattr(node.bus, "stop", end("bus", RuntimeError()), raising=False)
+    monkeypatch.setattr(node.leases, "stop", end("leases", asyncio.CancelledError()))
+    monkeypatch.setattr(node.sharing, "stop", end("sharing"))
+    await node.stop()
     assert ended[-6:] == ["a", "b", "c", "bus", "leases", "sharing"]
 
 

@@ -11,6 +11,7 @@ from chatbot.selectors import list_bots
 from chatbot.worker import worker as worker_module
 from conversations.services.direct import open_direct
 from conversations.tests.people import make_friends
+from realtime import announce
 from realtime import node as realtime
 from realtime.bus import LocalBus
 from realtime.topics import log_topics
@@ -33,7 +34,7 @@ class CountingBus(LocalBus):
 async def node(monkeypatch):
     monkeypatch.setattr(realtime, "make_bus", CountingBus)
     made = realtime.Node()
-    monkeypatch.setattr(worker_module, "current_node", lambda: made)
+    monkeypatch.setattr(announce, "current_node", lambda: made)
     yield made
     await made.stop()
 
@@ -43,7 +44,7 @@ async def test_only_while_it_answers(node):
 
     async def listens():
         await asyncio.sleep(0)
-        node._heard([7])
+        node.broadcast._notify_listeners([7])
         heard, worker._heard = worker._heard, set()
         topics = {node.bus.wanted[topic] for topic in log_topics()}
         assert topics == ({1} if heard else {0})

@@ -35,7 +35,7 @@ from chatbot.worker.answer_job import AnswerJob
 from chatbot.worker.election import Election
 from common import background
 from common.error_log import describe
-from realtime.node import current_node
+from realtime import announce
 
 # So long after a wake-up all others that came meanwhile are one.
 PAUSE_SECONDS = 0.1
@@ -80,10 +80,10 @@ class Worker:
         """
         self._takes_on = wanted
         if wanted:
-            current_node().listen(self.hear)
+            announce.listen(self.hear)
             self._swept_at = float("-inf")
         else:
-            current_node().stop_listening(self.hear)
+            announce.stop_listening(self.hear)
         self._woken.set()
 
     def hear(self, conversation_ids: Iterable[int]) -> None:

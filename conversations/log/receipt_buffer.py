@@ -23,7 +23,7 @@ from common.error_log import describe
 from common.errors import ChatError, NotFound, Unavailable, as_chat_error
 from conversations.log.pointers import Move, Moved, Pair, move_pointers
 from conversations.selectors.receipts import hints_of
-from realtime import broadcast
+from realtime import announce
 from realtime.node import Node, current_node
 
 log = structlog.get_logger(__name__)
@@ -141,7 +141,7 @@ def _answer(pending: Pending, outcome: Outcome) -> None:
 def _announce(moved: list[Moved]) -> None:
     ephemeral_events = hints_of(moved)
     if ephemeral_events:
-        broadcast.ephemeral_events(ephemeral_events)
+        announce.ephemeral_events(ephemeral_events)
 
 
 def _tell(done: Done, outcome: Outcome) -> None:

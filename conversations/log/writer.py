@@ -272,7 +272,7 @@ class WriterWorker:
                 frame = message_created(outcome.json)
                 by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
         for events in by_topic.values():
-            background.call("writer", self._runtime.publish_events, events)
+            background.call("writer", self._runtime.broadcast.log_events, events)
         _measure(answered, now)
 
 

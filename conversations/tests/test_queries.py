@@ -179,7 +179,7 @@ async def arrive(hello, cursors, found):
     greeted = await authenticate(hello, Recorder())
     connecting = len(found)
     connection = greeted.connection
-    await resume(connection.hub, connection, cursors)
+    await resume(current_node().hub, connection, cursors)
     resuming = len(found) - connecting
     await connection.writer.until(lambda writer: writer.of("live"))
     connection.hub.remove(connection)

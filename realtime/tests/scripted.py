@@ -210,7 +210,7 @@ async def settled(hub):
     """Wait until nothing goes on in the background of a hub any more."""
     async with asyncio.timeout(20):
         await asyncio.sleep(0)
-        while hub._tasks or hub.gaps._expected:
+        while hub.repairs.are_running or hub.gaps._expected:
             await asyncio.gather(*hub._tasks, return_exceptions=True)
             await asyncio.sleep(0.01)
     hub.flush()

@@ -283,7 +283,7 @@ async def test_a_look_that_lacks_a_conversation_leaves_the_word_to_the_log(datab
         hub.attach(phone, Membership(CONVERSATION, ALICE, log.head), log.head)
 
     database.after["standings"] = joins
-    hub.refresh_memberships(ALICE)
+    hub.memberships.refresh(ALICE)
     await settled(hub)
     assert phone.writer.of("conversation.removed") == []
     assert ALICE in hub.channels[CONVERSATION].members
@@ -332,7 +332,7 @@ async def test_an_older_look_at_blocks_never_undoes_a_newer_one(database):
 
     database.after["blocked_by"] = blocks
     await resume(hub, tablet, {})
-    assert hub.blocks == {ALICE: {BOB}}
+    assert hub.blocks.blocked_by(ALICE) == {BOB}
     assert phone.state is State.LIVE
 
 
@@ -376,7 +376,7 @@ async def test_a_log_that_lost_its_end_is_reset_and_goes_on_from_the_databases(d
     assert was_sent(phone, "four, again")
     assert hub.channels[CONVERSATION].head == 4
     # What its pong tells is the head there is.
-    assert {channel.head for channel in phone.touched} == {4}
+    assert {hub.channels[id].head for id in phone.touched} == {4}
 
 
 async def test_a_resume_finds_a_log_that_lost_its_end(database):
@@ -508,7 +508,7 @@ async def test_a_refresh_that_fails_is_made_up_for_by_the_next_sweep(database):
     database.feeds[ALICE] = 1
     await sweep_once(hub)
     assert await hears(hub, phone, log)
-    assert hub.unsettled == set()
+    assert hub.memberships.failed == set()
 
 
 # --- one device and the others ------------------------------------------------------------------

@@ -26,7 +26,7 @@ class Process:
         self.hub = schedule.hub
         self.leases = self
 
-    def part(self, kind: Any) -> Process:
+    def component(self, kind: Any) -> Process:
         return self
 
     # --- the tokens ---------------------------------------------------------------------------
