@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
+from realtime import announce
 
 
 def lock_users(user_ids: Iterable[int]) -> dict[int, User]:

@@ -215,7 +215,7 @@ async def test_what_was_said_before_is_not_replayed(friends):
     alice, bob = friends
     async with alice.online() as one:
         await one.say(bob.username, "early")
-        await one.heard()
+        await alice.message_with(bob.username, "early")
         async with bob.online() as other:
             await one.say(bob.username, "late")
             await other.expect("private_chat", message="late")

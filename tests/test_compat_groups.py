@@ -120,7 +120,7 @@ async def test_who_is_added_hears_what_is_said_from_then_on(circle, served):
     await alice.add_contact(dora.username)
     async with alice.online() as one, dora.online() as other:
         await one.say_in_group(name, "before")
-        await one.heard()
+        await alice.group_message(name, "before")
         await alice.add_to_group(name, [dora.username])
         await one.say_in_group(name, "after")
         assert (await other.expect("group_chat"))["message"] == "after"
@@ -257,8 +257,8 @@ async def test_nor_is_it_for_a_socket_that_has_heard_nothing_of_the_group(circle
     await mallory.add_contact(bob.username)
     async with alice.online() as one, mallory.online() as other:
         await one.say_in_group(name, "before")
+        message = await alice.group_message(name, "before")
         assert await one.heard() == []
-        [message] = await alice.group_messages(name)
         async with bob.online() as two:
             assert await two.heard() == []
             if way == "left":
