@@ -148,6 +148,10 @@ class Connection:
         """Whether what the client sends now is obeyed."""
         return self.state is not State.CLOSED and not self.is_closing
 
+    def refresh_when_live(self) -> None:
+        """A refresh passed this socket over, since it is being brought up to date."""
+        self.look_again = True
+
     def push(self, frame: bytes) -> None:
         """Queue a frame's JSON; it leaves in this round of the event loop."""
         if self.state is State.CLOSED:

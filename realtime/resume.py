@@ -125,7 +125,7 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
     missing: set[Channel] = set()
     for connection in list(hub.users.get(user_id, ())):
         if connection.state is not State.LIVE:
-            connection.look_again = True
+            connection.refresh_when_live()
             continue
         attached = {channel.conversation_id: channel for channel in hub.channels_of(connection)}
         for id in attached.keys() & look.standings.keys():

@@ -262,7 +262,7 @@ def quick(settings, monkeypatch):
         *((subscriptions, "PATIENCE_SECONDS", 0.01), (subscriptions, "RETRY_SECONDS", 0.01)),
         *((typing, "EXPIRES_SECONDS", 0.01), (bots, "PAUSE_SECONDS", 0.08)),
         *((election, "LOOK_SECONDS", 0.03), (buses, "REOPEN_SECONDS", 0.5)),
-        (gap_fill, "HOLE_SECONDS", 0.005),
+        (gap_fill, "GAP_SECONDS", 0.005),
     ):
         monkeypatch.setattr(module, name, seconds)
 

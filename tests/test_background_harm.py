@@ -17,7 +17,7 @@ from common.errors import Unavailable
 from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
 from realtime import bus as buses
-from realtime.backpressure import check_paused
+from realtime.backpressure import drop_stalled
 from realtime.bus import LayerBus
 from realtime.channel import Event
 from realtime.connection import State
@@ -113,7 +113,7 @@ async def test_a_socket_that_cannot_be_looked_at_is_dropped_and_the_others_looke
     sockets[0].writer.buffered = raising(RuntimeError)
     sockets[2].writer.stuck = settings.SOCKET_STALL_BYTES
     sockets[2].stalled_at = -1.0
-    check_paused(hub)
+    drop_stalled(hub.connections())
     assert [one.state is State.CLOSED for one in sockets] == [True, False, True]
 
 

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
 from common.errors import NotFound
-from contacts.selectors import blocked_pairs, is_apart_from
+from contacts.selectors import blocked_pairs, is_blocked_pair
 from conversations.log.pointers import Moved
 from conversations.models import Membership
 from conversations.schemas import ReceiptBody
@@ -66,7 +66,7 @@ def access_receipts(
             Q(user_id__gt=start) | Q(user_id=user_id), Exists(current.filter(user_id=user_id))
         )
         .annotate(
-            blocked_pairs=is_apart_from(user_id, OuterRef("user_id")),
+            blocked=is_blocked_pair(user_id, OuterRef("user_id")),
             viewer_shows=Exists(User.objects.filter(id=user_id, read_receipts=True)),
         )
         .order_by("user_id")
@@ -76,7 +76,7 @@ def access_receipts(
             "delivered_seq",
             "user__read_receipts",
             "user__is_active",
-            "apart",
+            "blocked",
             "viewer_shows",
         )
     )

@@ -237,7 +237,7 @@ async def test_a_conversation_made_while_a_socket_resumes_reaches_it(friends, sl
         lambda w: is_told_of(w, conversation_id),
         seconds=5,
     )
-    await asyncio.gather(*hub._tasks)
+    await asyncio.gather(*hub.repairs._tasks)
     assert phone in hub.channels[conversation_id].live
 
 
@@ -261,8 +261,8 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
     hub.users_changed({friends.alice.id: hub.feed_seqs[friends.alice.id] + 1})
     await phone.writer.until(lambda w: made and is_told_of(w, made[0]))
     async with asyncio.timeout(10):
-        while hub._tasks:
-            await asyncio.gather(*hub._tasks)
+        while hub.repairs._tasks:
+            await asyncio.gather(*hub.repairs._tasks)
     hub.flush()
     assert phone in hub.channels[made[0]].live
     assert phone.writer.of("conversation.removed") == []

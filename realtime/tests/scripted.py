@@ -211,7 +211,7 @@ async def settled(hub):
     async with asyncio.timeout(20):
         await asyncio.sleep(0)
         while hub.repairs.are_running or hub.gaps._expected:
-            await asyncio.gather(*hub._tasks, return_exceptions=True)
+            await asyncio.gather(*hub.repairs._tasks, return_exceptions=True)
             await asyncio.sleep(0.01)
     hub.flush()
 

@@ -119,7 +119,7 @@ async def test_who_is_put_out_during_a_resume_is_looked_at_again_without_any_hin
     async def leaves_and_returns():
         hub.deliver([log.remove(ALICE)])
         log.add(ALICE)
-        while hub._refreshing:
+        while hub.memberships._refreshing:
             await asyncio.sleep(0.01)
 
     database.after["ranges"] = leaves_and_returns
@@ -245,7 +245,7 @@ async def test_an_older_snapshot_of_a_hole_does_not_put_out_who_is_back(database
         log.add(ALICE)
         database.feeds[ALICE] = 2
         hub.users_changed({ALICE: 2})
-        while hub._refreshing:
+        while hub.memberships._refreshing:
             await asyncio.sleep(0.01)
 
     database.after["ranges"] = comes_back
@@ -327,7 +327,7 @@ async def test_an_older_look_at_blocks_never_undoes_a_newer_one(database):
         database.blocks[ALICE] = frozenset({BOB})
         database.feeds[ALICE] = 1
         hub.users_changed({ALICE: 1})
-        while hub._refreshing:
+        while hub.memberships._refreshing:
             await asyncio.sleep(0.01)
 
     database.after["blocked_by"] = blocks

@@ -54,7 +54,7 @@ class Process:
 
     # --- presence -----------------------------------------------------------------------------
 
-    def came(self, connection: Any, *, shown: bool) -> None:
+    def on_connect(self, connection: Any, *, shown: bool) -> None:
         pass
 
     def went_live(self, connection: Any) -> None:

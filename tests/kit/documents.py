@@ -19,7 +19,7 @@ from chatbe.gateway.events import EVENTS, tag_of
 from chatbe.gateway.protocol_events import Answer, Failure
 from common.errors import error_table
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 SERVED = (
     "accounts",
     "chatbe",

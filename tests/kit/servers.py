@@ -35,7 +35,7 @@ from tests.kit.secret_scan import PASSWORD, secrets_in
 from tools.server import Server
 from tools.services import Postgres, Redis
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 NO_LIMIT = "1000000/minute"
 # Hashing is made to be slow, which is not what tests are about.
 QUICK_HASH_KIB = "64"
