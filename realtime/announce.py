@@ -9,12 +9,12 @@ told.
 from collections.abc import Iterable, Mapping, Sequence
 
 from realtime.broadcast import Listener
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.ephemeral import EphemeralEvent, UserEphemeralEvent
 from realtime.node import current_node
 
 
-def log_events(events: Sequence[Event]) -> None:
+def log_events(events: Sequence[LogEvent]) -> None:
     """Hand committed changes of one log to everybody who listens, on every process."""
     node = current_node()
     node.call_soon(node.broadcast.log_events, events)

@@ -15,7 +15,7 @@ import msgspec
 
 from common import background, metrics
 from realtime.bus import Bus
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.ephemeral import (
     EphemeralDelivery,
     EphemeralEvent,
@@ -33,7 +33,7 @@ DELAY_MAX_SECONDS = 3600.0
 Listener = Callable[[Collection[int]], None]
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_events = msgspec.msgpack.Decoder(list[Event]).decode
+_decode_events = msgspec.msgpack.Decoder(list[LogEvent]).decode
 _decode_users = msgspec.msgpack.Decoder(dict[int, int]).decode
 _decode_ids = msgspec.msgpack.Decoder(list[int]).decode
 _decode_name = msgspec.msgpack.Decoder(str).decode
@@ -59,7 +59,7 @@ class Broadcast:
 
     # --- to everybody ----------------------------------------------------------------------
 
-    def log_events(self, events: Sequence[Event]) -> None:
+    def log_events(self, events: Sequence[LogEvent]) -> None:
         """Hand the committed changes of one shard to everybody who listens."""
         self._hub.deliver(events)
         ids = list({event.conversation_id for event in events})

@@ -19,7 +19,7 @@ from realtime.admission import AdmissionControl
 from realtime.arrivals import Arrivals
 from realtime.blocks import BlockLists
 from realtime.bus import Bus
-from realtime.channel import Channel, Event
+from realtime.channel import Channel, LogEvent
 from realtime.connection import Connection, State
 from realtime.frames import encode_frame
 from realtime.gap_fill import GapFiller
@@ -29,7 +29,7 @@ from realtime.observers import HubObserver
 from realtime.outboxes import Outboxes
 from realtime.repairs import Repairs
 from realtime.resume_reads import ResumeReads
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.topics import log_topic, user_topic
 
 # Compares a user's memberships with the channels of their sockets (resume.py).
@@ -105,7 +105,7 @@ class Hub(Outboxes):
         return [connection for sockets in self.users.values() for connection in sockets]
 
     def attach(
-        self, connection: Connection, membership: Membership, position: int = UNKNOWN
+        self, connection: Connection, membership: LiveMembership, position: int = UNKNOWN
     ) -> Channel:
         """Have a room hold its events back for a socket until it is brought up to date.
 
@@ -155,7 +155,7 @@ class Hub(Outboxes):
         channels = self.channels
         return any(id in channels for id in conversation_ids)
 
-    def deliver(self, events: Iterable[Event]) -> None:
+    def deliver(self, events: Iterable[LogEvent]) -> None:
         """Hand committed changes to their local listeners, in any order, any number of times."""
         channels = self.channels
         for event in events:

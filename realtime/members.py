@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.sources import Membership
+    from realtime.sources import LiveMembership
 
 # Of somebody who was registered, so that no event passes unseen, but not looked at for good.
 UNKNOWN = -1
@@ -47,7 +47,7 @@ class Members:
         known = self._known.get(user_id)
         return 1 if known is None else known[1]
 
-    def learn(self, membership: Membership, position: int, *, repeated: bool = True) -> bool:
+    def learn(self, membership: LiveMembership, position: int, *, repeated: bool = True) -> bool:
         """Somebody took part at this position, in this way. False if more is known already.
 
         Who may post can change without a position. Two looks at the same position may
@@ -70,7 +70,7 @@ class Members:
         known = self._known.get(user_id)
         return known is not None and known[0] < position
 
-    def differs(self, membership: Membership, position: int) -> bool:
+    def differs(self, membership: LiveMembership, position: int) -> bool:
         """Whether a look at this position says something else than is known."""
         user_id = membership.user_id
         known = self._known.get(user_id)

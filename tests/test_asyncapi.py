@@ -19,8 +19,8 @@ from chatbe.gateway.docs.asyncapi import _schema_of_own, asyncapi_document
 from chatbe.gateway.events import EVENTS, decode_event, tag_of
 from chatbe.gateway.protocol_events import Batch, Bye
 from conversations.events import Skip
-from realtime.channel import Channel, Event
-from realtime.sources import Membership
+from realtime.channel import Channel, LogEvent
+from realtime.sources import LiveMembership
 from tests.kit.documents import PROJECT, gaps
 from tests.kit.site import open_socket
 
@@ -218,9 +218,9 @@ async def test_the_server_really_sends_every_event(served):
 
 def test_a_position_nobody_may_see_is_a_skip():
     channel = Channel(81604378624, "log:0")
-    channel.learn(Membership(81604378624, 7, visible_from=5, may_send=True), 9)
+    channel.learn(LiveMembership(81604378624, 7, visible_from=5, may_send=True), 9)
     viewer: Any = SimpleNamespace(user_id=7)
-    hidden = channel.frame_for(viewer, Event(81604378624, 9, 4, b"secret"))
+    hidden = channel.frame_for(viewer, LogEvent(81604378624, 9, 4, b"secret"))
     assert decode_event(hidden) == [Skip(conversation_id="81604378624", seq=9)]
 
 

@@ -41,7 +41,7 @@ from conversations.tests.people import draft, make_friends
 from presence import subscriptions
 from realtime import announce, gap_fill, node, sweep
 from realtime import bus as buses
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.frames import message_created
 from realtime.tests.sockets import Recorder
@@ -322,7 +322,7 @@ class Process:
             if next(self.lives) % 2:
                 # Without what comes before it.
                 frame = message_created(appended[-1].json)
-                announce.log_events([Event(conversation_id, head, head, frame)])
+                announce.log_events([LogEvent(conversation_id, head, head, frame)])
             moved = await self.asked(
                 receipt_buffer().submit, Move(conversation_id, friends.bob.id, head, head)
             )

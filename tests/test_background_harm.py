@@ -19,12 +19,12 @@ from common.limits.socket_leases import SocketLeases
 from realtime import bus as buses
 from realtime.backpressure import drop_stalled
 from realtime.bus import LayerBus
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.drain import send_away
 from realtime.frames import encode_frame
 from realtime.node import Node
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.tests.sockets import Recorder, connect, make_hub
 
 PATIENCE_SECONDS = 20
@@ -87,7 +87,7 @@ async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, 
     hub = make_hub()
     sockets: list[Any] = [connect(hub, user) for user in range(1, 6)]
     for one in sockets:
-        channel = hub.attach(one, Membership(7, one.user_id, 0))
+        channel = hub.attach(one, LiveMembership(7, one.user_id, 0))
         channel.set_head(1)
         assert channel.release(one, 1)
     push = type(sockets[0]).push
@@ -99,7 +99,7 @@ async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, 
         push(connection, frame)
 
     monkeypatch.setattr(type(bad), "push", pushed)
-    hub.deliver([Event(7, 2, 2, encode_frame("message.created", message={"seq": 2}))])
+    hub.deliver([LogEvent(7, 2, 2, encode_frame("message.created", message={"seq": 2}))])
     await until(lambda: all(one.writer.frames for one in sockets if one is not bad))
     # It has missed something, and comes again.
     assert bad.state is State.CLOSED

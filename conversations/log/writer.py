@@ -34,7 +34,7 @@ from common.errors import Unavailable
 from common.limits.token_bucket import limit
 from conversations.log.batch_commit import Outcomes, commit, commit_unlocked
 from conversations.log.pending_message import AppendResult, Outcome, PendingMessage, outcome_name
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.frames import message_created
 from realtime.node import Node, current_node
 from realtime.topics import log_shard
@@ -261,7 +261,7 @@ class WriterWorker:
             self._runtime.hub.flush()
             failpoints.reach("writer.acknowledged")
         now = time.monotonic()
-        by_topic: dict[int, list[Event]] = defaultdict(list)
+        by_topic: dict[int, list[LogEvent]] = defaultdict(list)
         for pending, outcome in answered:
             if isinstance(outcome, AppendResult) and outcome.created:
                 id = pending.draft.conversation_id
@@ -270,7 +270,7 @@ class WriterWorker:
                 self._limit.bucket(id).charge(now)
                 seq = outcome.message.seq
                 frame = message_created(outcome.json)
-                by_topic[log_shard(id)].append(Event(id, seq, seq, frame))
+                by_topic[log_shard(id)].append(LogEvent(id, seq, seq, frame))
         for events in by_topic.values():
             background.call("writer", self._runtime.broadcast.log_events, events)
         _measure(answered, now)

@@ -16,7 +16,7 @@ from conversations.models import Membership
 from conversations.schemas import encode
 from conversations.services.direct import open_direct
 from conversations.tests.people import draft, make_friends
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.frames import message_created
 from realtime.resume import resume
@@ -69,7 +69,7 @@ def write(friends, count):
     senders = [friends.alice, friends.bob]
     drafts = [draft(senders[n % 2], friends.conversation_id, f"{n}") for n in range(count)]
     return [
-        Event(
+        LogEvent(
             friends.conversation_id,
             o.message.seq,
             o.message.seq,

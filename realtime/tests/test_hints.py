@@ -10,7 +10,7 @@ from realtime.ephemeral import (
     decode_ephemeral_events,
 )
 from realtime.frames import encode_frame
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.tests.sockets import State, connect, make_hub
 
 CONVERSATION = 77
@@ -19,7 +19,7 @@ FRAME = encode_frame("typing.started", conversation_id=str(CONVERSATION), user_i
 
 def attached(hub, user_id, head=3):
     connection = connect(hub, user_id)
-    channel = hub.attach(connection, Membership(CONVERSATION, user_id, 1))
+    channel = hub.attach(connection, LiveMembership(CONVERSATION, user_id, 1))
     channel.set_head(head)
     assert channel.release(connection, head)
     connection.state = State.LIVE
@@ -40,7 +40,7 @@ async def test_a_hint_reaches_those_it_is_for_and_who_are_live():
     hub = make_hub()
     sockets = [attached(hub, user_id) for user_id in (1, 1, 2, 3)]
     late = connect(hub, 4)
-    hub.attach(late, Membership(CONVERSATION, 4, 1))
+    hub.attach(late, LiveMembership(CONVERSATION, 4, 1))
     everybody = [*sockets, late, connect(hub, 5)]
     assert shown(hub, everybody) == [0, 1, 2, 3]
     assert shown(hub, everybody, actor_id=1) == [2, 3]

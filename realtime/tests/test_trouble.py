@@ -17,7 +17,7 @@ from realtime.connection import State
 from realtime.frames import encode_frame
 from realtime.node import Node
 from realtime.observers import HubObserver
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.sweep import Sweep
 from realtime.tests.sockets import connect, make_hub
 
@@ -166,7 +166,7 @@ async def test_times_that_are_none_leave_the_metric_as_it_is(settings):
     node = Node()
     try:
         hub, sum_of = node.hub, metrics.DELIVERY_SECONDS._sum
-        hub.attach(connect(hub, 1), Membership(7, 1, 0))
+        hub.attach(connect(hub, 1), LiveMembership(7, 1, 0))
         before = sum_of.get()
         pack = msgpack.packb
         for at in (math.nan, -math.inf, math.inf, -1e300, 1e300):
@@ -255,7 +255,7 @@ async def test_whoever_is_told_of_leavings_costs_nobody_theirs():
     hub.observe(Noting())
     phone = connect(hub, 1)
     for conversation_id in (7, 8):
-        hub.attach(phone, Membership(conversation_id, 1, 0))
+        hub.attach(phone, LiveMembership(conversation_id, 1, 0))
     hub.users_changed({1: 5})
     hub.remove(phone)
     assert told[0] == 1

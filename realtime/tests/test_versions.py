@@ -9,7 +9,7 @@ from django.db import OperationalError
 from common.errors import SessionEnded
 from realtime.members import UNKNOWN, Members
 from realtime.resume import resume
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.sweep import Sweep
 from realtime.tests.scripted import CONVERSATION, database, live, settled, socket, was_sent
 from realtime.tests.sockets import State, make_hub
@@ -145,10 +145,10 @@ async def test_events_that_a_head_passes_over_still_put_out_whom_they_name(datab
     hub = make_hub()
     log = database.log(members=[ALICE, BOB], head=1)
     phone = socket(hub, ALICE)
-    channel = hub.attach(phone, Membership(CONVERSATION, ALICE, 1), 1)
+    channel = hub.attach(phone, LiveMembership(CONVERSATION, ALICE, 1), 1)
     hub.deliver([log.remove(ALICE), log.write("secret")])
     tablet = socket(hub, BOB)
-    assert hub.attach(tablet, Membership(CONVERSATION, BOB, 1), 3) is channel
+    assert hub.attach(tablet, LiveMembership(CONVERSATION, BOB, 1), 3) is channel
     channel.set_head(3)
     assert phone not in channel.holding
     assert tablet in channel.holding
@@ -280,7 +280,7 @@ async def test_a_look_that_lacks_a_conversation_leaves_the_word_to_the_log(datab
 
     async def joins():
         log.add(ALICE)
-        hub.attach(phone, Membership(CONVERSATION, ALICE, log.head), log.head)
+        hub.attach(phone, LiveMembership(CONVERSATION, ALICE, log.head), log.head)
 
     database.after["standings"] = joins
     hub.memberships.refresh(ALICE)
@@ -551,9 +551,9 @@ async def test_a_refresh_that_a_device_does_not_let_end_ends_in_a_resync(databas
 
 def test_older_knowledge_changes_nothing():
     members = Members()
-    assert members.learn(Membership(CONVERSATION, ALICE, 1), UNKNOWN)
-    assert members.learn(Membership(CONVERSATION, ALICE, 5), 7)
-    assert not members.learn(Membership(CONVERSATION, ALICE, 1), 6)
+    assert members.learn(LiveMembership(CONVERSATION, ALICE, 1), UNKNOWN)
+    assert members.learn(LiveMembership(CONVERSATION, ALICE, 5), 7)
+    assert not members.learn(LiveMembership(CONVERSATION, ALICE, 1), 6)
     assert members.visible_from(ALICE) == 5
     assert not members.is_gone(ALICE, 7)
     assert members.is_gone(ALICE, 8)
@@ -562,10 +562,12 @@ def test_older_knowledge_changes_nothing():
 
 def test_at_the_same_position_only_a_look_that_knows_the_feed_says_who_may_post():
     members = Members()
-    members.learn(Membership(CONVERSATION, ALICE, 1, may_send=False), 7)
-    assert not members.learn(Membership(CONVERSATION, ALICE, 1, may_send=True), 7, repeated=False)
+    members.learn(LiveMembership(CONVERSATION, ALICE, 1, may_send=False), 7)
+    assert not members.learn(
+        LiveMembership(CONVERSATION, ALICE, 1, may_send=True), 7, repeated=False
+    )
     assert members.read_only == {ALICE}
-    assert members.learn(Membership(CONVERSATION, ALICE, 1, may_send=True), 7)
+    assert members.learn(LiveMembership(CONVERSATION, ALICE, 1, may_send=True), 7)
     assert members.read_only == set()
 
 
