@@ -22,10 +22,10 @@ from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
 from realtime.background import LoopThread
 from realtime.broadcast import Broadcast
-from realtime.bus import make_bus
 from realtime.catch_up import continue_from
 from realtime.ephemeral import EphemeralDelivery
 from realtime.hub import Hub
+from realtime.layer_bus import make_bus
 from realtime.resume import refresh_user
 from realtime.sweep import Sweep
 from realtime.topics import SESSIONS_TOPIC

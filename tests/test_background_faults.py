@@ -40,7 +40,7 @@ from conversations.services import typing
 from conversations.tests.people import draft, make_friends
 from presence import subscriptions
 from realtime import announce, gap_fill, node, sweep
-from realtime import bus as buses
+from realtime import layer_bus as buses
 from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.frames import message_created

@@ -16,13 +16,13 @@ from common import background
 from common.errors import Unavailable
 from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
-from realtime import bus as buses
+from realtime import layer_bus as buses
 from realtime.backpressure import drop_stalled
-from realtime.bus import LayerBus
 from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.drain import send_away
 from realtime.frames import encode_frame
+from realtime.layer_bus import LayerBus
 from realtime.node import Node
 from realtime.sources import LiveMembership
 from realtime.tests.sockets import Recorder, connect, make_hub

@@ -10,11 +10,11 @@ import pytest
 
 from common import background, metrics
 from common.errors import Unavailable
-from realtime import bus as buses
+from realtime import layer_bus as buses
 from realtime.admission import AdmissionControl, BatchLoader
-from realtime.bus import LayerBus
 from realtime.connection import State
 from realtime.frames import encode_frame
+from realtime.layer_bus import LayerBus
 from realtime.node import Node
 from realtime.observers import HubObserver
 from realtime.sources import LiveMembership
