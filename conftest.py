@@ -85,7 +85,7 @@ def _dice_of_the_background():
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """The test database. Before it goes, this process's runtime hands its connections back."""
+    """The test database. Before it goes, this process's node hands its connections back."""
     from tests.kit.post_migrate_rows import keep_leavings  # noqa: PLC0415 - as below
     from tests.kit.settled import flush_that_repeats  # noqa: PLC0415 - as below
 

@@ -33,7 +33,7 @@ def drop_stalled(connections: Iterable[Connection]) -> None:
         try:
             _check(connection, now)
         except background.RAISED as error:
-            # One that cannot be looked at is no reason to let the others fill the memory.
+            # One that cannot be checked is no reason to let the others fill the memory.
             background.report("stalled_sockets", error)
             connection.hub.cut(connection)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from realtime.connection import Connection
     from realtime.sources import LiveMembership, LogRange
 
-# Events that wait for one before them: above this the room reads them from the database.
+# Events that wait for one before them: above this the channel reads them from the database.
 PENDING_BYTES = 1024 * 1024
 # What an event takes beside its frame, roughly.
 EVENT_BYTES = 300
@@ -49,7 +49,7 @@ class LogEvent(NamedTuple):
 
 
 class Held:
-    """The events of one room that came for one socket while it is brought up to date."""
+    """The events of one channel that came for one socket while it is brought up to date."""
 
     __slots__ = ("events", "size")
 
@@ -138,7 +138,7 @@ class Channel:
         self.members.doubt_all()
 
     def hold(self, connection: Connection) -> Held:
-        """Keep this room's events for a socket, from here on, until it is released."""
+        """Keep this channel's events for a socket, from here on, until it is released."""
         self.live.discard(connection)
         self.let_go(connection)
         held = self.holding[connection] = Held()
@@ -154,7 +154,7 @@ class Channel:
         """Make a held connection live that was shown everything up to `after`.
 
         It is sent the events it was held back. False, and nothing changes, when these
-        do not reach from `after` to the room's head (a hole was filled meanwhile, by a
+        do not reach from `after` to the channel's head (a gap was filled meanwhile, by a
         range that was only for the live ones): then read on and try again.
         """
         missed = [event for event in self.holding[connection].events if event.position > after]
@@ -227,7 +227,7 @@ class Channel:
             self.evict(gone)
 
     def evict(self, user_ids: Collection[int]) -> None:
-        """All sockets of users who are no members; they may be back by now, so it is looked at."""
+        """All sockets of users who are no members; they may be back by now, so it is read."""
         for connection in [c for c in (*self.live, *self.holding) if c.user_id in user_ids]:
             connection.hub.evict(connection, self.conversation_id)
 

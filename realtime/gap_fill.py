@@ -1,7 +1,7 @@
 """GapFiller: events that stay away are read from the database, memberships first.
 
 The statement answers for certain users, at the head of its own snapshot. Its range goes to
-those whose membership is known at that head, from it or from a newer look, and to nobody
+those whose membership is known at that head, from it or from a newer read, and to nobody
 else. It is also what decides that a log has become shorter, or a member has gone.
 """
 
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class GapFiller:
-    """The rooms of a hub in which an event waits for one before it. On the event loop only."""
+    """The channels of a hub in which an event waits for one before it. On the event loop only."""
 
     def __init__(
         self, channels: Mapping[int, Channel], repairs: Repairs, continue_from: Continue
@@ -48,7 +48,7 @@ class GapFiller:
         self._rereading: set[Channel] = set()
 
     def expect(self, channel: Channel) -> None:
-        """Fill this room soon, unless what is missing comes first."""
+        """Fill this channel soon, unless what is missing comes first."""
         if channel not in self._expected:
             if not self._expected:
                 self._loop.call_later(GAP_SECONDS, background.guard("holes", self._fill_expected))
@@ -67,7 +67,7 @@ class GapFiller:
             self._repairs.spawn(self.fill(gaps))
 
     def reread(self, channel: Channel) -> None:
-        """Read a room that is stale up to its end, as soon as it has a beginning."""
+        """Read a channel that is stale up to its end, as soon as it has a beginning."""
         if channel.is_stale and channel.head is not None and channel not in self._rereading:
             self._rereading.add(channel)
             self._repairs.spawn(self._reread(channel))
@@ -84,7 +84,7 @@ class GapFiller:
             self._rereading.discard(channel)
 
     async def fill(self, channels: Collection[Channel]) -> None:
-        """Bring rooms up to the log's end from the database, memberships first."""
+        """Bring channels up to the log's end from the database, memberships first."""
         behind = deque(channel for channel in channels if channel.head is not None)
         while behind:
             some = [behind.popleft() for _ in range(min(len(behind), CHANNELS_PER_READ))]

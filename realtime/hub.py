@@ -107,7 +107,7 @@ class Hub(Outboxes):
     def attach(
         self, connection: Connection, membership: LiveMembership, position: int = UNKNOWN
     ) -> Channel:
-        """Have a room hold its events back for a socket until it is brought up to date.
+        """Have a channel hold its events back for a socket until it is brought up to date.
 
         The membership was read when the log ended at `position`.
         """

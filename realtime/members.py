@@ -1,8 +1,8 @@
-"""Who takes part in a room, as of a position of its log.
+"""Who takes part in a channel, as of a position of its log.
 
-The database is looked at by several at once (a resume, a refresh, a hole being filled), and
-what was seen first may arrive last. Each look therefore comes with the head of the log in
-its own snapshot: that position is its version. Here, and nowhere else, an older look is
+The database is read by several at once (a resume, a refresh, a gap being filled), and
+what was seen first may arrive last. Each read therefore comes with the head of the log in
+its own snapshot: that position is its version. Here, and nowhere else, an older read is
 told from a newer one.
 """
 
@@ -19,7 +19,7 @@ UNKNOWN = -1
 
 
 class Members:
-    """The local users of one room. What is older than what is known changes nothing."""
+    """The local users of one channel. What is older than what is known changes nothing."""
 
     __slots__ = ("_known", "last_start", "read_only")
 
@@ -28,7 +28,7 @@ class Members:
         self._known: dict[int, tuple[int, int]] = {}
         # The highest of these, or more: from there on nothing is hidden from anybody.
         self.last_start = 0
-        # Those who may not post here. In most rooms there are none.
+        # Those who may not post here. In most channels there are none.
         self.read_only: frozenset[int] = frozenset()
 
     def __contains__(self, user_id: int) -> bool:
@@ -83,7 +83,7 @@ class Members:
         )
 
     def forget(self, user_id: int) -> None:
-        """The last socket of this user has left the room."""
+        """The last socket of this user has left the channel."""
         self._known.pop(user_id, None)
         self.read_only -= {user_id}
 

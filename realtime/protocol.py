@@ -43,7 +43,7 @@ class Command(
 
 
 # A handler raises ChatError to refuse. One that returns an awaitable is waited for
-# before the socket's next command is looked at.
+# before the socket's next command is read.
 Handler = Callable[[Connection, Any], Awaitable[None] | None]
 
 

@@ -3,7 +3,7 @@
 The order is what makes it exact: register first and hold events back, then read, then
 replay, then let through what is newer than what was read. Nothing can fall between.
 What the read after the registration says is what counts; whatever was told while it could
-not be acted on is looked at once more when the socket is live.
+not be acted on is read once more when the socket is live.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     catching = _register(hub, connection, before)
     await hub.bus.settled()
 
-    # ... then read, and let the second look at the memberships decide.
+    # ... then read, and let the second read of the memberships decide.
     reached = {channel: channel.reached for channel in hub.channels_of(connection)}
     known_feed = hub.feed_seqs.get(connection.user_id, 0)
     look = await hub.resume_reads.second.of((connection.user_id, connection.session_id))
@@ -75,10 +75,10 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     hub.users_disconnected({connection.user_id: look.disconnects})
     _check_feed(hub, connection, look, known_feed)
     channels = _decide(catching, look.standings)
-    # Also one that was left and joined again between the looks: it is announced anew.
+    # Also one that was left and joined again between the reads: it is announced anew.
     for conversation_id in cursors.keys() - {channel.conversation_id for channel in channels}:
         connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
-    # One that was joined between the two looks was not registered: it is when the socket is live.
+    # One that was joined between the two reads was not registered: it is when the socket is live.
     connection.look_again |= len(channels) < len(look.standings)
     await catching.run(look.standings, cursors)
     if connection.is_resuming():
@@ -90,7 +90,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
 
 
 def _moved_back(reached: Mapping[Channel, int], standings: Standings) -> list[Channel]:
-    """The rooms that had reached further, before the look, than their logs do in it."""
+    """The channels that had reached further, before the look, than their logs do in it."""
     found = []
     for channel, position in reached.items():
         standing = standings.get(channel.conversation_id)
@@ -136,7 +136,7 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
             catching = _register(hub, connection, found)
             hub.repairs.spawn(in_time(connection, _join(hub, connection, catching)))
     if missing:
-        # A look that knows no position cannot say whether this is news: the log's own can.
+        # A read that knows no position cannot say whether this is news: the log's own can.
         await hub.gaps.fill(missing)
 
 
@@ -155,14 +155,14 @@ async def _join(hub: Hub, connection: Connection, catching: CatchUp) -> None:
 
 
 def _register(hub: Hub, connection: Connection, standings: Standings) -> CatchUp:
-    """Have the rooms of these conversations hold their events back for a socket."""
+    """Have the channels of these conversations hold their events back for a socket."""
     return CatchUp(
         hub, connection, [hub.attach(connection, *found) for found in standings.values()]
     )
 
 
 def _decide(catching: CatchUp, standings: Standings) -> list[Channel]:
-    """Of the rooms in which a socket waits, those in which it belongs; it leaves the others."""
+    """Of the channels in which a socket waits, those in which it belongs; it leaves the others."""
     decided = []
     for channel in catching.waiting():
         standing = standings.get(channel.conversation_id)

@@ -35,7 +35,7 @@ class UserRead:
     """All that is known of a user: standings by conversation, whom they have blocked.
 
     The feed was read first: the rest is at least as new as `feed_seq`. It is None for a
-    user who is shut out.
+    user who is deactivated.
     """
 
     feed_seq: int | None

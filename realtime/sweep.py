@@ -1,4 +1,4 @@
-"""The sweep: what hints did not tell, found by looking.
+"""The sweep: what notifications did not tell, found by looking.
 
 Every few seconds a process compares the log's heads, its users' feed positions and
 its sessions with what it knows, and by and by each user's memberships with where
@@ -46,7 +46,7 @@ class Sweep:
         self._unnoted: set[int] = set()
 
     def ask(self) -> None:
-        """Look now: hints were lost."""
+        """Look now: notifications were lost."""
         self._asked.set()
 
     async def step(self) -> None:
@@ -91,7 +91,7 @@ class Sweep:
             await write_in_database_thread(Sources.users.touch_sessions, session_ids)
 
     async def _look_at_memberships(self) -> None:
-        """Compare some users' memberships with the rooms of their sockets, all by and by."""
+        """Compare some users' memberships with the channels of their sockets, all by and by."""
         hub = self._hub
         for user_id in list(hub.memberships.failed):
             hub.memberships.failed.discard(user_id)

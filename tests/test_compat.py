@@ -1,4 +1,4 @@
-"""The old interface, as a client sees it that was written from its description alone."""
+"""The legacy v1 API, as a client sees it that was written from its description alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Groups over the old interface."""
+"""Groups over the legacy v1 API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what over the old interface: every route and every frame, for everybody there is.
+"""Who may do what over the legacy v1 API: every route and every frame, for everybody there is.
 
 The rules are those of test_matrix, by another door: what is not granted is refused, and to who
 is not in the group or no contact it looks the same as what does not exist.

@@ -1,4 +1,4 @@
-"""The post office: whatever ends in a mail is done by a thread of its own, after the answer.
+"""The mail queue: whatever ends in a mail is done by a thread of its own, after the answer.
 
 A request that leads to a mail only leaves a job here. So no mail server can delay or
 fail it, and the time it takes says nothing about whom there is to write to. What waits
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 Job = Callable[[], None]
 
 JOBS_MAX = 1_000
-# How long a process that ends waits for its last mails.
+# How long a process that ends waits for its last emails.
 _LAST_SECONDS = 5.0
 
 

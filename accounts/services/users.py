@@ -74,7 +74,7 @@ def _refuse_taken(username: str, email: str | None) -> None:
 @retry_on_lock_conflict
 @transaction.atomic
 def set_user_active(*, user_id: int, is_active: bool) -> bool:
-    """Let a user in or shut them out; shut out, their sessions end at once. NotFound.
+    """Let a user in or shut them out; deactivated, their sessions end at once. NotFound.
 
     False if that was so already.
     """

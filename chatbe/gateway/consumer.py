@@ -1,4 +1,4 @@
-"""The socket's post office: read a frame, look its command up, answer with its ref.
+"""The socket's mail queue: read a frame, look its command up, answer with its ref.
 
 No database, no rules, no permissions here. Channels' own consumer spends most of its
 time per frame on tasks and a thread hop that it needs for channel-layer groups; the

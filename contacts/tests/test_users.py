@@ -121,7 +121,7 @@ def test_whom_one_has_blocked_is_not_offered_but_can_be_looked_at(phone, bob):
 
 
 def test_whoever_is_gone_for_the_viewer_was_never_there(alice, phone, bob, tablet):
-    """S6: blocking, shut out, deleted and absent users are answered for alike."""
+    """S6: blocking, deactivated, deleted and absent users are answered for alike."""
     carol, dave = make_user("carol"), make_user("dave", is_active=False)
     tablet.put(f"{BLOCKS}/{alice.id}")
     empty(carol)

@@ -154,5 +154,5 @@ def _tell(done: Done, outcome: Outcome) -> None:
 
 
 def receipt_buffer() -> ReceiptBuffer:
-    """The buffer of this process's runtime. On the event loop only."""
+    """The buffer of this process's node. On the event loop only."""
     return current_node().component(ReceiptBuffer)

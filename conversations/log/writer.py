@@ -1,16 +1,16 @@
 """The log writer: sends of this process, committed together.
 
-Sends collect in lanes, split by shard of the conversation space. While a lane's batch
-commits, the next collects: no timer. A lane runs in a thread of its own with one
+Sends collect in writer workers, split by shard of the conversation space. While a worker's batch
+commits, the next collects: no timer. A worker runs in a thread of its own with one
 database connection. Everything else here runs on the event loop.
 
-Order holds within a conversation: it belongs to one lane, a lane has one batch under
+Order holds within a conversation: it belongs to one worker, a worker has one batch under
 way, and when a send must be answered `unavailable` everything queued behind it in
-the lane is answered so too.
+the worker is answered so too.
 
-Conversations whose rows somebody else has locked for long move to a lane aside, with all
+Conversations whose rows somebody else has locked for long move to a worker aside, with all
 that waits for them, so that the others need not wait with them. They come back when that
-lane is empty.
+writer worker is empty.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Pending:
 
 
 class LogWriter:
-    """All lanes of one process. Use on the event loop's thread only."""
+    """All writer workers of one process. Use on the event loop's thread only."""
 
     def __init__(self, node: Node) -> None:
         self._locked: set[int] = set()
@@ -89,7 +89,7 @@ class LogWriter:
         return sum(worker.queued for worker in (*self._workers, self._aside))
 
     async def connect(self) -> None:
-        """Give every lane its connection, which it keeps: none waits for one with messages."""
+        """Give every worker its connection, which it keeps: none waits for one with messages."""
         await asyncio.gather(*(worker.connect() for worker in (*self._workers, self._aside)))
 
     async def stop(self) -> None:
@@ -139,7 +139,7 @@ class WriterWorker:
         self._wake()
 
     def take_over(self, batch: Iterable[Pending]) -> None:
-        """Queue what another lane has accepted; nobody waits here for these conversations yet."""
+        """Queue what another writer worker has accepted; nobody waits here for these conversations yet."""
         self._queue |= {(*p.draft.key, p.draft.digest): p for p in batch}
         self._wake()
 
@@ -209,7 +209,7 @@ class WriterWorker:
         try:
             self._settle(batch, found)
         except background.RAISED as error:
-            # Nothing that happens to an answer may stop the lane: it is committed.
+            # Nothing that happens to an answer may stop the worker: it is committed.
             background.count("writer")
             log.error("answering_failed", **describe(error))
             for pending in batch:
@@ -307,7 +307,7 @@ def _second(done: Done) -> Done:
 
 
 def log_writer() -> LogWriter:
-    """The writer of this process's runtime. On the event loop only."""
+    """The writer of this process's node. On the event loop only."""
     return current_node().component(LogWriter)
 
 

@@ -112,5 +112,5 @@ def _names(conversation_id: int, user_id: int) -> dict[str, Any]:
 
 
 def typists() -> TypingTracker:
-    """Those of this process's runtime. On the event loop only."""
+    """Those of this process's node. On the event loop only."""
     return current_node().component(TypingTracker)

@@ -259,7 +259,7 @@ def test_a_full_database_leaves_an_outcome_open_until_there_is_room(friends, set
     drafts = [draft(friends.alice, friends.conversation_id, text) for _ in range(number)]
     options = connection.settings_dict["OPTIONS"]
     with monkeypatch.context() as full:
-        # Every connection opens with it, also the one that a lane opens after an error.
+        # Every connection opens with it, also the one that a writer worker opens after an error.
         limit = f" PRAGMA max_page_count={pragma('page_count')};"
         full.setitem(options, "init_command", options["init_command"] + limit)
         connection.close()

@@ -1,4 +1,4 @@
-"""Whatever a commit raises, everybody is answered, nothing unknown is called failed, and lanes go on."""
+"""Whatever a commit raises, everybody is answered, nothing unknown is called failed, and writer workers go on."""
 
 import asyncio
 import time

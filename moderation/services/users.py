@@ -1,7 +1,7 @@
 """Banning people and ending their sessions.
 
 Nobody does it to themselves, only superusers do it to staff. A ban is what
-`accounts` calls shut out; who did it and why is in the audit log.
+`accounts` calls deactivated; who did it and why is in the audit log.
 """
 
 from collections.abc import Iterable

@@ -181,7 +181,7 @@ def instead_of_the_database(database):
 
 
 def socket(hub, user_id, feed_seq=0):
-    """A greeted socket; its session has the user's id."""
+    """An authenticated socket; its session has the user's id."""
     connection = Connection(
         hub,
         Recorder(),

@@ -66,7 +66,7 @@ def make_hub() -> Hub:
 
 
 def connect(hub: Hub, user_id: int, feed_seq: int = 0) -> Connection:
-    """A greeted socket of this user."""
+    """An authenticated socket of this user."""
     number = next(_numbers)
     connection = Connection(
         hub,

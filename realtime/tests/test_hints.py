@@ -1,4 +1,4 @@
-"""Who is shown a hint, and what of the bus is none."""
+"""Who is shown a notification, and what of the bus is none."""
 
 import msgspec
 import pytest
@@ -27,7 +27,7 @@ def attached(hub, user_id, head=3):
 
 
 def shown(hub, sockets, **fields):
-    """Which of the sockets, by their place, this hint reaches."""
+    """Which of the sockets, by their place, this notification reaches."""
     EphemeralDelivery(hub).deliver([EphemeralEvent(CONVERSATION, FRAME, **fields)])
     hub.flush()
     reached = [place for place, socket in enumerate(sockets) if socket.writer.frames]

@@ -56,7 +56,7 @@ def test_any_order_any_repeats_and_any_loss_come_out_as_one_gapless_beginning(ca
             hub.deliver([event(position) for position in arriving[start:cut]])
             start = max(start, cut)
             hub.flush()
-        # What is there without a hole, and nothing behind a hole.
+        # What is there without a gap, and nothing behind a gap.
         reached = next(n for n in range(length + 1) if n + 1 not in arriving)
         assert channel.head == copy_of(connection, CONVERSATION).cursor == reached
         positions = [f["message"]["changed_seq"] for f in connection.writer.of("message.created")]

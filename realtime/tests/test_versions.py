@@ -189,7 +189,7 @@ async def test_a_socket_that_goes_while_something_is_read_for_it_leaves_nothing(
     assert (hub.channels, hub.users, hub.feed_seqs) == ({}, {}, {})
 
 
-# --- holes ---------------------------------------------------------------------------------
+# --- gaps ---------------------------------------------------------------------------------
 
 
 async def test_a_range_goes_only_to_whom_its_statement_answered_for(database):
@@ -256,7 +256,7 @@ async def test_an_older_snapshot_of_a_hole_does_not_put_out_who_is_back(database
 
 
 async def test_who_is_put_out_by_a_hole_is_looked_at_again(database):
-    """Back by the time the range is applied, and no hint of it ever comes."""
+    """Back by the time the range is applied, and no notification of it ever comes."""
     hub = make_hub()
     log = database.log(members=[ALICE, BOB], head=1)
     phone = await live(hub, ALICE, {CONVERSATION: 1})
@@ -273,7 +273,7 @@ async def test_who_is_put_out_by_a_hole_is_looked_at_again(database):
 
 
 async def test_a_look_that_lacks_a_conversation_leaves_the_word_to_the_log(database):
-    """Read before the joining, applied after it: nobody is put out by what he is no longer."""
+    """Read before the joining, applied after it: nobody is evicted by what he is no longer."""
     hub = make_hub()
     log = database.log(members=[BOB], head=1)
     phone = await live(hub, ALICE)

@@ -156,7 +156,7 @@ class Installation:
             "CONTENT_HASH_KEY": secrets.token_urlsafe(48),
             "PRODUCTION": "false",
             "LOG_LEVEL": "WARNING",
-            # The default prints mails, codes and all, for whoever tries things out at home.
+            # The default prints emails, codes and all, for whoever tries things out at home.
             "EMAIL_URL": "dummymail://",
             "FAILPOINTS": "",
             "PASSWORD_HASH_KIB": QUICK_HASH_KIB,
