@@ -150,11 +150,11 @@ def _say(text: str) -> None:
 def _time_limit(seconds: float) -> Iterator[None]:
     """End everything in order when the whole takes longer than `seconds`."""
 
-    def give_up(_number: int, _frame: FrameType | None) -> None:
+    def on_alarm(_number: int, _frame: FrameType | None) -> None:
         message = f"The benchmark took longer than {seconds:.0f} seconds."
         raise TimeoutError(message)
 
-    signal.signal(signal.SIGALRM, give_up)
+    signal.signal(signal.SIGALRM, on_alarm)
     signal.alarm(int(seconds))
     try:
         yield

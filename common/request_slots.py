@@ -22,7 +22,7 @@ class Place(Protocol):
     def step_aside(self) -> None:
         """Leave the place to somebody else, from the request's thread. Raises Unavailable."""
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Stay without one, only to say why, from the request's thread."""
 
     def come_back(self) -> None:
@@ -57,6 +57,6 @@ def stepping_aside() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        place.give_up()
+        place.cancel()
         raise
     place.come_back()

@@ -137,7 +137,7 @@ class RequestSlot:
         self._is_aside = True
         self._loop.call_soon_threadsafe(self._give_back)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         self._end_aside()
 
     def come_back(self) -> None:
