@@ -18,8 +18,10 @@ GLOSSARY = PROJECT / "docs" / "glossary.md"
 # Where the design lives: each public class here is one of its nouns.
 DESIGN = ("realtime", "conversations.log", "common.limits", "presence")
 # Of these the frameworks' own documents tell: JSON, tables, pages of the admin.
-NO_NOUNS = ("presence.admin", "presence.apps", "presence.events", "presence.models")
-NO_NOUNS += ("presence.schemas", "presence.serializers", "presence.views")
+NO_NOUNS = tuple(
+    f"presence.{module}"
+    for module in ("admin", "apps", "events", "models", "schemas", "serializers", "views")
+)
 
 # Names that were replaced, by what. None of them may come back, in code or in docs.
 RETIRED = {
