@@ -8,6 +8,9 @@ import pytest
 
 from benchmarks.frozen import run
 
+pytestmark = pytest.mark.slow
+
+
 # How long the process that moves may take to answer: nobody waits for the one that does not.
 ANSWER_SECONDS = 5.0
 

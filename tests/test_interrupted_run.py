@@ -11,7 +11,7 @@ import pytest
 from tools.processes import children, exists, wait_until
 
 # Of the program that runs tests, whatever is behind them.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 PROJECT = Path(__file__).resolve().parent.parent
 # What a run may take to end (ten seconds where nothing else runs), and until its tests run.

@@ -21,8 +21,9 @@ TIER = "TESTS_TIER"
 NAMED = "TESTS_NAMED"
 COUNTS_FILE = "TESTS_COUNTS_FILE"
 OUTCOMES = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
-# What a test asks for that has rows somewhere.
-DATABASE_FIXTURES = frozenset({"db", "transactional_db", "served", "site", "_sites"})
+# What a test asks for, or its module has, where there are rows somewhere.
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "_sites"})
+SERVERS = ("TestSite", "Installation")
 
 
 def _own_redis() -> None:
@@ -51,9 +52,20 @@ def runs_of(item: pytest.Item) -> frozenset[str]:
         return frozenset({"sqlite"})
     if has("both_databases"):
         return frozenset({"sqlite", "postgres"})
-    fixtures = getattr(item, "fixturenames", ())
-    uses_database = has("django_db") or not DATABASE_FIXTURES.isdisjoint(fixtures)
-    return frozenset({"postgres" if uses_database and not os.environ.get(NAMED) else "sqlite"})
+    return frozenset({"postgres" if uses_database(item) and not is_named() else "sqlite"})
+
+
+def is_named() -> bool:
+    return bool(os.environ.get(NAMED))
+
+
+def uses_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("django_db") is not None:
+        return True
+    if not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        return True
+    module = item.getparent(pytest.Module)
+    return module is not None and any(hasattr(module.obj, name) for name in SERVERS)
 
 
 def is_selected(item: pytest.Item, run: str, tier: str) -> bool:
