@@ -29,14 +29,14 @@ class Chatter:
         self._pause = 1 / per_second
         self._talkers = [
             Talker(
-                job.seats[place],
+                job.seats[index],
                 scanner,
                 conversation_id=conversation.id,
-                client_id=f"{job.prefix}.{place}",
+                client_id=f"{job.prefix}.{index}",
                 latencies=self.latencies,
             )
             for conversation in conversations
-            for place in conversation.members
+            for index in conversation.members
         ]
 
     async def __aenter__(self) -> Self:

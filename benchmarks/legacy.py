@@ -23,9 +23,9 @@ _COMING_OR_GOING = b'{"type":"online_status_fanout",'
 _SENDER = b'"sender_username":"user'
 
 
-def username(place: int) -> str:
-    """What the user at this place of a layout is called (seed.py)."""
-    return f"user{place}"
+def username(index: int) -> str:
+    """What the user at this index of a layout is called (seed.py)."""
+    return f"user{index}"
 
 
 class LegacySocket(Socket):
@@ -52,7 +52,7 @@ class LegacySocket(Socket):
             self._fault(payload[:40].decode())
 
     def on_text(self, payload: bytes, sender_at: int) -> None:
-        """A message arrived; its sender's place begins at `sender_at`. For whoever answers."""
+        """A message arrived; its sender's index begins at `sender_at`. For whoever answers."""
 
 
 class LegacyTalker(InOrder, LegacySocket):
@@ -80,19 +80,19 @@ class _Pair(TalkOf[_Partner, _Partner]):
     def __init__(self, job: Job, conversation: Conversation, waits: list[float]) -> None:
         one, two = (
             _Partner(
-                job.seats[place],
+                job.seats[index],
                 {
                     "type": "private_chat",
                     "private_chat": {
-                        "sender_username": username(place),
+                        "sender_username": username(index),
                         "recipient_username": username(other),
                         "message": "{text}",
                     },
                 },
-                f"{job.prefix}.{place}",
+                f"{job.prefix}.{index}",
                 waits,
             )
-            for place, other in (conversation.members, reversed(conversation.members))
+            for index, other in (conversation.members, reversed(conversation.members))
         )
         one.other, two.other = two, one
         self.talkers = self.sockets = [one, two]
@@ -114,27 +114,27 @@ class _Group(TalkOf[LegacyTalker, LegacySocket]):
     def __init__(self, job: Job, conversation: Conversation, talkers: int, waits: list[float]):
         self.talkers = [
             LegacyTalker(
-                job.seats[place],
+                job.seats[index],
                 {
                     "type": "group_chat",
                     "group_chat": {
                         "group_name": "Everybody",
-                        "sender_username": username(place),
+                        "sender_username": username(index),
                         "message": "{text}",
                     },
                 },
-                f"{job.prefix}.{place}",
+                f"{job.prefix}.{index}",
                 waits,
             )
-            for place in conversation.members[:talkers]
+            for index in conversation.members[:talkers]
         ]
         witness, *others = conversation.members[talkers:]
         self._witness = _Witness(job.seats[witness])
         places = conversation.members[:talkers]
         self._witness.talkers = {
-            b"%d" % place: talker for place, talker in zip(places, self.talkers, strict=True)
+            b"%d" % index: talker for index, talker in zip(places, self.talkers, strict=True)
         }
-        listeners = [LegacySocket(job.seats[place]) for place in others]
+        listeners = [LegacySocket(job.seats[index]) for index in others]
         self.sockets = [*self.talkers, self._witness, *listeners]
 
     def differences(self) -> list[int]:

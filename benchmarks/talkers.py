@@ -245,15 +245,15 @@ class _Talk(TalkOf[Talker, Socket]):
         scanner = Scanner(job.separator)
         self.talkers = [
             Talker(
-                job.seats[place],
+                job.seats[index],
                 scanner,
                 conversation_id=conversation.id,
-                client_id=f"{job.prefix}.{place}",
+                client_id=f"{job.prefix}.{index}",
                 latencies=latencies,
             )
-            for place in conversation.members[:talkers]
+            for index in conversation.members[:talkers]
         ]
-        listeners = [Socket(job.seats[place], scanner) for place in conversation.members[talkers:]]
+        listeners = [Socket(job.seats[index], scanner) for index in conversation.members[talkers:]]
         self.sockets = [*self.talkers, *listeners]
 
 

@@ -218,7 +218,7 @@ class Ours(Target):
             places = [message["seq"] for message in messages]
             faults += places != list(range(after + 1, after + 1 + len(messages)))
             read = Counter(message["client_id"] for message in messages if message["client_id"])
-            senders = {str(place) for place in conversation.members}
+            senders = {str(index) for index in conversation.members}
             expected = Counter(
                 {name: times for name, times in stored.items() if name.split(".")[1] in senders}
             )
@@ -241,9 +241,9 @@ class Legacy(Ours):
         return [
             Seat(
                 url=f"ws://127.0.0.1:{server.port}/v1/ws"
-                f"?otp={Account(token).ticket(server.url)}&username={username(place)}"
+                f"?otp={Account(token).ticket(server.url)}&username={username(index)}"
             )
-            for place, token in enumerate(self._access_tokens)
+            for index, token in enumerate(self._access_tokens)
         ]
 
     def stored(self, prefix: str) -> dict[str, int]:
@@ -256,7 +256,7 @@ class Legacy(Ours):
             return dict(connection.execute(query, [prefix + ".%"]).fetchall())
 
     def history_faults(self, server: Server, stored: Mapping[str, int]) -> int:
-        """Which text is in which place is the same for both interfaces: see `Ours`."""
+        """Which text is in which index is the same for both interfaces: see `Ours`."""
         return 0
 
 

@@ -52,14 +52,14 @@ class _Pairing(TalkOf[_Pair, _Pair]):
     def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
         one, two = (
             _Pair(
-                job.seats[place],
+                job.seats[index],
                 Stanzas(),
                 to=jid(_user(job.seats[other])),
                 kind="chat",
-                client_id=f"{job.prefix}.{place}",
+                client_id=f"{job.prefix}.{index}",
                 latencies=latencies,
             )
-            for place, other in (conversation.members, reversed(conversation.members))
+            for index, other in (conversation.members, reversed(conversation.members))
         )
         one.partner, two.partner = two, one
         self.talkers = self.sockets = [one, two]
@@ -78,14 +78,14 @@ async def chat_in_pairs(job: Job) -> Outcome:
 class _Member(Chatter):
     """Is in a room, whose messages have the sender's name as the resource of where they are from."""
 
-    def __init__(self, job: Job, place: int, channel: str, latencies: list[float]) -> None:
-        seat = job.seats[place]
+    def __init__(self, job: Job, index: int, channel: str, latencies: list[float]) -> None:
+        seat = job.seats[index]
         super().__init__(
             seat,
             Stanzas(own=f"from='{channel}/{_user(seat)}'".encode()),
             to=channel,
             kind="groupchat",
-            client_id=f"{job.prefix}.{place}",
+            client_id=f"{job.prefix}.{index}",
             latencies=latencies,
         )
         self._room = channel
@@ -113,7 +113,7 @@ class _Room(TalkOf[_Member, _Member]):
         self, job: Job, conversation: Conversation, talkers: int, latencies: list[float]
     ) -> None:
         self.sockets = [
-            _Member(job, place, conversation.id, latencies) for place in conversation.members
+            _Member(job, index, conversation.id, latencies) for index in conversation.members
         ]
         self.talkers = self.sockets[:talkers]
 

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.chaoslib.chat import Chat
-from benchmarks.chaoslib.schedule import Fault, Round
-from benchmarks.chaoslib.services import strike_postgres, strike_redis
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.chat import Chat
+from tests.chaos.schedule import Fault, Round
+from tests.chaos.services import strike_postgres, strike_redis
+from tests.chaos.violations import Violation
 from tests.kit.servers import Installation, ProductServer
 from tools.services import Postgres, Redis, ServiceError
 
@@ -65,7 +65,7 @@ class World:
 
     def logs(self) -> dict[str, str]:
         """What each server has printed, by a name for it."""
-        product = {f"server{place}": server.log for place, server in enumerate(self.servers)}
+        product = {f"server{index}": server.log for index, server in enumerate(self.servers)}
         return {**product, "postgres": self.postgres.log, "redis": self.broker.log}
 
     async def suffer(self, faults: Round) -> None:

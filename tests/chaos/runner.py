@@ -1,39 +1,32 @@
-"""People chat while servers die around them; afterwards nothing may be lost, doubled or mixed up.
+"""One run: rounds of chat under faults, then a verdict.
 
-    python -m benchmarks.chaos --plan long --seed 7 --report docs/reliability.md
-
-Starts PostgreSQL, Redis and server processes of its own and works off a plan of counted
-faults (`chaoslib.schedule`) in rounds. In each, pairs of new users on different servers
-and groups chat and ask the bot, hostile clients send what nobody should, and everything is killed, frozen and
-restarted. Then the faults end, everything must come together by itself, and the checker
-(`chaoslib.checker`) compares what was answered, what every device holds and what the
-database has. Exits with 1 if anything is wrong. docs/reliability.md explains it.
+Each round makes new users on different servers. They chat in pairs and in groups and ask the
+bot, abusive clients send malformed frames, and servers, Redis and PostgreSQL are killed, frozen
+and restarted. When the faults end, every device must converge by itself. The checker then
+compares what was acknowledged, what each device holds and what the database stores.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import secrets
-import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import machine
-from benchmarks.chaoslib import stored
-from benchmarks.chaoslib.attack import ATTACKERS, Attack
-from benchmarks.chaoslib.calm import come_together
-from benchmarks.chaoslib.chat import Chat, contacts
-from benchmarks.chaoslib.checker import check
-from benchmarks.chaoslib.delays import delivery_delays
-from benchmarks.chaoslib.outcome import Outcome, mix, spread, write_report
-from benchmarks.chaoslib.schedule import PLANS, Plan, draw, share
-from benchmarks.chaoslib.violations import Violation
-from benchmarks.chaoslib.witness import Witness
-from benchmarks.chaoslib.world import World
+from tests.chaos import stored
+from tests.chaos.attack import ATTACKERS, Attack
+from tests.chaos.calm import come_together
+from tests.chaos.chat import Chat, contacts
+from tests.chaos.checker import check
+from tests.chaos.delays import delivery_delays
+from tests.chaos.outcome import Outcome, mix, spread, write_report
+from tests.chaos.schedule import Plan, draw, share
+from tests.chaos.violations import Violation
+from tests.chaos.witness import Witness
+from tests.chaos.world import World
+from tests.kit import machine
 from tests.kit.account import Account
 from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import Installation, Member
@@ -44,7 +37,7 @@ from tools.services import Postgres, Redis
 SERVER_SETTINGS = {
     # Short, so that a device that was away for seconds has to start anew now and then.
     "REPLAY_MAX": "40",
-    # Hostile clients send messages in pieces, by the thousand on each socket.
+    # Abusive clients send messages in pieces, by the thousand on each socket.
     "FRAMES_PER_SOCKET": "100000+10000/second",
     # A fifth, and with it all of presence' times: so that people are lost and found in a round.
     "PRESENCE_LEASE_SECONDS": "12",
@@ -73,11 +66,11 @@ class Options:
     @property
     def command(self) -> str:
         longer = f" --seconds {self.seconds:g}" if self.seconds else ""
-        return f"python -m benchmarks.chaos --plan {self.plan} --seed {self.seed}{longer}"
+        return f"python -m tests.chaos --plan {self.plan} --seed {self.seed}{longer}"
 
 
 async def run(options: Options, plan: Plan) -> Outcome:
-    """One run from empty servers to a verdict; everything it started is ended."""
+    """One run from empty servers to a verdict. Everything it starts, it also stops."""
     with Postgres() as postgres, Redis() as broker:
         installation = Installation(postgres.url, broker.url, **SERVER_SETTINGS)
         await asyncio.to_thread(installation.migrate)
@@ -135,8 +128,8 @@ class Run:
 
     async def complete(self) -> None:
         """Every round, and then a last look at all that was ever stored."""
-        hostile = await self._make_users(ATTACKERS, [])
-        self._attack.accounts = [Account(member.username, PASSWORD) for member in hostile]
+        abusive = await self._make_users(ATTACKERS, [])
+        self._attack.accounts = [Account(member.username, PASSWORD) for member in abusive]
         for account in self._attack.accounts:
             await account.log_in(self._world.servers[0].address)
         async with beside(self._world.watch(), self._witness.watch(), self._tell()):
@@ -257,26 +250,3 @@ async def beside(*endless: Coroutine[None, None, None]) -> AsyncIterator[None]:
         finally:
             for task in tasks:
                 task.cancel()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--plan", choices=PLANS, default="short", help="how many faults of which")
-    parser.add_argument("--seed", type=int, help="repeats a schedule; drawn if not given")
-    parser.add_argument("--seconds", type=float, default=0, help="more rounds until these are over")
-    parser.add_argument("--logs", type=Path, help="a folder to keep the servers' logs in")
-    parser.add_argument("--report", type=Path, help="a page to put the figures into")
-    given = vars(parser.parse_args(arguments))
-    if given["seed"] is None:
-        given["seed"] = secrets.randbelow(1_000_000)
-    options = Options(**given)
-    print(options.command, flush=True)
-    outcome = asyncio.run(run(options, PLANS[options.plan]))
-    print(outcome.summary())
-    if options.report is not None:
-        write_report(options.report, outcome)
-    return 1 if outcome.violations else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,11 +17,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from benchmarks.chaoslib.groups import Governor, Group, circles
-from benchmarks.chaoslib.presence import check_presence
-from benchmarks.chaoslib.records import Listed
-from benchmarks.chaoslib.talk import BOT, FRIENDS, GROUP, GROUP_OWNER, Manner, Talk
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.groups import Governor, Group, circles
+from tests.chaos.presence import check_presence
+from tests.chaos.records import Listed
+from tests.chaos.talk import BOT, FRIENDS, GROUP, GROUP_OWNER, Manner, Talk
+from tests.chaos.violations import Violation
 from tests.kit.account import Account, UnreachableError
 from tests.kit.client import Client
 from tests.kit.event_log import Journal, Message
@@ -41,18 +41,18 @@ T = TypeVar("T")
 
 
 def acquaintances(pairs: int) -> Iterator[tuple[int, int]]:
-    """Who talks with whom, as places: (0, 1), (2, 3), … and the ring (1, 2), (3, 4), …."""
+    """Who talks with whom, as indexes: (0, 1), (2, 3), … and the ring (1, 2), (3, 4), …."""
     users = 2 * pairs
-    for place in range(0, users, 2):
-        yield place, place + 1
+    for index in range(0, users, 2):
+        yield index, index + 1
     if pairs > 1:
-        for place in range(1, users, 2):
-            yield place, (place + 1) % users
+        for index in range(1, users, 2):
+            yield index, (index + 1) % users
 
 
 def contacts(pairs: int) -> list[tuple[int, int]]:
     """Who is whose contact: who talk with each other, and each group's owner with its members."""
-    pairs_of_groups = {(circle[0], place) for circle in circles(pairs) for place in circle[1:]}
+    pairs_of_groups = {(circle[0], index) for circle in circles(pairs) for index in circle[1:]}
     found = {(min(pair), max(pair)) for pair in (*acquaintances(pairs), *pairs_of_groups)}
     return sorted(found)
 
@@ -88,10 +88,10 @@ class Chat:
         """Log everybody in, make the conversations, connect all devices."""
         logins = asyncio.Semaphore(LOGINS_AT_ONCE)
 
-        async def log_in(place: int, member: Member) -> Account:
+        async def log_in(index: int, member: Member) -> Account:
             account = Account(member.username, PASSWORD)
             async with logins:
-                await _insist(lambda: account.log_in(self._node(place)[0]))
+                await _insist(lambda: account.log_in(self._node(index)[0]))
             return account
 
         accounts = await asyncio.gather(*map(log_in, range(len(members)), members))
@@ -102,10 +102,10 @@ class Chat:
             self._contacts[accounts[one].user_id].add(accounts[other].user_id)
             self._contacts[accounts[other].user_id].add(accounts[one].user_id)
         await self._make_conversations(accounts, pairs)
-        for place, account in enumerate(accounts):
-            self._add(account, place)
-            if place % SECOND_DEVICE_EVERY == 0:
-                self._add(account, place + 1)
+        for index, account in enumerate(accounts):
+            self._add(account, index)
+            if index % SECOND_DEVICE_EVERY == 0:
+                self._add(account, index + 1)
         await asyncio.gather(*(client.start() for client in self.clients))
 
     async def _make_conversations(self, accounts: Sequence[Account], pairs: int) -> None:
@@ -116,10 +116,10 @@ class Chat:
             self._join(id, other, FRIENDS if first % 2 == 0 else None)
         bots = await self._call(accounts[0], 0, "GET", "bots")
         bot_id = bots["results"][0]["id"]
-        for place, account in list(enumerate(accounts))[::BOT_EVERY]:
-            self._join(await self._direct(account, place, bot_id), account, BOT)
+        for index, account in list(enumerate(accounts))[::BOT_EVERY]:
+            self._join(await self._direct(account, index, bot_id), account, BOT)
         for circle in circles(pairs):
-            owner, *others = (accounts[place] for place in circle)
+            owner, *others = (accounts[index] for index in circle)
             body = {
                 "name": f"group of {owner.username}",
                 "member_ids": [*(other.user_id for other in others), bot_id],
@@ -132,9 +132,9 @@ class Chat:
             for other in others:
                 self._join(group.conversation_id, other, GROUP)
 
-    async def _direct(self, account: Account, place: int, user_id: str) -> str:
+    async def _direct(self, account: Account, index: int, user_id: str) -> str:
         body = {"user_id": user_id}
-        answer = await self._call(account, place, "POST", "conversations/direct", body)
+        answer = await self._call(account, index, "POST", "conversations/direct", body)
         return str(answer["id"])
 
     def _join(self, conversation_id: str, account: Account, manner: Manner | None) -> None:
@@ -176,8 +176,8 @@ class Chat:
     async def add_late_devices(self) -> None:
         """One more device for every user, which has seen nothing yet."""
         late = [
-            Client(account, self._node(place), device=f"{account.username} late")
-            for place, account in enumerate(self._conversations)
+            Client(account, self._node(index), device=f"{account.username} late")
+            for index, account in enumerate(self._conversations)
         ]
         self.clients += late
         await asyncio.gather(*(client.start() for client in late))
@@ -231,8 +231,8 @@ class Chat:
         read = await asyncio.gather(*map(self._list, range(len(accounts)), accounts))
         return [listed for listing in read for listed in listing]
 
-    async def _list(self, place: int, account: Account) -> list[Listed]:
-        page = await self._call(account, place, "GET", "conversations")
+    async def _list(self, index: int, account: Account) -> list[Listed]:
+        page = await self._call(account, index, "GET", "conversations")
         return [
             Listed(account.user_id, row["id"], row["read_seq"], row["unread"])
             for row in page["results"]
@@ -241,12 +241,12 @@ class Chat:
     async def _call(
         self,
         account: Account,
-        place: int,
+        index: int,
         method: str,
         path: str,
         body: dict[str, Any] | None = None,
     ) -> Any:
-        return await _insist(lambda: account.call(self._node(place)[0], method, path, body))
+        return await _insist(lambda: account.call(self._node(index)[0], method, path, body))
 
     @property
     def is_talking(self) -> bool:
@@ -273,13 +273,13 @@ class Chat:
         await asyncio.gather(*self._talks, return_exceptions=True)
         await asyncio.gather(*(client.stop() for client in self.clients))
 
-    def _node(self, place: int) -> list[str]:
+    def _node(self, index: int) -> list[str]:
         """The addresses in the order in which this device tries them."""
-        start = place % len(self._addresses)
+        start = index % len(self._addresses)
         return self._addresses[start:] + self._addresses[:start]
 
-    def _add(self, account: Account, place: int) -> None:
-        addresses = self._node(place)
+    def _add(self, account: Account, index: int) -> None:
+        addresses = self._node(index)
         device = f"{account.username} {addresses[0]}"
         self.clients.append(Client(account, addresses, device=device))
 

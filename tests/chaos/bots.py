@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from benchmarks.chaoslib.records import StoredLog
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.records import StoredLog
+from tests.chaos.violations import Violation
 
 # How a message in a group begins that is for the bot. Nothing else here says it.
 CALL = "/ask "
 
 
 def questions(log: StoredLog) -> list[int]:
-    """The places of what people asked a bot in this conversation."""
+    """The seqs of the questions that people asked a bot in this conversation."""
     if not log.bot_ids:
         return []
     return [

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from benchmarks.chaoslib import stored
-from benchmarks.chaoslib.chat import Chat
-from benchmarks.chaoslib.outcome import Outcome
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos import stored
+from tests.chaos.chat import Chat
+from tests.chaos.outcome import Outcome
+from tests.chaos.violations import Violation
 
 # After the last fault: until every send is answered, and then until every device is level.
-# A send of unknown outcome is resolved within 10 s, a lost hint within 10 s.
+# A send of unknown outcome is resolved within 10 s, a lost event within 10 s.
 ANSWER_SECONDS = 45.0
 SETTLE_SECONDS = 20.0
 # Then, too: until every question to the bot is answered. One after the other in each
 # conversation, those of a server that died after its lease.
 BOT_SECONDS = 45.0
 # A crash shows after 75 s, a closed socket after 10 (P7); here after a fifth of that, and
-# what a lost hint did not tell after 6 s.
+# what a lost event did not deliver after 6 s.
 PRESENCE_SECONDS = 20.0
 GONE_SECONDS = 10.0
 LOOK_SECONDS = 0.1

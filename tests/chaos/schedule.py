@@ -51,7 +51,7 @@ class Plan:
 
     `servers` processes die again and again, and one more lives through everything else.
     A round lasts until its faults are done, its share of `acks` is in and its share of
-    `frames`, hostile ones of each sort, is sent. `every` is about how many seconds pass
+    `frames`, abusive ones of each sort, is sent. `every` is about how many seconds pass
     between two faults of Redis, of PostgreSQL and of the clients, `pause` how many
     between two messages of one device in one conversation.
     """
@@ -122,7 +122,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The queues of one round, those of the server processes by their place."""
+    """The queues of one round, those of the server processes by their index."""
 
     servers: list[list[Fault]]
     redis: list[Fault]

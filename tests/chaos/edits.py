@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from benchmarks.chaoslib.records import Row, StoredLog
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.records import Row, StoredLog
+from tests.chaos.violations import Violation
 from tests.kit.event_log import Edit, Journal
 
 
 def edits_of(log: StoredLog, journals: Sequence[Journal]) -> dict[int, list[Edit]]:
-    """By the message's place, in the order in which its sender's device made them."""
+    """Edits by the message's seq, in the order in which the sender's device made them."""
     found: dict[int, list[Edit]] = defaultdict(list)
     for journal in journals:
         for edit in journal.edits:
@@ -30,7 +30,7 @@ def check_edits(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violati
     rows = {row.seq: row for row in log.rows}
     for seq, edits in edits_of(log, journals).items():
         row = rows.get(seq)
-        acked = [place for place, edit in enumerate(edits) if edit.changed_seq is not None]
+        acked = [index for index, edit in enumerate(edits) if edit.changed_seq is not None]
         if row is None or not acked:
             # A row that is not there was acked once: that has its own name.
             continue
@@ -50,7 +50,7 @@ def _fault(row: Row, possible: Sequence[Edit]) -> str:
         return "deletion_undone"
     if not any(_is_as(row, edit) for edit in possible):
         return "edit_lost"
-    # Nothing came after it, so that its place is the row's.
+    # Nothing came after it, so its position is the row's.
     if len(possible) == 1 and row.changed_seq != last.changed_seq:
         return "edit_misplaced"
     return ""
@@ -64,12 +64,12 @@ def _is_as(row: Row, edit: Edit) -> bool:
 
 def _check_order(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
     for journal in journals:
-        places = [
+        positions = [
             (edit.changed_seq, edit)
             for edit in journal.edits
             if edit.conversation_id == log.conversation_id and edit.changed_seq is not None
         ]
-        for (first, one), (second, other) in pairwise(places):
+        for (first, one), (second, other) in pairwise(positions):
             if first >= second:
                 detail = f"{journal.device}: {one} before {other}"
                 yield Violation("edit_order", log.conversation_id, detail)

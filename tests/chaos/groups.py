@@ -18,7 +18,7 @@ LEAVE = 0.3
 
 
 def circles(pairs: int) -> Iterator[range]:
-    """Who is in a group with whom, as places; the first of each owns it."""
+    """Who is in a group with whom, as indexes; the first of each owns it."""
     users = 2 * pairs
     for start in range(0, users, SIZE):
         yield range(start, min(start + SIZE, users))

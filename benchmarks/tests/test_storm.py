@@ -1,4 +1,4 @@
-"""Everybody comes back at once; the short form of the workload `storm` in benchmarks/."""
+"""Everybody reconnects at once: the short form of the workload `storm`."""
 
 from __future__ import annotations
 

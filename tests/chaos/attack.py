@@ -1,4 +1,4 @@
-"""Hostile clients beside the honest ones: they send what nobody should, and count the answers.
+"""Abusive clients beside the honest ones: they send what nobody should, and count the answers.
 
 Every frame must be answered with its error, no more and no less, or its socket closed in
 good order. A socket that breaks without a close frame is fine only if its process was
@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from benchmarks.chaoslib.hostile import SORTS, Sort
-from benchmarks.chaoslib.violations import Violation
-from benchmarks.chaoslib.world import World
+from tests.chaos.abusive_clients import SORTS, Sort
+from tests.chaos.violations import Violation
+from tests.chaos.world import World
 from tests.kit.account import Account, RefusedError, UnreachableError
 from tools.services import ServiceError
 
@@ -122,13 +122,13 @@ class Attack:
         """It ended in the middle, as it may only if the process did, or said so."""
         if isinstance(error, TimeoutError):
             if is_alive():
-                self._violation(name, "hostile_no_answer", "")
+                self._violation(name, "abusive_no_answer", "")
         elif error.rcvd is None:
             await asyncio.sleep(DEATH_SECONDS)
             if is_alive():
-                self._violation(name, "hostile_cut", str(error))
+                self._violation(name, "abusive_cut", str(error))
         elif error.rcvd.code not in ALWAYS_CLOSES:
-            self._violation(name, "hostile_wrong_answer", f"closed with {error.rcvd.code}")
+            self._violation(name, "abusive_wrong_answer", f"closed with {error.rcvd.code}")
 
     async def _send(
         self,
@@ -153,7 +153,7 @@ class Attack:
                 _check(sort, frames)
                 answered += len(frames)
             if answered > part:
-                raise UnexpectedError("hostile_wrong_answer", f"{answered} answers to {part}")
+                raise UnexpectedError("abusive_wrong_answer", f"{answered} answers to {part}")
             self.sent[name] += part
         if sort.is_greeted:
             await _ping(socket)
@@ -207,7 +207,7 @@ async def _ping(socket: ClientConnection) -> None:
     while True:
         for frame in await _read(socket):
             if frame["type"] == "error":
-                raise UnexpectedError("hostile_wrong_answer", f"one too many: {frame}")
+                raise UnexpectedError("abusive_wrong_answer", f"one too many: {frame}")
             if frame["type"] == "pong":
                 return
 
@@ -222,4 +222,4 @@ async def _read(socket: ClientConnection) -> list[dict[str, str]]:
 def _check(sort: Sort, frames: Sequence[dict[str, str]]) -> None:
     for frame in frames:
         if frame["type"] != "error" or frame["code"] not in sort.codes | ALWAYS_CODES:
-            raise UnexpectedError("hostile_wrong_answer", str(frame))
+            raise UnexpectedError("abusive_wrong_answer", str(frame))

@@ -10,8 +10,8 @@ from operator import itemgetter
 
 import psycopg
 
-from benchmarks.chaoslib.bots import CALL
-from benchmarks.chaoslib.records import Pointers, Row, StoredLog
+from tests.chaos.bots import CALL
+from tests.chaos.records import Pointers, Row, StoredLog
 
 AT_ONCE = 40
 

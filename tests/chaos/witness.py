@@ -12,7 +12,7 @@ import contextlib
 
 import psycopg
 
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.violations import Violation
 from tests.kit.event_log import Message
 
 RETRY_SECONDS = 0.1

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.chaoslib.bots import questions
-from benchmarks.chaoslib.hostile import SORTS
-from benchmarks.chaoslib.membership import comings_and_goings
-from benchmarks.chaoslib.records import StoredLog
-from benchmarks.chaoslib.schedule import KINDS, Plan
-from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
-from benchmarks.chaoslib.violations import Violation, by_kind
+from tests.chaos.abusive_clients import SORTS
+from tests.chaos.bots import questions
+from tests.chaos.membership import comings_and_goings
+from tests.chaos.records import StoredLog
+from tests.chaos.schedule import KINDS, Plan
+from tests.chaos.violations import KINDS as VIOLATION_KINDS
+from tests.chaos.violations import Violation, by_kind
 from tests.kit.event_log import Journal
 
 DETAILS_PER_KIND = 5
@@ -66,7 +66,7 @@ class Outcome:
         """One line while it runs."""
         return (
             f"{self.seconds:5.0f} s  round {self.rounds + 1}  faults {self.faults.total():,}"
-            f"  acks {self.acks:,}  hostile frames {self.frames.total():,}"
+            f"  acks {self.acks:,}  abusive frames {self.frames.total():,}"
             f"  violations {len(self.violations)}"
         )
 
@@ -74,7 +74,7 @@ class Outcome:
         """Everything, for the terminal."""
         lines = [f"again: {self.command}", *_plain(self._figures())]
         lines += ["faults:", *_plain([(kind, f"{n:,}") for kind, n in sorted(self.faults.items())])]
-        lines += ["hostile frames:", *_plain([(k, f"{n:,}") for k, n in self.frames.items()])]
+        lines += ["abusive frames:", *_plain([(k, f"{n:,}") for k, n in self.frames.items()])]
         lines += ["clients:", *_plain([(k, f"{n:,}") for k, n in sorted(self.clients.items())])]
         lines.append(f"violations: {len(self.violations)}")
         for kind, count in sorted(by_kind(self.violations).items()):
@@ -98,7 +98,7 @@ class Outcome:
         ]
         faults.append(("all faults", f"{self.faults.total():,}", self._bound(self.faults.total())))
         frames = [(sort, f"{self.frames[sort]:,}") for sort in SORTS]
-        frames.append(("all hostile frames", f"{self.frames.total():,}"))
+        frames.append(("all abusive frames", f"{self.frames.total():,}"))
         found = by_kind(self.violations)
         wrong = [
             (f"`{kind}`", VIOLATION_KINDS[kind], str(found.get(kind, 0)))
@@ -110,7 +110,7 @@ class Outcome:
                 _table(("the run", ""), about),
                 _table(("what happened", ""), self._figures()),
                 _table(("fault", "times", "95 % bound"), faults),
-                _table(("hostile frames", "answered or closed as they must be"), frames),
+                _table(("abusive frames", "answered or closed as they must be"), frames),
                 _table(("violation", "meaning", "found"), wrong),
             ]
         )

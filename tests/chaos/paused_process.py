@@ -1,10 +1,10 @@
-"""A server process stands still for a while and goes on: are its clients right again?
+"""Pause a server process and check that its clients recover when it goes on.
 
-    python -m benchmarks.frozen --seconds 30
+    python -m tests.chaos.paused_process --seconds 30
 
-Starts PostgreSQL, Redis and two servers of its own, freezes one of them (SIGSTOP) while
-people on the other go on writing to people on the frozen one, ends a session of one of
-those, thaws it (SIGCONT) and looks. Exits with 1 if anything is wrong.
+Starts PostgreSQL, Redis and two servers of its own. It pauses one server (SIGSTOP) while users
+of the other keep writing to users of the paused one, and ends the session of one of those.
+Then it resumes the process (SIGCONT) and compares. Exits with 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import Installation, Member, ProductServer, fresh_database, running_redis
 
 PAIRS = 4
-LEVEL_SECONDS = 30.0
+CATCH_UP_SECONDS = 30.0
 SESSION_ENDED = 4503
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Times in seconds, those after the thaw counted from it."""
+    """Times in seconds, those of the recovery counted from the resume."""
 
-    frozen_for: float
+    paused_for: float
     acks: list[float] = field(default_factory=list)
-    level_after: float = 0.0
+    caught_up_after: float = 0.0
     ended_after: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     def report(self) -> str:
         return "\n".join(
             (
-                f"frozen for {self.frozen_for:g} s",
+                f"paused for {self.paused_for:g} s",
                 (
                     f"acks of the other process meanwhile: {len(self.acks)},"
                     f" the longest after {max(self.acks, default=0):.3f} s"
                 ),
                 (
-                    f"after the thaw all level in {self.level_after:.1f} s,"
+                    f"after the resume all clients caught up in {self.caught_up_after:.1f} s,"
                     f" the ended session closed in {self.ended_after:.1f} s"
                 ),
                 f"problems: {'; '.join(self.problems) or 'none'}",
@@ -54,36 +54,36 @@ class Outcome:
 
 
 async def run(seconds: float) -> Outcome:
-    """One run from empty servers; everything it started is ended."""
+    """One run from empty servers. Everything it starts, it also stops."""
     with fresh_database() as database_url, running_redis() as redis_url:
         installation = Installation(database_url, redis_url)
         await asyncio.to_thread(installation.migrate)
-        pairs = ((place, place + 1) for place in range(0, 2 * PAIRS, 2))
+        pairs = ((index, index + 1) for index in range(0, 2 * PAIRS, 2))
         members = await asyncio.to_thread(installation.make_users, 2 * PAIRS, pairs)
-        frozen, other = installation.server(), installation.server()
+        paused, other = installation.server(), installation.server()
         try:
-            for server in (frozen, other):
+            for server in (paused, other):
                 await asyncio.to_thread(server.start)
-            return await _freeze(frozen, other, members, seconds)
+            return await _pause_and_compare(paused, other, members, seconds)
         finally:
-            for server in (frozen, other):
+            for server in (paused, other):
                 await asyncio.to_thread(server.close)
 
 
-async def _freeze(
-    frozen: ProductServer, other: ProductServer, members: Sequence[Member], seconds: float
+async def _pause_and_compare(
+    paused: ProductServer, other: ProductServer, members: Sequence[Member], seconds: float
 ) -> Outcome:
     clock = asyncio.get_running_loop().time
     outcome = Outcome(seconds)
     writers = [await _client(member, other.address) for member in members[::2]]
-    readers = [await _client(member, frozen.address) for member in members[1::2]]
+    readers = [await _client(member, paused.address) for member in members[1::2]]
     for writer, reader in zip(writers, readers, strict=True):
         body = {"user_id": reader.account.user_id}
         await writer.account.call(other.address, "POST", "conversations/direct", body)
     clients = [*writers, *readers]
     try:
         await asyncio.gather(*(client.start() for client in clients))
-        await asyncio.to_thread(frozen.pause)
+        await asyncio.to_thread(paused.pause)
         until = clock() + seconds
 
         async def write(client: Client) -> None:
@@ -94,22 +94,22 @@ async def _freeze(
                 outcome.acks.append(clock() - began)
                 await asyncio.sleep(0.1)
 
-        # The last reader is shut out meanwhile, by the process that still moves.
+        # The running process ends the session of the last reader meanwhile.
         gone = readers[-1]
         await gone.account.call(other.address, "POST", "auth/logout")
         await asyncio.gather(*map(write, writers))
-        await asyncio.to_thread(frozen.resume)
-        thawed_at = clock()
+        await asyncio.to_thread(paused.resume)
+        resumed_at = clock()
         pairs = list(zip(writers, readers, strict=True))
-        await _until(outcome, "readers are level", lambda: all(map(_is_level, pairs[:-1])))
-        outcome.level_after = clock() - thawed_at
+        await _until(outcome, "readers caught up", lambda: all(map(_is_caught_up, pairs[:-1])))
+        outcome.caught_up_after = clock() - resumed_at
         await _until(outcome, "the ended session is closed", lambda: gone.ended)
-        outcome.ended_after = clock() - thawed_at
+        outcome.ended_after = clock() - resumed_at
         for writer, reader in pairs[:-1]:
             [mine], [theirs] = writer.copies.values(), reader.copies.values()
             if mine.rows != theirs.rows:
                 outcome.problems.append(f"{reader.account.username} has other rows")
-            if reader.connected_to != frozen.address:
+            if reader.connected_to != paused.address:
                 outcome.problems.append(f"{reader.account.username} is elsewhere")
         for client in clients:
             if client is not gone:
@@ -125,18 +125,18 @@ async def _client(member: Member, address: str) -> Client:
     return Client(account, [address])
 
 
-def _is_level(pair: tuple[Client, Client]) -> bool:
+def _is_caught_up(pair: tuple[Client, Client]) -> bool:
     writer, reader = pair
     return reader.journal.cursors == writer.journal.cursors
 
 
 async def _until(outcome: Outcome, what: str, condition: Callable[[], bool]) -> None:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LEVEL_SECONDS):
+        async with asyncio.timeout(CATCH_UP_SECONDS):
             while not condition():
                 await asyncio.sleep(0.05)
             return
-    outcome.problems.append(f"not in {LEVEL_SECONDS:g} s: {what}")
+    outcome.problems.append(f"not in {CATCH_UP_SECONDS:g} s: {what}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.violations import Violation
 from tests.kit.event_log import Journal
 
 Contacts = Mapping[str, Collection[str]]

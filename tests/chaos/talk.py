@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.chaoslib.bots import CALL
+from tests.chaos.bots import CALL
 from tests.kit.client import Client, EndedError, SendRefusedError
 from tests.kit.event_log import Message, Refusal
 

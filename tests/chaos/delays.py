@@ -9,10 +9,10 @@ from tests.kit.event_log import Journal
 
 def delivery_delays(journals: Sequence[Journal]) -> list[float]:
     """Seconds, the shortest first; zero where the event came before the ack."""
-    acked_at = {place: at for journal in journals for place, at in journal.acked_at.items()}
+    acked_at = {key: at for journal in journals for key, at in journal.acked_at.items()}
     return sorted(
-        max(0.0, applied_at - acked_at[place])
+        max(0.0, applied_at - acked_at[key])
         for journal in journals
-        for place, (applied_at, live_since) in journal.applied_at.items()
-        if place in acked_at and live_since is not None and live_since <= acked_at[place]
+        for key, (applied_at, live_since) in journal.applied_at.items()
+        if key in acked_at and live_since is not None and live_since <= acked_at[key]
     )

@@ -157,10 +157,10 @@ def fragments(dice: random.Random, conversation_id: str) -> bytes:
         payload[start:end] for start, end in zip([0, *cuts], [*cuts, len(payload)], strict=True)
     ]
     sent = [
-        Frame(Opcode.CONT if place else Opcode.TEXT, piece, fin=place == len(pieces) - 1).serialize(
+        Frame(Opcode.CONT if index else Opcode.TEXT, piece, fin=index == len(pieces) - 1).serialize(
             mask=True
         )
-        for place, piece in enumerate(pieces)
+        for index, piece in enumerate(pieces)
     ]
     sent.insert(dice.randrange(1, len(sent)), Frame(Opcode.PING, b"?").serialize(mask=True))
     return b"".join(sent)

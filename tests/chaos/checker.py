@@ -1,8 +1,8 @@
 """What must hold after any fault, checked on records only: no server, no clock, no network.
 
 Input are the journals of all devices (`tests.kit.event_log`), the logs as the database has
-them, and what lists said of them (`chaoslib.records`). Output are violations, each of one
-kind (`chaoslib.violations`), so that one fault has one name. What concerns members, edits
+them, and what lists said of them (`tests.chaos.records`). Output are violations, each of one
+kind (`tests.chaos.violations`), so that one fault has one name. What concerns members, edits
 and bots has modules of its own.
 
 A row is taken for what one side says and the other can be compared with: `FIELDS`.
@@ -16,11 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.chaoslib.bots import check_answers
-from benchmarks.chaoslib.edits import check_edits, edits_of, texts_of
-from benchmarks.chaoslib.membership import check_membership, check_refusals, present, stays
-from benchmarks.chaoslib.records import Listed, Row, StoredLog
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.bots import check_answers
+from tests.chaos.edits import check_edits, edits_of, texts_of
+from tests.chaos.membership import check_membership, check_refusals, present, stays
+from tests.chaos.records import Listed, Row, StoredLog
+from tests.chaos.violations import Violation
 from tests.kit.event_log import Edit, Journal, Loaded, Message
 
 # Sender and client_id.
@@ -58,10 +58,10 @@ def _check_log(log: StoredLog) -> Iterator[Violation]:
     def violation(kind: str, detail: str) -> Violation:
         return Violation(kind, log.conversation_id, detail)
 
-    places = Counter(row.seq for row in log.rows)
+    rows_by_seq = Counter(row.seq for row in log.rows)
     yield from (
         violation("sequence_duplicate", f"{count} rows at {seq}")
-        for seq, count in places.items()
+        for seq, count in rows_by_seq.items()
         if count > 1
     )
     sent = Counter((row.sender_id, row.client_id) for row in log.rows if row.client_id)
@@ -72,13 +72,13 @@ def _check_log(log: StoredLog) -> Iterator[Violation]:
     )
     end = max((row.changed_seq for row in log.rows), default=0)
     yield from (
-        violation("sequence_gap", f"nothing at {place} of {end}")
-        for place in sorted(set(range(1, end + 1)) - set(places))
-        # A change of a row takes a place, too, until the row's next change.
-        if not any(row.seq < place <= row.changed_seq for row in log.rows)
+        violation("sequence_gap", f"nothing at {seq} of {end}")
+        for seq in sorted(set(range(1, end + 1)) - set(rows_by_seq))
+        # A change of a row takes a position as well, until the row's next change.
+        if not any(row.seq < seq <= row.changed_seq for row in log.rows)
     )
     if log.last_seq != end:
-        yield violation("last_seq_mismatch", f"last_seq {log.last_seq}, last place {end}")
+        yield violation("last_seq_mismatch", f"last_seq {log.last_seq}, last position {end}")
     texts = sum(row.kind == "text" for row in log.rows)
     if log.message_count != texts:
         yield violation("count_mismatch", f"message_count {log.message_count}, texts {texts}")

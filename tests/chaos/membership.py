@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.chaoslib.records import StoredLog
-from benchmarks.chaoslib.violations import Violation
+from tests.chaos.records import StoredLog
+from tests.chaos.violations import Violation
 from tests.kit.event_log import Journal
 
 # By user: the positions of each of their stays, from the first they may read to the last.

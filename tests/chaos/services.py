@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psycopg
 import redis
 
-from benchmarks.chaoslib.schedule import Fault
+from tests.chaos.schedule import Fault
 from tools.server import Server
 from tools.services import Postgres, Redis, ServiceError
 
