@@ -87,7 +87,7 @@ GOALS: tuple[Goal, ...] = (
     Goal("group of 200, beside naive", "fanout", ("ours", "delivered"), ("naive", "delivered"), 25),
     Goal(
         "server CPU per delivered frame, 2,000 members beside 10",
-        "crowds",
+        "group_sizes",
         ("ours", "delivery_us_2000"),
         ("ours", "delivery_us_10"),
         1.0,
@@ -95,7 +95,7 @@ GOALS: tuple[Goal, ...] = (
     ),
     Goal(
         "connecting with 1,000 conversations, server CPU in ms",
-        "arrival",
+        "connect_cost",
         ("ours", "new_ms"),
         None,
         100,

@@ -76,8 +76,8 @@ def _pictures(records: Mapping[str, Record]) -> Iterator[tuple[str, str]]:
         title = "Private chat, 200 users: committed messages a second"
         plots.bars(PICTURES / "private-chat.svg", title, rates)
         yield "private-chat", title
-    if "crowds" in records:
-        found = records["crowds"].spreads()["ours"]
+    if "group_sizes" in records:
+        found = records["group_sizes"].spreads()["ours"]
         sizes = [key.rpartition("_")[2] for key in found if key.startswith("delivery_us_")]
         title = "Server CPU per delivered event, µs, by members of the group"
         values = {"ours": [found[f"delivery_us_{size}"].median for size in sizes]}

@@ -43,7 +43,7 @@ def layout(_: Mapping[str, float]) -> tuple[int, list[list[int]]]:
 
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
-    return bench.chat("crowds", side, layout(settings), settings)
+    return bench.chat("group_sizes", side, layout(settings), settings)
 
 
 async def drive(job: Job) -> Outcome:

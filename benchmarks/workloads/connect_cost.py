@@ -46,7 +46,7 @@ def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
 
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
-    return bench.chat("arrival", side, layout(settings), settings)
+    return bench.chat("connect_cost", side, layout(settings), settings)
 
 
 async def drive(job: Job) -> Outcome:
