@@ -13,7 +13,8 @@ from benchmarks.figures import percentile
 from benchmarks.frames import Scanner
 from benchmarks.job import Conversation, Job
 from benchmarks.sockets import open_all
-from benchmarks.talkers import DRAIN_SECONDS, Talker
+from benchmarks.talkers import Talker
+from benchmarks.talks import DRAIN_SECONDS
 
 
 class Chatter:

@@ -13,7 +13,8 @@ from picows import WSFrame, WSMsgType, WSTransport
 from benchmarks.frames import Scanner
 from benchmarks.job import Conversation, Job, Outcome, Seat
 from benchmarks.sockets import Socket, open_all
-from benchmarks.talkers import TEXT, InOrder, TalkOf, measure
+from benchmarks.talkers import TEXT, InOrder
+from benchmarks.talks import TalkOf, measure
 
 _PRIVATE = b'{"type":"private_chat",'
 _GROUP = b'{"type":"group_chat",'

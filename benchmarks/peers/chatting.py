@@ -11,7 +11,8 @@ from xml.sax.saxutils import escape
 from benchmarks.job import Conversation, Job, Outcome, Seat
 from benchmarks.peers.stanzas import Stanzas
 from benchmarks.peers.xmpp import Connection, jid, open_all
-from benchmarks.talkers import TEXT, InOrder, TalkOf, measure
+from benchmarks.talkers import TEXT, InOrder
+from benchmarks.talks import TalkOf, measure
 
 
 class Chatter(InOrder, Connection):

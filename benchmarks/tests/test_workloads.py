@@ -9,11 +9,11 @@ from benchmarks.frames import Scanner
 from benchmarks.job import Job, Seat
 from benchmarks.talkers import Talker
 from benchmarks.workloads import (
-    connect_cost,
     broadcast,
-    group_sizes,
+    connect_cost,
     day,
     fanout,
+    group_sizes,
     history,
     idle,
     inbound,

@@ -18,13 +18,13 @@ from typing import Protocol
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.workloads import (
-    connect_cost,
     broadcast,
     busy,
-    group_sizes,
+    connect_cost,
     day,
     embedded,
     fanout,
+    group_sizes,
     history,
     idle,
     inbound,

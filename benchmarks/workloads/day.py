@@ -24,7 +24,8 @@ from benchmarks.filling import Filled
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome
 from benchmarks.sockets import Newcomer, open_all
-from benchmarks.talkers import DRAIN_SECONDS, TEXT
+from benchmarks.talkers import TEXT
+from benchmarks.talks import DRAIN_SECONDS
 
 DEFAULTS: Mapping[str, float] = {
     "users": 200,

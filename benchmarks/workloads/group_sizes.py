@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 
 SIZES = (10, 200, 1_000, 2_000)
 
