@@ -1,9 +1,8 @@
-"""People who talk over XMPP: in pairs, or all of them in one room.
+"""Users who chat over XMPP: in pairs, or all in one room.
 
-Each keeps so many messages unanswered, and an answer is that the message has arrived: at
-the partner, or back from the room at whoever sent it. No server says that it has taken a
-message, unless asked to with an extension (XEP-0198). So this asks less of it than a reply
-and then delivery.
+Each keeps a number of messages unanswered. A message counts as answered when it has arrived: at
+the partner, or back from the room at its sender. XMPP servers do not confirm a message without
+an extension (XEP-0198), so this asks less of them than a reply and then a delivery.
 """
 
 from xml.sax.saxutils import escape
@@ -16,7 +15,7 @@ from benchmarks.talks import TalkOf, measure
 
 
 class Chatter(InOrder, Connection):
-    """One of them."""
+    """One user of the chat."""
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class _Pair(Chatter):
 
 
 class _Pairing(TalkOf[_Pair, _Pair]):
-    """Two people. Each gets what the other sends, and nothing of what they send themselves."""
+    """Two users. Each receives what the other sends, but not what they send themselves."""
 
     def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
         one, two = (
@@ -77,28 +76,28 @@ async def chat_in_pairs(job: Job) -> Outcome:
 
 
 class _Member(Chatter):
-    """Is in a room, whose messages have the sender's name as the resource of where they are from."""
+    """A member of a room, where the resource of a message's `from` is its sender's name."""
 
-    def __init__(self, job: Job, index: int, channel: str, latencies: list[float]) -> None:
+    def __init__(self, job: Job, index: int, room: str, latencies: list[float]) -> None:
         seat = job.seats[index]
         super().__init__(
             seat,
-            Stanzas(own=f"from='{channel}/{_user(seat)}'".encode()),
-            to=channel,
+            Stanzas(own=f"from='{room}/{_user(seat)}'".encode()),
+            to=room,
             kind="groupchat",
             client_id=f"{job.prefix}.{index}",
             latencies=latencies,
         )
-        self._room = channel
+        self._room_jid = room
 
     async def enter(self) -> None:
         muc = "http://jabber.org/protocol/muc"
         await self.ask(
             (
-                f"<presence to='{self._room}/{self.user}'><x xmlns='{muc}'>"
+                f"<presence to='{self._room_jid}/{self.user}'><x xmlns='{muc}'>"
                 "<history maxstanzas='0'/></x></presence>"
             ).encode(),
-            # Its subject, empty as it is, is the last a newcomer is told.
+            # The room's subject, although empty, is the last thing a new member receives.
             b"</message>",
         )
 
@@ -107,8 +106,8 @@ class _Member(Chatter):
             self.on_answer()
 
 
-class _Room(TalkOf[_Member, _Member]):
-    """A room of all, of whom the first write."""
+class _GroupChat(TalkOf[_Member, _Member]):
+    """A room with all members, the first of whom write."""
 
     def __init__(
         self, job: Job, conversation: Conversation, talkers: int, latencies: list[float]
@@ -122,11 +121,11 @@ class _Room(TalkOf[_Member, _Member]):
 async def chat_in_room(job: Job, *, talkers: int) -> Outcome:
     latencies: list[float] = []
     [conversation] = job.conversations
-    channel = _Room(job, conversation, talkers, latencies)
-    # Whoever comes first makes it.
-    await open_all(channel.sockets[:1])
-    await open_all(channel.sockets[1:])
-    return await measure(job, [channel], latencies)
+    room = _GroupChat(job, conversation, talkers, latencies)
+    # The first to enter creates the room.
+    await open_all(room.sockets[:1])
+    await open_all(room.sockets[1:])
+    return await measure(job, [room], latencies)
 
 
 def _user(seat: Seat) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.job import Job
 from benchmarks.targets import Ours
-from benchmarks.tests.given import target_of
+from benchmarks.tests.suite_target import target_of
 from benchmarks.workloads import storm
 
 OPTIONS = {**storm.DEFAULTS, "sockets": 200, "pairs": 4, "seconds": 1.0}

@@ -37,7 +37,7 @@ AFTERWARDS_SECONDS = 0.2
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     others = int(options["conversations"]) // 2
     users = 1 + others
-    directs = [[0, place] for place in range(1, users)]
+    directs = [[0, index] for index in range(1, users)]
     groups = [
         [0, *(1 + (start + step) % others for step in range(min(GROUP_SIZE, others)))]
         for start in range(others)
