@@ -127,10 +127,10 @@ bench-peers: $(VENV)/dev.stamp ## Measure beside other chat servers, which it in
 	@$(BIN)/python -m benchmarks.run peers $(ARGS)
 
 chaos: $(VENV)/dev.stamp ## Break things while people chat, then look for losses (SECONDS=60 SEED=…)
-	@$(BIN)/python -m benchmarks.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
 chaos-long: $(VENV)/dev.stamp ## The same by the thousand, in about an hour; the report goes into docs (SEED=…)
-	@$(BIN)/python -m benchmarks.chaos --plan long --seed $(SEED) --report docs/reliability.md $(ARGS)
+	@$(BIN)/python -m tests.chaos --plan long --seed $(SEED) --report docs/reliability.md $(ARGS)
 
 # --- housekeeping -------------------------------------------------------------------------------
 

@@ -24,9 +24,9 @@ from benchmarks import records, report
 from benchmarks.bench import Bench
 from benchmarks.figures import table
 from benchmarks.job import Outcome
-from benchmarks.machine import describe
 from benchmarks.records import Record, as_runs
 from benchmarks.workloads import PEER_WORKLOADS, WORKLOADS, Workload
+from tests.kit.machine import describe
 from tools.services import Postgres, Redis
 
 ALL = {**WORKLOADS, **PEER_WORKLOADS}

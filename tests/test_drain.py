@@ -14,8 +14,8 @@ import pytest
 import requests
 from websockets.exceptions import InvalidStatus
 
-from benchmarks.chaoslib import stored
-from benchmarks.chaoslib.checker import check
+from tests.chaos import stored
+from tests.chaos.checker import check
 from tests.kit.account import Account, call
 from tests.kit.client import Client
 from tests.kit.secret_scan import PASSWORD
