@@ -271,7 +271,11 @@ def main() -> int:
     plain = {**os.environ}
     for name in ("DATABASE_URL", "REDIS_URL"):
         plain.pop(name, None)
-    run_all(suite, plain)
+    with tempfile.TemporaryDirectory(prefix="chatbe-templates-") as templates:
+        if not os.environ.get("DATABASE_URL"):
+            # Not on a server that outlives the run.
+            plain["TESTS_TEMPLATES"] = templates
+        run_all(suite, plain)
     for problem in suite.problems:
         banner(problem)
     print(f"\n{suite.closing_line(time.monotonic() - started)}", flush=True)
