@@ -26,7 +26,7 @@ from chatbe.server.http import ThreadedHandler
 from chatbe.server.memory import give_back_memory
 from chatbe.server.metrics_export import keep_fresh
 from chatbe.server.preflight import setting_problems
-from chatbot.worker.worker import belongs_in_server, start_worker, stop_worker
+from chatbot.worker.lifecycle import belongs_in_server, start_worker, stop_worker
 from common import background, failpoints, ids
 from common.database import write_in_database_thread
 from common.forwarded import as_the_client_sent_it

@@ -525,7 +525,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"Audience": "accounts.models.Audience"},
+    "ENUM_NAME_OVERRIDES": {"Audience": "accounts.choices.Audience"},
     "OAS_VERSION": "3.1.0",
 }
 

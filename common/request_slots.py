@@ -13,7 +13,7 @@ from typing import Protocol
 from django.db import connection
 
 
-class Place(Protocol):
+class Slot(Protocol):
     """Where a request is worked on."""
 
     def asker(self) -> str:
@@ -29,7 +29,7 @@ class Place(Protocol):
         """Take a place again, from the request's thread. Raises Unavailable."""
 
 
-current_place: ContextVar[Place | None] = ContextVar("current_place", default=None)
+current_place: ContextVar[Slot | None] = ContextVar("current_place", default=None)
 
 
 def asker() -> str:

@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
-from accounts.models import Audience, User
+from accounts.choices import Audience
+from accounts.models import User
 from accounts.names import LOGIN_MAX, shortest_name, username_key
 from accounts.summaries import (
     SUMMARY_COLUMNS,

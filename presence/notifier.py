@@ -41,7 +41,7 @@ class PresenceNotifier:
         self._store = store
         self._changes: dict[int, Change] = {}
         self._tending = False
-        self._worker = background.Worker(
+        self._worker = background.OnDemandLoop(
             "presence_news", self._tell_next, lambda: self._tending or self._changes
         )
 

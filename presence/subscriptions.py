@@ -13,9 +13,7 @@ import random
 from array import array
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 
-import msgspec
 import structlog
 
 from common import background, metrics
@@ -23,52 +21,25 @@ from common.database import in_database_thread
 from common.database_errors import is_passing
 from common.errors import Unavailable
 from common.ids import parse_id
-from common.times import iso_milliseconds
 from presence.intervals import check_seconds
 from presence.last_seen import last_seen_of
 from presence.notifier import ONLINE, Change, PresenceNotifier, changed_frame
 from presence.store import OnlineResult, Store, StoreUnavailable
 from presence.tracker import LeaseTracker
+from presence.viewers import Viewer, decode_changed, snapshot_frame
 from presence.visibility import VisibleContacts, visible_contacts_of
 from realtime.connection import Connection, State
 from realtime.ephemeral import DROPPABLE_BYTES, UserEphemeralEvent
-from realtime.frames import encode_frame
 from realtime.node import Node
 from realtime.observers import HubObserver
 
 log = structlog.get_logger(__name__)
 
-# A snapshot names so many who are online, and so many who are not; REST has them all.
-SNAPSHOT_MAX = 1_000
 CIRCLES_PER_READ = 50
 RETRY_SECONDS = 1.0
 # What differs is most often merely on its way.
 PATIENCE_SECONDS = 0.5
 VIEWERS_PER_TURN = 500
-
-
-class _Changed(msgspec.Struct, forbid_unknown_fields=True):
-    """A `presence.changed`, whoever wrote it."""
-
-    type: str
-    user_id: str
-    online: bool
-    last_seen: str | None = None
-
-
-_changed = msgspec.json.Decoder(_Changed).decode
-
-
-@dataclass(slots=True)
-class Viewer:
-    """A user with sockets here: whom they watch, and who of these is online as far as they know."""
-
-    contacts: array[int] = field(default_factory=lambda: array("q"))
-    online: set[int] = field(default_factory=set)
-    # Sockets that have had no snapshot yet.
-    waiting: set[Connection] = field(default_factory=set)
-    # What was told while the circle is being read: newer than what is read.
-    meanwhile: dict[int, bool] | None = None
 
 
 class PresenceSubscriptions(HubObserver):
@@ -194,7 +165,7 @@ class PresenceSubscriptions(HubObserver):
         viewer.online = online
         viewer.contacts = array("q", visible.last_seen)
         if waiting:
-            frame = _snapshot(visible, online)
+            frame = snapshot_frame(visible, online)
             for connection in sockets:
                 if connection in waiting:
                     connection.push(frame)
@@ -206,7 +177,7 @@ class PresenceSubscriptions(HubObserver):
 
     def _whom_it_is_news_for(self, hint: UserEphemeralEvent) -> Iterator[int]:
         """Those who were told otherwise so far. Who reads slowly is told by the next check."""
-        changed = _changed(hint.frame)
+        changed = decode_changed(hint.frame)
         about = parse_id(changed.user_id)
         for user_id in hint.user_ids:
             viewer = self._viewers.get(user_id)
@@ -285,22 +256,3 @@ class PresenceSubscriptions(HubObserver):
         if viewer is None or about in viewer.online:
             return viewer is not None and known.complete and about not in known.online
         return about in known.online
-
-
-def _snapshot(visible: VisibleContacts, online: set[int]) -> bytes:
-    """The event that says how things are, and replaces what was said before."""
-    seen = [
-        (at, user_id)
-        for user_id, at in visible.last_seen.items()
-        if at is not None and user_id not in online
-    ]
-    return encode_frame(
-        "presence.snapshot",
-        online=[str(user_id) for user_id in sorted(online)[:SNAPSHOT_MAX]],
-        online_count=len(online),
-        contacts_count=visible.size,
-        last_seen=[
-            {"user_id": str(user_id), "last_seen": iso_milliseconds(at)}
-            for at, user_id in sorted(seen, reverse=True)[:SNAPSHOT_MAX]
-        ],
-    )

@@ -16,7 +16,7 @@ import structlog
 from common import metrics
 from presence.intervals import grace_seconds, lease_seconds, renew_seconds, sweep_seconds
 from presence.notifier import PresenceNotifier
-from presence.store import Lease, LeaseUpdate, Store, StoreUnavailable
+from presence.store import LeaseUpdate, PresenceLease, Store, StoreUnavailable
 from realtime.connection import Connection
 from realtime.node import Node
 from realtime.observers import HubObserver
@@ -33,7 +33,7 @@ class LeaseTracker(HubObserver):
         self._store = store
         self._notifier = notifier
         self._numbers = itertools.count(1)
-        self._held: dict[int, dict[Connection, Lease]] = defaultdict(dict)
+        self._held: dict[int, dict[Connection, PresenceLease]] = defaultdict(dict)
         self._queue: deque[LeaseUpdate] = deque()
         self._queued = asyncio.Event()
         # Came here first, so that others may have to be told of them.
@@ -55,7 +55,7 @@ class LeaseTracker(HubObserver):
             if connection not in self._held.get(user_id, ()):
                 if user_id not in self._held:
                     self._fresh.add(user_id)
-                lease = Lease(user_id, f"{self._process}.{next(self._numbers)}")
+                lease = PresenceLease(user_id, f"{self._process}.{next(self._numbers)}")
                 self._held[user_id][connection] = lease
                 self._say(lease, lease_seconds())
 
@@ -128,6 +128,6 @@ class LeaseTracker(HubObserver):
                 self._notifier.tend()
         await asyncio.sleep(sweep_seconds())
 
-    def _say(self, lease: Lease, seconds: float) -> None:
+    def _say(self, lease: PresenceLease, seconds: float) -> None:
         self._queue.append(LeaseUpdate(lease, seconds))
         self._queued.set()

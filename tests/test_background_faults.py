@@ -27,7 +27,7 @@ from chatbe.server import follow_ups, health
 from chatbe.server import metrics_export as gauges
 from chatbot.worker import election
 from chatbot.worker import worker as bots
-from common import background, database
+from common import background, background_threads, database
 from common.database import in_database_thread
 from common.errors import ChatError
 from common.limits import shared, socket_leases
@@ -157,7 +157,7 @@ class Faults:
 
     def watch_work(self, monkeypatch):
         attempt, once, call = background._attempt, background._once, background.call
-        repeat = background.repeat
+        repeat = background_threads.repeat
 
         async def _attempt(watched, step):
             async def traced():
@@ -195,7 +195,7 @@ class Faults:
         monkeypatch.setattr(background, "_attempt", _attempt)
         monkeypatch.setattr(background, "_once", _once)
         monkeypatch.setattr(background, "call", _call)
-        monkeypatch.setattr(background, "repeat", _repeat)
+        monkeypatch.setattr(background_threads, "repeat", _repeat)
 
     def watch_what_is_said(self, monkeypatch):
         report, count, failed = background.report, background.count, background.Watched.failed

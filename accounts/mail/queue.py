@@ -15,7 +15,7 @@ from collections.abc import Callable
 import structlog
 from django.db import connection, transaction
 
-from common import background
+from common import background, background_threads
 from common.error_log import describe
 from common.errors import RateLimited
 
@@ -33,7 +33,7 @@ class MailQueue:
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job] = queue.Queue(JOBS_MAX)
-        background.run_thread("mail", self._work)
+        background_threads.run_thread("mail", self._work)
 
     def take(self, job: Job) -> None:
         """Do this soon. Returns at once; a job too many is dropped."""

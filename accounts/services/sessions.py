@@ -15,8 +15,9 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts import selectors, tokens
+from accounts.choices import EndReason
 from accounts.feed import bump_feeds
-from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
+from accounts.models import DEVICE_MAX, USER_AGENT_MAX, Session, User
 from accounts.services.notices import notice_refresh_reuse
 from accounts.services.staff import end_admin_logins
 from common.database_errors import is_passing

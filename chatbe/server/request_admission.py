@@ -48,7 +48,7 @@ def request_slots() -> int:
     return places
 
 
-class Admission:
+class RequestAdmission:
     """The places of one process. On the event loop.
 
     Beside those in places, as many may have stepped aside as wait for a turn to hash or have

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chatbot.selectors import list_bots
-from chatbot.worker import worker as worker_module
+from chatbot.worker.worker import BotWorker
 from conversations.services.direct import open_direct
 from conversations.tests.people import make_friends
 from realtime import announce
@@ -40,7 +40,7 @@ async def node(monkeypatch):
 
 
 async def test_only_while_it_answers(node):
-    worker = worker_module.Worker()
+    worker = BotWorker()
 
     async def listens():
         await asyncio.sleep(0)
@@ -66,7 +66,7 @@ def test_what_is_said_where_no_bot_is_costs_it_one_statement():
     friends = make_friends()
     [bot] = list_bots(viewer_id=friends.alice.id)
     asked, _ = open_direct(user_id=friends.alice.id, other_id=bot.id)
-    worker = worker_module.Worker()
+    worker = BotWorker()
     worker._takes_on = True
     # What it does from time to time is never due.
     worker._swept_at = worker._kept_at = float("inf")

@@ -8,7 +8,8 @@ from django.db import connection
 
 from conversations.models import Conversation
 from conversations.schemas import MESSAGE_COLUMNS, MessageRow, encode, message_columns
-from conversations.selectors.lists import Entry, conversations_by_id, conversations_of_each
+from conversations.selectors.entries import ListEntry
+from conversations.selectors.lists import conversations_by_id, conversations_of_each
 from conversations.selectors.posting import MAY_POST_SQL
 from realtime.sources import (
     READ_BYTES,
@@ -29,7 +30,7 @@ _TEXT_BYTES = {
 _NO_MESSAGE = ", ".join(["NULL"] * len(MESSAGE_COLUMNS))
 
 
-def _announcement(entry: Entry) -> Announcement:
+def _announcement(entry: ListEntry) -> Announcement:
     return Announcement(body=encode(entry.body), head=entry.body.head)
 
 

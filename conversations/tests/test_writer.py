@@ -191,7 +191,7 @@ async def test_a_locked_conversation_holds_up_nobody_but_its_own_sends(writer, f
     with locked_elsewhere(friends.conversation_id):
         waiting = [submit(writer, *drafts[:3], draft(others.alice, others.conversation_id))]
         async with asyncio.timeout(30):
-            while not writer.is_aside(friends.conversation_id):
+            while not writer.is_quarantined(friends.conversation_id):
                 await asyncio.sleep(0.01)
             waiting.append(submit(writer, *drafts[3:6]))
             # Nobody releases the lock before these are answered.
@@ -201,7 +201,7 @@ async def test_a_locked_conversation_holds_up_nobody_but_its_own_sends(writer, f
             waiting.append(submit(writer, *drafts[6:9]))
     answered = [outcome for each in waiting for outcome in await each]
     assert codes(answered) == ["stored"] * 10
-    while writer.is_aside(friends.conversation_id):
+    while writer.is_quarantined(friends.conversation_id):
         await asyncio.sleep(0.01)
     assert codes(await submit(writer, *drafts[9:])) == ["stored"] * 3
     log = await in_database_thread(

@@ -13,7 +13,7 @@ from common.errors import Internal, NotFound, Unavailable
 from conversations.log import batch_commit, writer
 from conversations.log.pending_message import PendingMessage
 from conversations.log.receipt_buffer import Move, ReceiptBuffer
-from conversations.log.writer import WriterWorker
+from conversations.log.worker import WriterWorker
 
 pytestmark = pytest.mark.both_databases
 
@@ -95,7 +95,7 @@ async def test_a_lane_goes_on_whatever_happens_after_the_commit(monkeypatch, par
     def bad(*_):
         raise RuntimeError
 
-    worker = WriterWorker(make_home(), "test", emptied=lambda: None)
+    worker = WriterWorker(make_home(), "test", on_empty=lambda: None)
     monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
     with monkeypatch.context() as patch:
         patch.setattr(worker, part, bad)

@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.models import Audience
+from accounts.choices import Audience
 from accounts.tests.rest import device_of, make_user
 from chatbe import settings as product
 from chatbot.models import Bot
