@@ -45,7 +45,7 @@ from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.frames import message_created
 from realtime.tests.sockets import Recorder
-from tests.test_background_work import APPS, HELPER, PROJECT, named_work
+from tests.test_background_work import APPS, HELPERS, PROJECT, named_work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -242,7 +242,7 @@ def is_product(path):
         inside = Path(path).relative_to(PROJECT).as_posix()
     except ValueError:
         return False
-    return inside.split("/")[0] in APPS and "/tests/" not in inside and inside != HELPER
+    return inside.split("/")[0] in APPS and "/tests/" not in inside and inside not in HELPERS
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ class Process:
         ]
         self.feed_seqs, self.lives = itertools.count(10), itertools.count()
         self.mail = MailQueue()
-        self.bot = bots.Worker()
+        self.bot = bots.BotWorker()
         self.bot.start()
         self.bot.take_on(True)
         self.election = None

@@ -60,7 +60,7 @@ REASONS = {
     ("conversations/selectors/log_streams.py", "while True"): BOUNDED,
     ("conversations/services/bulk_delete.py", "while True"): BOUNDED,
     ("conversations/services/waiting.py", "call_soon_threadsafe"): AWAITED,
-    ("conversations/log/writer.py", "ThreadPoolExecutor"): AWAITED,
+    ("conversations/log/worker.py", "ThreadPoolExecutor"): AWAITED,
     ("presence/process.py", "run_coroutine_threadsafe"): AWAITED,
     ("presence/redis_store.py", "while True"): BOUNDED,
 }

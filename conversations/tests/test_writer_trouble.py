@@ -10,7 +10,8 @@ from django.db import InternalError, OperationalError
 from psycopg import errors
 
 from common.errors import Internal, NotFound, Unavailable
-from conversations.log import batch_commit, writer
+from conversations.log import batch_commit
+from conversations.log import worker as writer_worker
 from conversations.log.pending_message import PendingMessage
 from conversations.log.receipt_buffer import Move, ReceiptBuffer
 from conversations.log.worker import WriterWorker
@@ -45,7 +46,7 @@ async def answers_of(worker, *names):
     [ValueError(), KeyError(), MemoryError(), asyncio.CancelledError(), "short", "long"],
     ids=repr,
 )
-async def test_a_lane_answers_and_goes_on_whatever_its_commit_raises(monkeypatch, raised):
+async def test_a_worker_answers_and_goes_on_whatever_its_commit_raises(monkeypatch, raised):
     batches: list[int] = []
 
     def commit(drafts):
@@ -58,7 +59,7 @@ async def test_a_lane_answers_and_goes_on_whatever_its_commit_raises(monkeypatch
             return [Internal()] * (len(drafts) + 1)
         raise raised
 
-    monkeypatch.setattr(writer, "commit", commit)
+    monkeypatch.setattr(writer_worker, "commit", commit)
     worker = WriterWorker(make_home(), "test")
     first = await answers_of(worker, "a", "b", "c")
     assert [type(outcome) for outcome in first] == [Unavailable] * 3
@@ -73,14 +74,12 @@ async def test_what_is_queued_behind_an_unknown_batch_is_answered_with_it(monkey
     outcomes: list[Any] = []
 
     def commit(drafts):
-        worker._runtime.loop.call_soon_threadsafe(submitted.set)
-        asyncio.run_coroutine_threadsafe(queued.wait(), worker._runtime.loop).result(
-            PATIENCE_SECONDS
-        )
+        worker._node.loop.call_soon_threadsafe(submitted.set)
+        asyncio.run_coroutine_threadsafe(queued.wait(), worker._node.loop).result(PATIENCE_SECONDS)
         raise ValueError
 
     submitted, queued = asyncio.Event(), asyncio.Event()
-    monkeypatch.setattr(writer, "commit", commit)
+    monkeypatch.setattr(writer_worker, "commit", commit)
     worker.submit(draft("a"), outcomes.append)
     await submitted.wait()
     worker.submit(draft("b"), outcomes.append)
@@ -90,23 +89,23 @@ async def test_what_is_queued_behind_an_unknown_batch_is_answered_with_it(monkey
     assert [type(outcome) for outcome in outcomes] == [Unavailable, Unavailable]
 
 
-@pytest.mark.parametrize("part", ["_answer", "_hand_over", "_emptied"])
-async def test_a_lane_goes_on_whatever_happens_after_the_commit(monkeypatch, part):
+@pytest.mark.parametrize("part", ["_answer", "_hand_over", "_on_empty"])
+async def test_a_worker_goes_on_whatever_happens_after_the_commit(monkeypatch, part):
     def bad(*_):
         raise RuntimeError
 
     worker = WriterWorker(make_home(), "test", on_empty=lambda: None)
-    monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
+    monkeypatch.setattr(writer_worker, "commit", lambda drafts: [Internal()] * len(drafts))
     with monkeypatch.context() as patch:
         patch.setattr(worker, part, bad)
         await answers_of(worker, "a", "b")
     assert [type(outcome) for outcome in await answers_of(worker, "c")] == [Internal]
 
 
-async def test_a_lane_without_a_thread_answers_and_goes_on(monkeypatch):
+async def test_a_worker_without_a_thread_answers_and_goes_on(monkeypatch):
     worker = WriterWorker(make_home(), "test")
-    monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
-    loop = worker._runtime.loop
+    monkeypatch.setattr(writer_worker, "commit", lambda drafts: [Internal()] * len(drafts))
+    loop = worker._node.loop
     with monkeypatch.context() as patch:
         patch.setattr(loop, "run_in_executor", lambda *_: (_ for _ in ()).throw(RuntimeError()))
         assert [type(o) for o in await answers_of(worker, "a", "b")] == [Unavailable, Unavailable]
