@@ -9,7 +9,7 @@ from hypothesis import settings as property_settings
 
 from tests.kit.secret_scan import secrets_in
 from tests.kit.servers import QUICK_HASH_KIB, RAISED
-from tests.kit.site import KINDS, TestSites
+from tests.kit.site import TestSites
 
 # How long an example takes says something about the machine, not about the product.
 property_settings.register_profile(
@@ -85,7 +85,7 @@ def _dice_of_the_background():
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """The test database. Before it goes, this process's runtime hands its connections back."""
+    """The test database. Before it goes, this process's node hands its connections back."""
     from tests.kit.post_migrate_rows import keep_leavings  # noqa: PLC0415 - as below
     from tests.kit.settled import flush_that_repeats  # noqa: PLC0415 - as below
 
@@ -106,13 +106,7 @@ def _sites():
         yield sites
 
 
-@pytest.fixture(params=KINDS)
-def site(request, _sites):
-    """A running server with people: once `manage.py serve`, once daphne's `runserver`."""
-    return _sites.get(request.param)
-
-
 @pytest.fixture
-def served(_sites):
-    """The same, only `manage.py serve`."""
+def site(_sites):
+    """A running server with people."""
     return _sites.get("serve")

@@ -58,7 +58,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(GuardedAdmin, DjangoGroupAdmin):
+class PermissionGroupAdmin(GuardedAdmin, DjangoGroupAdmin):
     """Sets of permissions. Whoever may change one could give themselves all: superusers only."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
-from realtime import broadcast
+from realtime import announce
 
 
 def lock_users(user_ids: Iterable[int]) -> dict[int, User]:
@@ -35,7 +35,4 @@ def bump_feeds(user_ids: Iterable[int]) -> None:
         return
     User.objects.filter(id__in=feed_seqs).update(feed_seq=F("feed_seq") + 1)
 
-    def announce() -> None:
-        broadcast.users_changed(feed_seqs)
-
-    transaction.on_commit(announce)
+    transaction.on_commit(lambda: announce.users_changed(feed_seqs))

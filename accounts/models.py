@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts.choices import Audience, CodeKind, EndReason, NoticeKind
 from accounts.names import (
     ABOUT_MAX,
     DISPLAY_NAME_MAX,
@@ -66,14 +67,6 @@ class UserManager(BaseUserManager["User"]):
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(username_key=username_key(username or ""))
-
-
-class Audience(models.TextChoices):
-    """Whom a user shows something to."""
-
-    EVERYONE = "everyone"
-    CONTACTS = "contacts"
-    NOBODY = "nobody"
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -179,17 +172,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.pending_email or ("" if self.email_confirmed else self.email)
 
 
-class EndReason(models.TextChoices):
-    """Why a session ended."""
-
-    LOGOUT = "logout"
-    REVOKED = "revoked"
-    REFRESH_REUSE = "refresh_reuse"
-    PASSWORD_CHANGE = "password_change"  # noqa: S105 - a reason
-    DEACTIVATED = "deactivated"
-    DELETED = "deleted"
-
-
 DEVICE_MAX = 64
 USER_AGENT_MAX = 200
 
@@ -229,13 +211,6 @@ class Ticket(models.Model):
         return f"ticket of session {self.session_id}"
 
 
-class CodeKind(models.TextChoices):
-    """What a mailed code is good for."""
-
-    CONFIRM_EMAIL = "confirm_email"
-    RESET_PASSWORD = "reset_password"  # noqa: S105 - a kind
-
-
 class MailCode(models.Model):
     """A secret that was mailed to an address, good once. Only its hash is stored."""
 
@@ -249,14 +224,6 @@ class MailCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of user {self.user_id}"
-
-
-class NoticeKind(models.TextChoices):
-    """What a user is told about their account."""
-
-    NEW_DEVICE = "new_device"
-    REFRESH_REUSE = "refresh_reuse"
-    ANNOUNCEMENT = "announcement"
 
 
 ANNOUNCEMENT_MAX = 2_000

@@ -4,7 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.models import DEVICE_MAX, Audience, Session
+from accounts.choices import Audience
+from accounts.models import DEVICE_MAX, Session
 from accounts.names import ABOUT_MAX, DISPLAY_NAME_MAX, EMAIL_MAX, LOGIN_MAX
 from accounts.services.passwords import PASSWORD_MAX
 from common.rest.fields import IdField, StrictSerializer, TimeField

@@ -1,4 +1,4 @@
-"""What accounts tells higher apps when somebody comes or goes: deleted, shut out, let in again.
+"""What accounts tells higher apps when somebody comes or goes: deleted, deactivated, let in again.
 
 The user's row says so at once, in a transaction that locks the user alone. What follows for
 others comes after it, in batches (services/status_follow_up.py): somebody may have 10,000

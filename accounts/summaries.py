@@ -38,5 +38,5 @@ def summaries_of(users: QuerySet[User]) -> dict[int, UserSummary]:
 
 
 def deleted_user_summary(user_id: int) -> UserSummary:
-    """A user who is deleted, shut out, or blocks whoever looks: nobody can tell which."""
+    """A user who is deleted, deactivated, or blocks whoever looks: nobody can tell which."""
     return UserSummary(id=str(user_id), username="", display_name="", deleted=True, bot=False)

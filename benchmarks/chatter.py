@@ -13,7 +13,8 @@ from benchmarks.figures import percentile
 from benchmarks.frames import Scanner
 from benchmarks.job import Conversation, Job
 from benchmarks.sockets import open_all
-from benchmarks.talkers import DRAIN_SECONDS, Talker
+from benchmarks.talkers import Talker
+from benchmarks.talks import DRAIN_SECONDS
 
 
 class Chatter:
@@ -29,14 +30,14 @@ class Chatter:
         self._pause = 1 / per_second
         self._talkers = [
             Talker(
-                job.seats[place],
+                job.seats[index],
                 scanner,
                 conversation_id=conversation.id,
-                client_id=f"{job.prefix}.{place}",
+                client_id=f"{job.prefix}.{index}",
                 latencies=self.latencies,
             )
             for conversation in conversations
-            for place in conversation.members
+            for index in conversation.members
         ]
 
     async def __aenter__(self) -> Self:

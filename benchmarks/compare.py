@@ -30,7 +30,7 @@ from benchmarks.webserver import PROJECT
 from benchmarks.workloads import WORKLOADS
 
 TURNS = Path(__file__).with_name("turns.py").read_text()
-USUAL = ("pairs", "fanout", "busy", "embedded", "storm", "idle", "arrival")
+USUAL = ("pairs", "fanout", "busy", "embedded", "storm", "idle", "connect_cost")
 # By the end of a figure's label. Shares of a processor say who worked, not how well.
 LESS_IS_BETTER = ("ms", "µs", "KB", "MB")
 

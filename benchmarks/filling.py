@@ -1,7 +1,7 @@
-"""Makes conversations long: messages by the million, straight into our own tables.
+"""Makes conversations long: millions of messages, written straight into the product's tables.
 
-What is stored is what as many appends would have stored: places, numbers and counters
-without gaps, ids in the order of time, client_ids as random as clients make them.
+The rows are those that as many appends would have stored: positions, numbers and counters
+without gaps, ids in order of time, and client_ids as random as those of clients.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,19 +39,19 @@ _COUNT = """
 
 
 class Filled(Ours):
-    """With conversations as long as asked for."""
+    """Ours, with conversations of any length."""
 
     def fill(self, counts: Sequence[int]) -> None:
         ids = [conversation.id for conversation in self.conversations]
         self._read_up_to = fill(self._database_url, dict(zip(ids, counts, strict=True)))
 
     def manage(self, *arguments: str) -> str:
-        """What a command of manage.py says."""
+        """The output of a manage.py command."""
         return self._run("manage.py", *arguments, environment=self._environment)
 
 
 def fill(database_url: str, counts: Mapping[str, int]) -> dict[str, int]:
-    """Add so many messages to each conversation; the new heads."""
+    """Add this many messages to each conversation; returns the new heads."""
     heads: dict[str, int] = {}
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '512MB'")
@@ -76,7 +76,7 @@ def fill(database_url: str, counts: Mapping[str, int]) -> dict[str, int]:
 
 @contextmanager
 def _random_index_made_afterwards(connection: psycopg.Connection) -> Iterator[None]:
-    """Without the one of random order, which would take most of the time; it returns as it was."""
+    """Drop the index in random order, which would take most of the time, and restore it after."""
     name = "conversations_message_once"
     definition = _one(
         connection, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [name]

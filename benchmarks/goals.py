@@ -1,14 +1,6 @@
-"""What the figures are to reach, and how far they are.
+"""The goals: which figure of which workload must reach what."""
 
-A goal compares two figures of one run, or one figure with a number of its own.
-"""
-
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
-
-import msgspec
-
-from benchmarks.records import Record
 
 Better = Literal["higher", "lower"]
 
@@ -16,7 +8,7 @@ Better = Literal["higher", "lower"]
 class Goal(NamedTuple):
     """`ours` and `theirs` are (side, key) in the record of `workload`.
 
-    With `theirs` the target is a ratio, ours over theirs; without, it is ours itself.
+    With `theirs`, the target is a ratio: ours divided by theirs. Without, it is the figure itself.
     """
 
     figure: str
@@ -25,54 +17,6 @@ class Goal(NamedTuple):
     theirs: tuple[str, str] | None
     target: float
     better: Better = "higher"
-
-
-class Row(msgspec.Struct, kw_only=True):
-    """A goal and what became of it. `ratio` is None where nothing is compared."""
-
-    figure: str
-    ours: float
-    theirs: float | None
-    ratio: float | None
-    target: float
-    better: Better
-    workload: str
-    at: str
-
-    @property
-    def is_reached(self) -> bool:
-        reached = self.ours if self.ratio is None else self.ratio
-        return reached >= self.target if self.better == "higher" else reached <= self.target
-
-
-def rows(records: Mapping[str, Record]) -> list[Row]:
-    """One for each goal whose figures there are, medians of their run."""
-    found = [_row(goal, records[goal.workload]) for goal in GOALS if goal.workload in records]
-    return [row for row in found if row is not None]
-
-
-def _row(goal: Goal, record: Record) -> Row | None:
-    spreads = record.spreads()
-
-    def median(place: tuple[str, str]) -> float | None:
-        side, key = place
-        found = spreads.get(side, {}).get(key)
-        return None if found is None else found.median
-
-    ours = median(goal.ours)
-    theirs = median(goal.theirs) if goal.theirs else None
-    if ours is None or (goal.theirs and not theirs):
-        return None
-    return Row(
-        figure=goal.figure,
-        ours=ours,
-        theirs=theirs,
-        ratio=ours / theirs if theirs else None,
-        target=goal.target,
-        better=goal.better,
-        workload=record.workload,
-        at=record.at,
-    )
 
 
 GOALS: tuple[Goal, ...] = (
@@ -87,7 +31,7 @@ GOALS: tuple[Goal, ...] = (
     Goal("group of 200, beside naive", "fanout", ("ours", "delivered"), ("naive", "delivered"), 25),
     Goal(
         "server CPU per delivered frame, 2,000 members beside 10",
-        "crowds",
+        "group_sizes",
         ("ours", "delivery_us_2000"),
         ("ours", "delivery_us_10"),
         1.0,
@@ -95,7 +39,7 @@ GOALS: tuple[Goal, ...] = (
     ),
     Goal(
         "connecting with 1,000 conversations, server CPU in ms",
-        "arrival",
+        "connect_cost",
         ("ours", "new_ms"),
         None,
         100,
@@ -153,7 +97,7 @@ GOALS: tuple[Goal, ...] = (
         None,
         5_000,
     ),
-    # What two processes do depends on how many processors there are for them.
+    # What two processes achieve depends on how many processors they have.
     Goal(
         "two web processes beside one, on two processors for all",
         "processes",
@@ -241,14 +185,14 @@ GOALS: tuple[Goal, ...] = (
         "lower",
     ),
     Goal(
-        "private chat over the old interface, beside our own",
+        "private chat over the legacy v1 API, beside our own",
         "legacy",
         ("v1", "acked"),
         ("ours", "acked"),
         0.6,
     ),
     Goal(
-        "server CPU per delivered group message over the old interface, beside our own",
+        "server CPU per delivered group message over the legacy v1 API, beside our own",
         "legacy",
         ("v1", "delivery_us"),
         ("ours", "delivery_us"),

@@ -1,4 +1,4 @@
-"""What `run` asks of the generator process, and what it answers; both are JSON."""
+"""What `run` asks of the generator process, and what that answers. Both are JSON."""
 
 import os
 from typing import Any
@@ -9,14 +9,14 @@ from benchmarks.cpu import Meter
 
 
 class Seat(msgspec.Struct, kw_only=True):
-    """One socket. `hello` opens the session; a server that needs none has None."""
+    """One socket. `hello` opens the session; None if the server needs none."""
 
     url: str
     hello: dict[str, Any] | None = None
 
 
 class Conversation(msgspec.Struct, kw_only=True):
-    """`members` are places in the job's `seats`."""
+    """`members` are indexes into the job's `seats`."""
 
     id: str
     members: list[int]
@@ -38,7 +38,7 @@ class Job(msgspec.Struct, kw_only=True):
     options: dict[str, float]
 
     def meter(self) -> Meter:
-        """Of these processes and of the generator, which is who asks."""
+        """A meter of these processes and of the generator, which is the caller."""
         return Meter({**self.processes, "generator": os.getpid()})
 
 

@@ -1,7 +1,7 @@
-"""Clients of the old interface that talk: in pairs, and in a group.
+"""Clients of the legacy v1 API that chat: in pairs, and in a group.
 
-Nobody is told there that a message of theirs is stored. So one counts as answered when it has
-arrived: at the partner, or in a group at the one member who is everybody's witness. Every text
+This API does not tell senders that their message is stored. So a message counts as answered when
+it has arrived: at the partner, or in a group at one member who acts as the witness. Every text
 begins with what would be its `client_id`.
 """
 
@@ -13,23 +13,24 @@ from picows import WSFrame, WSMsgType, WSTransport
 from benchmarks.frames import Scanner
 from benchmarks.job import Conversation, Job, Outcome, Seat
 from benchmarks.sockets import Socket, open_all
-from benchmarks.talkers import TEXT, InOrder, TalkOf, measure
+from benchmarks.talkers import TEXT, InOrder
+from benchmarks.talks import TalkOf, measure
 
 _PRIVATE = b'{"type":"private_chat",'
 _GROUP = b'{"type":"group_chat",'
 _LIVE = b'{"type":"friends_online_status",'
-_COMING_OR_GOING = b'{"type":"online_status_fanout",'
-# Seeded users are called so; in a refusal nobody is.
+_STATUS_CHANGED = b'{"type":"online_status_fanout",'
+# Seeded usernames begin like this; a refusal names nobody.
 _SENDER = b'"sender_username":"user'
 
 
-def username(place: int) -> str:
-    """What the user at this place of a layout is called (seed.py)."""
-    return f"user{place}"
+def username(index: int) -> str:
+    """The username of the user at this index of a layout (seed.py)."""
+    return f"user{index}"
 
 
 class LegacySocket(Socket):
-    """Counts what arrives. The one-time code in its seat's url is its hello."""
+    """Counts what arrives. The one-time code in the seat's URL takes the place of a hello."""
 
     def __init__(self, seat: Seat) -> None:
         super().__init__(seat, Scanner())
@@ -48,15 +49,15 @@ class LegacySocket(Socket):
             self.on_text(payload, at + len(_SENDER))
         elif payload.startswith(_LIVE):
             self.live.set_result(None)
-        elif not payload.startswith(_COMING_OR_GOING):
+        elif not payload.startswith(_STATUS_CHANGED):
             self._fault(payload[:40].decode())
 
     def on_text(self, payload: bytes, sender_at: int) -> None:
-        """A message arrived; its sender's place begins at `sender_at`. For whoever answers."""
+        """A message arrived, with its sender's index at `sender_at`. Subclasses count answers here."""
 
 
 class LegacyTalker(InOrder, LegacySocket):
-    """One who writes."""
+    """A client that writes."""
 
     def __init__(self, seat: Seat, command: dict[str, object], name: str, waits: list[float]):
         LegacySocket.__init__(self, seat)
@@ -75,24 +76,24 @@ class _Partner(LegacyTalker):
 
 
 class _Pair(TalkOf[_Partner, _Partner]):
-    """Two people. Each gets what the other sends, and nothing of what they send themselves."""
+    """Two users. Each receives what the other sends, but not what they send themselves."""
 
     def __init__(self, job: Job, conversation: Conversation, waits: list[float]) -> None:
         one, two = (
             _Partner(
-                job.seats[place],
+                job.seats[index],
                 {
                     "type": "private_chat",
                     "private_chat": {
-                        "sender_username": username(place),
+                        "sender_username": username(index),
                         "recipient_username": username(other),
                         "message": "{text}",
                     },
                 },
-                f"{job.prefix}.{place}",
+                f"{job.prefix}.{index}",
                 waits,
             )
-            for place, other in (conversation.members, reversed(conversation.members))
+            for index, other in (conversation.members, reversed(conversation.members))
         )
         one.other, two.other = two, one
         self.talkers = self.sockets = [one, two]
@@ -109,36 +110,36 @@ class _Witness(LegacySocket):
 
 
 class _Group(TalkOf[LegacyTalker, LegacySocket]):
-    """A group of whom the first write; the next one is their witness."""
+    """A group in which the first members write and the next one is the witness."""
 
     def __init__(self, job: Job, conversation: Conversation, talkers: int, waits: list[float]):
         self.talkers = [
             LegacyTalker(
-                job.seats[place],
+                job.seats[index],
                 {
                     "type": "group_chat",
                     "group_chat": {
                         "group_name": "Everybody",
-                        "sender_username": username(place),
+                        "sender_username": username(index),
                         "message": "{text}",
                     },
                 },
-                f"{job.prefix}.{place}",
+                f"{job.prefix}.{index}",
                 waits,
             )
-            for place in conversation.members[:talkers]
+            for index in conversation.members[:talkers]
         ]
         witness, *others = conversation.members[talkers:]
         self._witness = _Witness(job.seats[witness])
-        places = conversation.members[:talkers]
+        indexes = conversation.members[:talkers]
         self._witness.talkers = {
-            b"%d" % place: talker for place, talker in zip(places, self.talkers, strict=True)
+            b"%d" % index: talker for index, talker in zip(indexes, self.talkers, strict=True)
         }
-        listeners = [LegacySocket(job.seats[place]) for place in others]
+        listeners = [LegacySocket(job.seats[index]) for index in others]
         self.sockets = [*self.talkers, self._witness, *listeners]
 
     def differences(self) -> list[int]:
-        """A talker gets all but their own."""
+        """A talker receives all messages but their own."""
         sent = sum(talker.answered for talker in self.talkers)
         own = [talker.answered for talker in self.talkers]
         own += [0] * (len(self.sockets) - len(own))

@@ -1,4 +1,4 @@
-"""The pictures of docs/performance.md: plain SVG, readable in black and white."""
+"""The charts of docs/performance.md: plain SVG, readable in black and white."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ INCHES_PER_BAR = 0.36
 
 
 def bars(path: Path, title: str, values: Mapping[str, float]) -> None:
-    """A bar for each, with its value, on a logarithmic scale; the first stands on top."""
+    """A bar for each value, labelled, on a logarithmic scale; the first is at the top."""
     with rc_context(STYLE):
         canvas, axes = _canvas(title, 1.1 + INCHES_PER_BAR * len(values))
         drawn = axes.barh(list(values)[::-1], list(values.values())[::-1], color=COLORS[0])
@@ -37,16 +37,16 @@ def bars(path: Path, title: str, values: Mapping[str, float]) -> None:
 
 
 def lines(
-    path: Path, title: str, places: Sequence[str], values: Mapping[str, Sequence[float]]
+    path: Path, title: str, ticks: Sequence[str], values: Mapping[str, Sequence[float]]
 ) -> None:
-    """A line for each name over the same places, each point with its value."""
+    """A line for each name over the same ticks, each point labelled with its value."""
     with rc_context(STYLE):
         canvas, axes = _canvas(title, 3.4)
         for (name, line), color, mark in zip(values.items(), COLORS, MARKS, strict=False):
-            axes.plot(places, line, color=color, marker=mark, label=name)
-            for place, value in zip(places, line, strict=True):
+            axes.plot(ticks, line, color=color, marker=mark, label=name)
+            for tick, value in zip(ticks, line, strict=True):
                 axes.annotate(
-                    f"{value:,.1f}", (place, value), (0, 6), textcoords="offset points", ha="center"
+                    f"{value:,.1f}", (tick, value), (0, 6), textcoords="offset points", ha="center"
                 )
         axes.set_ylim(0, 1.15 * max(value for line in values.values() for value in line))
         if len(values) > 1:

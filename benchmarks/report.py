@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks import plots
 from benchmarks.figures import Spread, markdown, table
-from benchmarks.goals import Row, rows
+from benchmarks.goal_results import GoalResult, goal_results
 from benchmarks.records import RESULTS, Record, read_all
 from benchmarks.webserver import PROJECT
 from benchmarks.workloads import PEER_WORKLOADS, WORKLOADS
@@ -19,25 +19,25 @@ from benchmarks.workloads import PEER_WORKLOADS, WORKLOADS
 LATEST = RESULTS / "latest.json"
 PAGE = PROJECT / "docs" / "performance.md"
 PICTURES = PROJECT / "docs" / "performance"
-# What is said by hand stands above, what was measured below.
+# The prose stands above this line, the measurements below.
 MARK = "<!-- measured: everything below is written by `make bench` -->\n"
 
 
 def write() -> None:
     records = read_all()
-    reached = rows(records)
-    LATEST.write_text(json.dumps([_as_json(row) for row in reached], indent=1) + "\n")
-    said = PAGE.read_text().partition(MARK)[0]
-    PAGE.write_text(said + MARK + "\n" + "\n\n".join(_measured(records, reached)) + "\n")
+    results = goal_results(records)
+    LATEST.write_text(json.dumps([_as_json(result) for result in results], indent=1) + "\n")
+    prose = PAGE.read_text().partition(MARK)[0]
+    PAGE.write_text(prose + MARK + "\n" + "\n\n".join(_measured(records, results)) + "\n")
 
 
-def _as_json(row: Row) -> dict[str, Any]:
-    return {**msgspec.to_builtins(row), "reached": row.is_reached}
+def _as_json(result: GoalResult) -> dict[str, Any]:
+    return {**msgspec.to_builtins(result), "reached": result.is_reached}
 
 
-def _measured(records: Mapping[str, Record], reached: list[Row]) -> Iterator[str]:
+def _measured(records: Mapping[str, Record], results: list[GoalResult]) -> Iterator[str]:
     yield "## Goals"
-    yield _goals(reached)
+    yield _goals(results)
     PICTURES.mkdir(exist_ok=True)
     for name, alternative in _pictures(records):
         yield f"![{alternative}](performance/{name}.svg)"
@@ -52,32 +52,32 @@ def _measured(records: Mapping[str, Record], reached: list[Row]) -> Iterator[str
     yield from _machines(records)
 
 
-def _goals(reached: list[Row]) -> str:
+def _goals(results: list[GoalResult]) -> str:
     lines = [["figure", "ours", "theirs", "ratio", "goal", ""]]
-    for row in reached:
-        sign = "≥" if row.better == "higher" else "≤"
+    for result in results:
+        sign = "≥" if result.better == "higher" else "≤"
         lines.append(
             [
-                row.figure,
-                _number(row.ours),
-                "" if row.theirs is None else _number(row.theirs),
-                "" if row.ratio is None else f"{row.ratio:.3g}",
-                f"{sign} {_number(row.target)}",
-                "reached" if row.is_reached else "**missed**",
+                result.figure,
+                _number(result.ours),
+                "" if result.theirs is None else _number(result.theirs),
+                "" if result.ratio is None else f"{result.ratio:.3g}",
+                f"{sign} {_number(result.target)}",
+                "reached" if result.is_reached else "**missed**",
             ]
         )
     return markdown(lines)
 
 
 def _pictures(records: Mapping[str, Record]) -> Iterator[tuple[str, str]]:
-    """Draws what there are figures for; name and alternative text of each."""
+    """Draw every picture whose figures are recorded; yields its name and alternative text."""
     rates = _rates(records)
     if rates:
         title = "Private chat, 200 users: committed messages a second"
         plots.bars(PICTURES / "private-chat.svg", title, rates)
         yield "private-chat", title
-    if "crowds" in records:
-        found = records["crowds"].spreads()["ours"]
+    if "group_sizes" in records:
+        found = records["group_sizes"].spreads()["ours"]
         sizes = [key.rpartition("_")[2] for key in found if key.startswith("delivery_us_")]
         title = "Server CPU per delivered event, µs, by members of the group"
         values = {"ours": [found[f"delivery_us_{size}"].median for size in sizes]}
@@ -86,7 +86,7 @@ def _pictures(records: Mapping[str, Record]) -> Iterator[tuple[str, str]]:
 
 
 def _rates(records: Mapping[str, Record]) -> dict[str, float]:
-    """Of everybody who chats in pairs. Ours is that of the main comparison."""
+    """The rate of every side that chats in pairs; ours as in the main comparison."""
     sides: dict[str, Mapping[str, Spread]] = {}
     for name in ("peers_synapse", "peers_pairs", "pairs"):
         if name in records:
@@ -96,7 +96,7 @@ def _rates(records: Mapping[str, Record]) -> dict[str, float]:
 
 
 def _machines(records: Mapping[str, Record]) -> Iterator[str]:
-    """Each that was used, once, with what ran on it."""
+    """Each machine once, with the workloads that ran on it."""
     used: dict[str, list[str]] = {}
     for name, record in records.items():
         facts = ", ".join(f"{what} {_fact(fact)}" for what, fact in record.machine.items())

@@ -24,9 +24,9 @@ from benchmarks import records, report
 from benchmarks.bench import Bench
 from benchmarks.figures import table
 from benchmarks.job import Outcome
-from benchmarks.machine import describe
 from benchmarks.records import Record, as_runs
 from benchmarks.workloads import PEER_WORKLOADS, WORKLOADS, Workload
+from tests.kit.machine import describe
 from tools.services import Postgres, Redis
 
 ALL = {**WORKLOADS, **PEER_WORKLOADS}
@@ -150,11 +150,11 @@ def _say(text: str) -> None:
 def _time_limit(seconds: float) -> Iterator[None]:
     """End everything in order when the whole takes longer than `seconds`."""
 
-    def give_up(_number: int, _frame: FrameType | None) -> None:
+    def on_alarm(_number: int, _frame: FrameType | None) -> None:
         message = f"The benchmark took longer than {seconds:.0f} seconds."
         raise TimeoutError(message)
 
-    signal.signal(signal.SIGALRM, give_up)
+    signal.signal(signal.SIGALRM, on_alarm)
     signal.alarm(int(seconds))
     try:
         yield

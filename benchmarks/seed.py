@@ -1,7 +1,7 @@
 """Fills the server's empty database: `python -m benchmarks.seed < layout.json`.
 
-Reads {"users": number, "conversations": [[place of a member among the users, …], …]}, as the
-baseline's seed does: two members are a direct conversation, more a group of the first one.
+Reads {"users": number, "conversations": [[index of a member among the users, …], …]}, as the
+baseline's seed does: two members are a direct conversation, more are a group owned by the first.
 Writes {"access_tokens": […], "conversations": [{"id": …, "head": …}, …]} in the same order.
 Each conversation has a message in it.
 """
@@ -40,11 +40,13 @@ def main() -> None:
     layout = json.load(sys.stdin)
     with transaction.atomic():
         users = [_user(number) for number in range(layout["users"])]
-        # Hashing is made to be slow: one serves all of them.
+        # Hashing is slow by design, so one hash serves all users.
         User.objects.update(password=make_password(PASSWORD))
     with transaction.atomic():
         tokens = [start_session(user=user).access_token for user in users]
-    made = [_conversation([users[place] for place in places]) for places in layout["conversations"]]
+    made = [
+        _conversation([users[index] for index in members]) for members in layout["conversations"]
+    ]
     heads: list[int] = []
     for start in range(0, len(made), APPENDED_AT_ONCE):
         heads += _append(made[start : start + APPENDED_AT_ONCE])
@@ -60,7 +62,7 @@ def _user(number: int) -> User:
 
 @transaction.atomic
 def _conversation(members: list[User]) -> tuple[int, User]:
-    """Its id, and somebody who is in it."""
+    """Its id, and one of its members."""
     first, *others = members
     if len(others) == 1:
         add_contact(user=first, username=others[0].username)
@@ -71,7 +73,7 @@ def _conversation(members: list[User]) -> tuple[int, User]:
 
 
 def _append(made: list[tuple[int, User]]) -> list[int]:
-    """A message in each; the positions."""
+    """Append a message to each; returns their seqs."""
     outcomes = append_messages(
         [
             draft_message(

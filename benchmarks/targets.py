@@ -46,7 +46,7 @@ class Target(ABC):
 
     @abstractmethod
     def prepare(self, users: int, conversations: Sequence[Sequence[int]]) -> None:
-        """Fill the empty database; `conversations` hold places among the users."""
+        """Fill the empty database; `conversations` hold indexes into the users."""
 
     @abstractmethod
     def server(self) -> AbstractContextManager[Server]:
@@ -208,17 +208,17 @@ class Ours(Target):
         ]
 
     def history_faults(self, server: Server, stored: Mapping[str, int]) -> int:
-        """A sample, read by REST: places missing in the order, messages missing or too many."""
+        """A sample, read over REST: how many messages are missing, extra or out of order."""
         faults = 0
         for conversation in self.conversations[: self.HISTORY_SAMPLE]:
             reader = Account(self._access_tokens[conversation.members[0]])
             after = self._read_up_to[conversation.id]
             messages = reader.history(server.url, conversation.id, after=after)
             self._read_up_to[conversation.id] = after + len(messages)
-            places = [message["seq"] for message in messages]
-            faults += places != list(range(after + 1, after + 1 + len(messages)))
+            seqs = [message["seq"] for message in messages]
+            faults += seqs != list(range(after + 1, after + 1 + len(messages)))
             read = Counter(message["client_id"] for message in messages if message["client_id"])
-            senders = {str(place) for place in conversation.members}
+            senders = {str(index) for index in conversation.members}
             expected = Counter(
                 {name: times for name, times in stored.items() if name.split(".")[1] in senders}
             )
@@ -241,9 +241,9 @@ class Legacy(Ours):
         return [
             Seat(
                 url=f"ws://127.0.0.1:{server.port}/v1/ws"
-                f"?otp={Account(token).ticket(server.url)}&username={username(place)}"
+                f"?otp={Account(token).ticket(server.url)}&username={username(index)}"
             )
-            for place, token in enumerate(self._access_tokens)
+            for index, token in enumerate(self._access_tokens)
         ]
 
     def stored(self, prefix: str) -> dict[str, int]:
@@ -256,7 +256,7 @@ class Legacy(Ours):
             return dict(connection.execute(query, [prefix + ".%"]).fetchall())
 
     def history_faults(self, server: Server, stored: Mapping[str, int]) -> int:
-        """Which text is in which place is the same for both interfaces: see `Ours`."""
+        """Nothing: both APIs read the same log, which `Ours` checks."""
         return 0
 
 

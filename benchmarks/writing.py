@@ -1,7 +1,7 @@
 """The log writer of a server process, without sockets: a `Job` in, an `Outcome` out.
 
-The process is what `serve` starts, up to the point where sockets would be accepted. Every
-member of every conversation is a writer and keeps one message unanswered.
+The process starts as under `serve`, up to the point where it would accept sockets. Every member
+of every conversation is a writer that keeps one message unanswered.
 """
 
 # ruff: noqa: E402  services import models, which need the apps to be loaded
@@ -34,7 +34,7 @@ from conversations.services.sending import draft_message, queue_message
 
 
 class Writer:
-    """Queues its next message when one is answered. One that is refused is its last."""
+    """Queues its next message when one is answered. A refused message is its last."""
 
     def __init__(self, conversation_id: int, sender_id: int, prefix: str) -> None:
         self.acked: list[str] = []
@@ -42,13 +42,13 @@ class Writer:
         self.refused: Counter[str] = Counter()
         self.is_waiting = False
         self.is_writing = True
-        self._place = (conversation_id, sender_id)
+        self._membership = (conversation_id, sender_id)
         self._prefix = f"{prefix}.{sender_id}"
         self._loop = asyncio.get_running_loop()
 
     def write(self) -> None:
-        conversation_id, sender_id = self._place
-        draft = draft_message(
+        conversation_id, sender_id = self._membership
+        message = draft_message(
             sender_id=sender_id,
             conversation_id=conversation_id,
             client_id=f"{self._prefix}.{len(self.acked)}",
@@ -63,13 +63,13 @@ class Writer:
                 self.refused[outcome.code] += 1
                 return
             self.latencies.append(time.perf_counter() - began)
-            self.acked.append(draft.client_id)
+            self.acked.append(message.client_id)
             if self.is_writing:
-                # In a round of its own, as somebody who was waiting for the answer.
+                # In a loop iteration of its own, as for a client that waited for the answer.
                 self._loop.call_soon(self.write)
 
         self.is_waiting = True
-        queue_message(draft, answered)
+        queue_message(message, answered)
 
 
 async def write(job: Job) -> Outcome:
@@ -77,7 +77,9 @@ async def write(job: Job) -> Outcome:
     config.load()
     process = LifespanOn(config)
     await process.startup()
-    writers = [Writer(*place, job.prefix) for place in await in_database_thread(_places)]
+    writers = [
+        Writer(*membership, job.prefix) for membership in await in_database_thread(_memberships)
+    ]
     for writer in writers:
         writer.write()
     await asyncio.sleep(job.options["warm-up"])
@@ -88,7 +90,7 @@ async def write(job: Job) -> Outcome:
     seconds, used, shares = meter.seconds(), meter.used(), meter.shares()
     for writer in writers:
         writer.is_writing = False
-    # The writer answers whatever it was given before it ends.
+    # On shutdown the writer answers everything that is queued.
     await process.shutdown()
     ordered = sorted(_between(writers, before, after))
     faults = sum((writer.refused for writer in writers), Counter[str]())
@@ -114,7 +116,7 @@ def _between(writers: Sequence[Writer], before: Sequence[int], after: Sequence[i
     ]
 
 
-def _places() -> list[tuple[int, int]]:
+def _memberships() -> list[tuple[int, int]]:
     memberships = Membership.objects.filter(left_seq=None).order_by("id")
     return list(memberships.values_list("conversation_id", "user_id"))
 

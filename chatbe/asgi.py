@@ -26,7 +26,7 @@ from chatbe.server.http import ThreadedHandler
 from chatbe.server.memory import give_back_memory
 from chatbe.server.metrics_export import keep_fresh
 from chatbe.server.preflight import setting_problems
-from chatbot.worker.worker import belongs_in_server, start_worker, stop_worker
+from chatbot.worker.lifecycle import belongs_in_server, start_worker, stop_worker
 from common import background, failpoints, ids
 from common.database import write_in_database_thread
 from common.forwarded import as_the_client_sent_it
@@ -70,7 +70,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
-            # A lane's thread that comes back from the database asks a busy event loop
+            # A writer worker's thread that comes back from the database asks a busy event loop
             # for the interpreter several times a batch, and waits this long each time.
             sys.setswitchinterval(SWITCH_SECONDS)
             failpoints.arm()
@@ -105,7 +105,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Serve one connection. Servers without lifespan (daphne) start the runtime here."""
+    """Serve one connection. Servers without lifespan (daphne) start the node here."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return

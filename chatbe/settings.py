@@ -155,7 +155,7 @@ env = Environment(
     HTTP_CONNECTIONS_MAX=(int, 10_000),
     HTTP_BODIES_BYTES=(int, 32 * 1024 * 1024),
     HTTP_ANSWERS_BYTES=(int, 64 * 1024 * 1024),
-    # --- the old interface
+    # --- the legacy v1 API
     COMPAT_ENABLED=(bool, True),
     COMPAT_TICKET_SECONDS=(int, 120),
     COMPAT_PING_SECONDS=(float, 15.0),
@@ -413,8 +413,8 @@ REGISTRATIONS_PER_ADDRESS = env("REGISTRATIONS_PER_ADDRESS")
 # --- mail -------------------------------------------------------------------------
 
 EMAIL_URL = env("EMAIL_URL")
-# With no mail server a first try prints its mails. In production the terminal is a log,
-# and the codes in mails are secrets.
+# With no mail server a first try prints its emails. In production the terminal is a log,
+# and the codes in emails are secrets.
 vars().update(env.email_url_config(EMAIL_URL or f"{'dummy' if PRODUCTION else 'console'}mail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
@@ -525,7 +525,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"Audience": "accounts.models.Audience"},
+    "ENUM_NAME_OVERRIDES": {"Audience": "accounts.choices.Audience"},
     "OAS_VERSION": "3.1.0",
 }
 
@@ -540,7 +540,7 @@ HTTP_CONNECTIONS_MAX = env("HTTP_CONNECTIONS_MAX")
 HTTP_BODIES_BYTES = env("HTTP_BODIES_BYTES")
 HTTP_ANSWERS_BYTES = env("HTTP_ANSWERS_BYTES")
 
-# --- the old interface --------------------------------------------------------------
+# --- the legacy v1 API --------------------------------------------------------------
 
 COMPAT_ENABLED = env("COMPAT_ENABLED")
 COMPAT_TICKET_SECONDS = env("COMPAT_TICKET_SECONDS")

@@ -10,7 +10,7 @@ from chatbot.providers.faults import ProviderFault
 from common.error_log import describe
 from common.errors import ChatError, as_chat_error
 from conversations.services.sending import draft_message, send_message
-from realtime import broadcast
+from realtime import announce
 from realtime.ephemeral import EphemeralEvent
 from realtime.frames import encode_frame
 
@@ -111,7 +111,7 @@ def show_end(answer: Answer, head: int) -> None:
 
 
 def _show(answer: Answer, frame: bytes, head: int, *, droppable: bool = False) -> None:
-    broadcast.ephemeral_events(
+    announce.ephemeral_events(
         [
             EphemeralEvent(
                 answer.conversation_id,

@@ -3,10 +3,10 @@
 from chatbot import handlers
 from chatbot.schemas import AnswerBody
 from common.ids import IdText
-from realtime.protocol import Answer, Command, Event, Position
+from realtime.protocol import Command, Event, Position, Reply
 
 
-class BotAnswersReply(Answer, frozen=True, tag="reply"):
+class BotAnswersReply(Reply, frozen=True, tag="reply"):
     """What becomes of the question: one answer of each bot that was asked."""
 
     answers: list[AnswerBody]

@@ -48,7 +48,7 @@ def visible_answers(user_id: int, conversation_id: int, seq: int) -> list[Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BotConversation:
     """A conversation in which a bot has not read everything yet."""
 
     bot_id: int
@@ -68,7 +68,7 @@ def conversations_with_bots(among: Collection[int]) -> set[int]:
     return set(with_bots.values_list("conversation_id", flat=True))
 
 
-def unread_places(among: Collection[int] | None = None) -> list[Place]:
+def unread_places(among: Collection[int] | None = None) -> list[BotConversation]:
     """Where bots have something to read, in one statement; `among` these conversations only."""
     cursor = Cursor.objects.filter(
         bot__user_id=OuterRef("user_id"), conversation_id=OuterRef("conversation_id")
@@ -102,7 +102,7 @@ def unread_places(among: Collection[int] | None = None) -> list[Place]:
         "joined_seq",
     )
     return [
-        Place(
+        BotConversation(
             bot_id, user_id, key, conversation_id, kind != Conversation.Kind.DIRECT,
             first_bot == bot_id, joined_seq,
         )

@@ -13,7 +13,7 @@ from typing import Protocol
 from django.db import connection
 
 
-class Place(Protocol):
+class Slot(Protocol):
     """Where a request is worked on."""
 
     def asker(self) -> str:
@@ -22,14 +22,14 @@ class Place(Protocol):
     def step_aside(self) -> None:
         """Leave the place to somebody else, from the request's thread. Raises Unavailable."""
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Stay without one, only to say why, from the request's thread."""
 
     def come_back(self) -> None:
         """Take a place again, from the request's thread. Raises Unavailable."""
 
 
-current_place: ContextVar[Place | None] = ContextVar("current_place", default=None)
+current_place: ContextVar[Slot | None] = ContextVar("current_place", default=None)
 
 
 def asker() -> str:
@@ -57,6 +57,6 @@ def stepping_aside() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        place.give_up()
+        place.cancel()
         raise
     place.come_back()

@@ -27,7 +27,7 @@ def who_knows(*, user_id: int, **_: Any) -> set[int]:
 def forget_pairs(*, user: User, other_ids: frozenset[int], **_: Any) -> None:
     """Receiver of `accounts.signals.user_status_changed`: who is deleted leaves others' lists.
 
-    Who is shut out stays in them, and is not shown. What the two may do in their conversation
+    Who is deactivated stays in them, and is not shown. What the two may do in their conversation
     is not told pair by pair: `conversations` hears of it itself.
     """
     if not user.deleted:

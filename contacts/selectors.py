@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import Exists, FilteredRelation, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
-from accounts.models import Audience, User
+from accounts.choices import Audience
+from accounts.models import User
 from accounts.names import LOGIN_MAX, shortest_name, username_key
 from accounts.summaries import (
     SUMMARY_COLUMNS,
@@ -84,7 +85,7 @@ def messageable_users(user_id: int, other_ids: Collection[int]) -> set[int]:
     user = User.objects.filter(id=user_id, is_active=True)
     contact = Contact.objects.filter(owner_id=user_id, user=OuterRef("id"))
     with_a_bot = Q(is_bot=True) | Q(Exists(user.filter(is_bot=True)))
-    apart_from_user = is_apart_from(user_id, OuterRef("id"))
+    apart_from_user = is_blocked_pair(user_id, OuterRef("id"))
     others = User.objects.filter(
         Q(Exists(contact)) | (with_a_bot & ~Q(apart_from_user)),
         Exists(user),
@@ -104,7 +105,7 @@ def who_may_be_added(user_id: int, other_ids: Collection[int]) -> set[int]:
     willing = Q(groups_for=Audience.EVERYONE) | (Q(groups_for=Audience.CONTACTS) & contact)
     others = User.objects.filter(
         Q(is_bot=True) | willing,
-        ~Q(is_apart_from(user_id, OuterRef("id"))),
+        ~Q(is_blocked_pair(user_id, OuterRef("id"))),
         Exists(User.objects.filter(id=user_id, is_active=True)),
         id__in=other_ids,
         is_active=True,
@@ -268,7 +269,7 @@ def _card(viewer_id: int, user: User, alias: str | None) -> UserCard:
     )
 
 
-def is_apart_from(user_id: int, other: OuterRef) -> Exists:
+def is_blocked_pair(user_id: int, other: OuterRef) -> Exists:
     """Whether one of the two has blocked the other, for each row of the outer query."""
     return Exists(
         Block.objects.filter(

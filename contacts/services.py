@@ -39,7 +39,7 @@ def add_contact(*, user: User, username: str) -> tuple[Contact | ContactRequest,
 
 
 def _lock(user: User, other_id: int) -> dict[int, User]:
-    """Lock the pair. SessionEnded for a caller who was deleted or shut out meanwhile."""
+    """Lock the pair. SessionEnded for a caller who was deleted or deactivated meanwhile."""
     locked = lock_users([user.id, other_id])
     if not locked[user.id].is_active:
         raise SessionEnded

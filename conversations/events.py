@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 from common.ids import IdText
 from conversations import handlers
 from conversations.schemas import ConversationBody, MessageBody, ReceiptBody, SentBody
-from realtime.protocol import Answer, Command, Event, Position, Ref
+from realtime.protocol import Command, Event, Position, Ref, Reply
 
 
 class MessageCreated(Event, frozen=True, tag="message.created"):
@@ -63,7 +63,7 @@ class ConversationBehind(Event, frozen=True, tag="conversation.behind"):
     head: Position
 
 
-class MessageReply(Answer, frozen=True, tag="reply"):
+class MessageReply(Reply, frozen=True, tag="reply"):
     """It is committed; this is the message as it is now. A retry gets the same answer."""
 
     message: SentBody
@@ -77,7 +77,7 @@ class OwnReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     delivered_seq: Position
 
 
-class ReceiptReply(Answer, frozen=True, tag="reply"):
+class ReceiptReply(Reply, frozen=True, tag="reply"):
     """The pointers after the command."""
 
     receipt: OwnReceipt
@@ -106,7 +106,7 @@ class TypingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_in: int
 
 
-class TypingReply(Answer, frozen=True, tag="reply"):
+class TypingReply(Reply, frozen=True, tag="reply"):
     """The others are told, if they were not just now."""
 
     typing: TypingBody

@@ -182,7 +182,7 @@ def handle_typing_start(connection: Connection, command: TypingStart) -> None:
 
 
 def handle_typing_stop(connection: Connection, command: TypingStop) -> None:
-    typists().give_up(connection, int(command.conversation_id))
+    typists().cancel(connection, int(command.conversation_id))
     _reply(connection, command, "typing", expires_in=0)
 
 

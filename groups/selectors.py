@@ -149,7 +149,7 @@ def reviewers_of(conversation_id: int) -> set[int]:
 def heir_of(user_id: int, conversation_id: int) -> int | None:
     """Who gets the group if the user goes; None: they do not own it, it is closed, or nobody can.
 
-    The admin who has been there longest, else the member who has. Nobody who is shut out,
+    The admin who has been there longest, else the member who has. Nobody who is deactivated,
     and no bot: a group needs somebody who acts.
     """
     owned = current_members(conversation_id).filter(

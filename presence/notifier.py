@@ -21,7 +21,7 @@ from common.times import iso_milliseconds
 from presence.last_seen import save_last_seen
 from presence.store import OfflineUser, Store, StoreUnavailable
 from presence.visibility import visibilities_of
-from realtime import broadcast
+from realtime import announce
 from realtime.ephemeral import UserEphemeralEvent
 from realtime.frames import encode_frame
 
@@ -41,7 +41,7 @@ class PresenceNotifier:
         self._store = store
         self._changes: dict[int, Change] = {}
         self._tending = False
-        self._worker = background.Worker(
+        self._worker = background.OnDemandLoop(
             "presence_news", self._tell_next, lambda: self._tending or self._changes
         )
 
@@ -79,7 +79,7 @@ class PresenceNotifier:
         try:
             await self._save()
             if changes:
-                broadcast.user_ephemeral_events(
+                announce.user_ephemeral_events(
                     list((await self.ephemeral_events(changes)).values())
                 )
         except Exception as error:

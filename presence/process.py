@@ -68,7 +68,7 @@ class Presence:
 
 
 def presence() -> Presence:
-    """That of this process's runtime. On the event loop only."""
+    """That of this process's node. On the event loop only."""
     return current_node().component(Presence)
 
 

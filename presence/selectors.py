@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts.models import Audience, User
+from accounts.choices import Audience
+from accounts.models import User
 from common.errors import NotFound
 from contacts.models import Contact
 from contacts.selectors import has_blocked, visible_users

@@ -23,7 +23,7 @@ class StoreUnavailable(Exception):
     """The store does not answer. It keeps, or has lost, what it had; nobody knows which."""
 
 
-class Lease(NamedTuple):
+class PresenceLease(NamedTuple):
     """One socket of a user; its name is unlike that of any other socket anywhere."""
 
     user_id: int
@@ -33,7 +33,7 @@ class Lease(NamedTuple):
 class LeaseUpdate(NamedTuple):
     """That a lease is to run for so many seconds from now; 0 ends it."""
 
-    lease: Lease
+    lease: PresenceLease
     seconds: float
 
 

@@ -13,9 +13,7 @@ import random
 from array import array
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 
-import msgspec
 import structlog
 
 from common import background, metrics
@@ -23,22 +21,20 @@ from common.database import in_database_thread
 from common.database_errors import is_passing
 from common.errors import Unavailable
 from common.ids import parse_id
-from common.times import iso_milliseconds
 from presence.intervals import check_seconds
 from presence.last_seen import last_seen_of
 from presence.notifier import ONLINE, Change, PresenceNotifier, changed_frame
 from presence.store import OnlineResult, Store, StoreUnavailable
 from presence.tracker import LeaseTracker
+from presence.viewers import Viewer, decode_changed, snapshot_frame
 from presence.visibility import VisibleContacts, visible_contacts_of
 from realtime.connection import Connection, State
-from realtime.ephemeral import DROPPABLE_BYTES, UserEphemeralEvent, deliver_user_ephemeral_events
-from realtime.frames import encode_frame
+from realtime.ephemeral import DROPPABLE_BYTES, UserEphemeralEvent
 from realtime.node import Node
+from realtime.observers import HubObserver
 
 log = structlog.get_logger(__name__)
 
-# A snapshot names so many who are online, and so many who are not; REST has them all.
-SNAPSHOT_MAX = 1_000
 CIRCLES_PER_READ = 50
 RETRY_SECONDS = 1.0
 # What differs is most often merely on its way.
@@ -46,31 +42,7 @@ PATIENCE_SECONDS = 0.5
 VIEWERS_PER_TURN = 500
 
 
-class _Changed(msgspec.Struct, forbid_unknown_fields=True):
-    """A `presence.changed`, whoever wrote it."""
-
-    type: str
-    user_id: str
-    online: bool
-    last_seen: str | None = None
-
-
-_changed = msgspec.json.Decoder(_Changed).decode
-
-
-@dataclass(slots=True)
-class Viewer:
-    """A user with sockets here: whom they watch, and who of these is online as far as they know."""
-
-    contacts: array[int] = field(default_factory=lambda: array("q"))
-    online: set[int] = field(default_factory=set)
-    # Sockets that have had no snapshot yet.
-    waiting: set[Connection] = field(default_factory=set)
-    # What was told while the circle is being read: newer than what is read.
-    meanwhile: dict[int, bool] | None = None
-
-
-class PresenceSubscriptions:
+class PresenceSubscriptions(HubObserver):
     """The viewers of this process. On its event loop."""
 
     def __init__(
@@ -85,9 +57,9 @@ class PresenceSubscriptions:
         self._due_now = asyncio.Event()
         # With whom that failed: the check has it done again.
         self._untold: set[int] = set()
-        node.hub.ending.append(self._left)
-        node.hub.on_feed_change.append(self._look_again)
-        node.hub.gates["presence.changed"] = self._whom_it_is_news_for
+        self._ephemeral = node.ephemeral
+        node.hub.observe(self)
+        node.ephemeral.filters["presence.changed"] = self._whom_it_is_news_for
 
     def on_connect(self, connection: Connection) -> None:
         """This socket has said hello."""
@@ -98,7 +70,7 @@ class PresenceSubscriptions:
         viewer = self._viewers.get(connection.user_id)
         if viewer is not None and connection.state is State.LIVE:
             viewer.waiting.add(connection)
-            self._look_again(connection.user_id)
+            self.on_feed_change(connection.user_id)
 
     async def show(self) -> None:
         """Wait until circles are due, read them and tell what is new in them."""
@@ -125,7 +97,7 @@ class PresenceSubscriptions:
         self._tracker.back.clear()
         untold, self._untold = self._untold, set()
         for user_id in untold:
-            self._look_again(user_id)
+            self.on_feed_change(user_id)
         try:
             await self._repair()
         except StoreUnavailable:
@@ -137,7 +109,7 @@ class PresenceSubscriptions:
 
     # --- circles -----------------------------------------------------------------------
 
-    def _look_again(self, user_id: int) -> None:
+    def on_feed_change(self, user_id: int) -> None:
         if user_id in self._viewers:
             self._due.add(user_id)
             self._due_now.set()
@@ -193,7 +165,7 @@ class PresenceSubscriptions:
         viewer.online = online
         viewer.contacts = array("q", visible.last_seen)
         if waiting:
-            frame = _snapshot(visible, online)
+            frame = snapshot_frame(visible, online)
             for connection in sockets:
                 if connection in waiting:
                     connection.push(frame)
@@ -205,7 +177,7 @@ class PresenceSubscriptions:
 
     def _whom_it_is_news_for(self, hint: UserEphemeralEvent) -> Iterator[int]:
         """Those who were told otherwise so far. Who reads slowly is told by the next check."""
-        changed = _changed(hint.frame)
+        changed = decode_changed(hint.frame)
         about = parse_id(changed.user_id)
         for user_id in hint.user_ids:
             viewer = self._viewers.get(user_id)
@@ -222,7 +194,8 @@ class PresenceSubscriptions:
         sockets = self._hub.users.get(user_id, ())
         return any(connection.writer.buffered() > DROPPABLE_BYTES for connection in sockets)
 
-    def _left(self, connection: Connection) -> None:
+    def on_disconnect(self, connection: Connection) -> None:
+        """The last socket of a user takes with it what is known of them."""
         viewer = self._viewers.get(connection.user_id)
         if viewer is not None:
             viewer.waiting.discard(connection)
@@ -257,12 +230,10 @@ class PresenceSubscriptions:
             told = viewers.intersection(hint.user_ids)
             if told:
                 metrics.PRESENCE_REPAIRS.inc(len(told))
-                deliver_user_ephemeral_events(
-                    self._hub, [UserEphemeralEvent(list(told), hint.frame)]
-                )
+                self._ephemeral.deliver_to_users([UserEphemeralEvent(list(told), hint.frame)])
             for user_id in viewers - told:
                 # No contact any more, perhaps.
-                self._look_again(user_id)
+                self.on_feed_change(user_id)
 
     async def _in_turns(self) -> AsyncIterator[tuple[int, Viewer]]:
         """All viewers, a few at a time: others have something to do as well."""
@@ -285,22 +256,3 @@ class PresenceSubscriptions:
         if viewer is None or about in viewer.online:
             return viewer is not None and known.complete and about not in known.online
         return about in known.online
-
-
-def _snapshot(visible: VisibleContacts, online: set[int]) -> bytes:
-    """The event that says how things are, and replaces what was said before."""
-    seen = [
-        (at, user_id)
-        for user_id, at in visible.last_seen.items()
-        if at is not None and user_id not in online
-    ]
-    return encode_frame(
-        "presence.snapshot",
-        online=[str(user_id) for user_id in sorted(online)[:SNAPSHOT_MAX]],
-        online_count=len(online),
-        contacts_count=visible.size,
-        last_seen=[
-            {"user_id": str(user_id), "last_seen": iso_milliseconds(at)}
-            for at, user_id in sorted(seen, reverse=True)[:SNAPSHOT_MAX]
-        ],
-    )

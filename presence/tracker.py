@@ -16,14 +16,15 @@ import structlog
 from common import metrics
 from presence.intervals import grace_seconds, lease_seconds, renew_seconds, sweep_seconds
 from presence.notifier import PresenceNotifier
-from presence.store import Lease, LeaseUpdate, Store, StoreUnavailable
+from presence.store import LeaseUpdate, PresenceLease, Store, StoreUnavailable
 from realtime.connection import Connection
 from realtime.node import Node
+from realtime.observers import HubObserver
 
 log = structlog.get_logger(__name__)
 
 
-class LeaseTracker:
+class LeaseTracker(HubObserver):
     """Who is here by a socket of this process. On its event loop."""
 
     def __init__(self, node: Node, store: Store, notifier: PresenceNotifier) -> None:
@@ -32,7 +33,7 @@ class LeaseTracker:
         self._store = store
         self._notifier = notifier
         self._numbers = itertools.count(1)
-        self._held: dict[int, dict[Connection, Lease]] = defaultdict(dict)
+        self._held: dict[int, dict[Connection, PresenceLease]] = defaultdict(dict)
         self._queue: deque[LeaseUpdate] = deque()
         self._queued = asyncio.Event()
         # Came here first, so that others may have to be told of them.
@@ -42,7 +43,7 @@ class LeaseTracker:
         # Whether the store did not answer the last time, and set when it does again.
         self._away = False
         self.back = asyncio.Event()
-        node.hub.ending.append(self.leave)
+        node.hub.observe(self)
 
     def here(self, user_ids: set[int]) -> set[int]:
         """Those of them who are here by a socket of this process."""
@@ -54,7 +55,7 @@ class LeaseTracker:
             if connection not in self._held.get(user_id, ()):
                 if user_id not in self._held:
                     self._fresh.add(user_id)
-                lease = Lease(user_id, f"{self._process}.{next(self._numbers)}")
+                lease = PresenceLease(user_id, f"{self._process}.{next(self._numbers)}")
                 self._held[user_id][connection] = lease
                 self._say(lease, lease_seconds())
 
@@ -63,7 +64,7 @@ class LeaseTracker:
         for lease in self._held.pop(user_id, {}).values():
             self._say(lease, 0)
 
-    def leave(self, connection: Connection) -> None:
+    def on_disconnect(self, connection: Connection) -> None:
         """A socket is gone."""
         held = self._held.get(connection.user_id)
         lease = held.pop(connection, None) if held is not None else None
@@ -127,6 +128,6 @@ class LeaseTracker:
                 self._notifier.tend()
         await asyncio.sleep(sweep_seconds())
 
-    def _say(self, lease: Lease, seconds: float) -> None:
+    def _say(self, lease: PresenceLease, seconds: float) -> None:
         self._queue.append(LeaseUpdate(lease, seconds))
         self._queued.set()

@@ -14,8 +14,9 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from accounts.choices import Audience
 from accounts.feed import lock_users
-from accounts.models import Audience, User
+from accounts.models import User
 from contacts.models import Contact
 from presence.models import LastSeen
 

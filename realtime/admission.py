@@ -106,7 +106,9 @@ class BatchLoader(Generic[K, T]):
         self._waiting: dict[asyncio.Future[T], tuple[K, int]] = {}
         self._crowd = Crowd("arrivals")
         self._deadlines = Deadlines(lambda: self._crowd.refusal("late"))
-        self._worker = background.Worker("gathered_read", self._ask_next, lambda: self._waiting)
+        self._worker = background.OnDemandLoop(
+            "gathered_read", self._ask_next, lambda: self._waiting
+        )
 
     async def of(self, key: K, weight: int = 1) -> T:
         """What there is for this key. Raises what `ask` raises, and Unavailable."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import structlog
 from django.conf import settings
@@ -12,9 +12,6 @@ from common import background, metrics
 from common.errors import TooSlow
 from realtime.connection import Connection, State
 from realtime.frames import encode_frame
-
-if TYPE_CHECKING:
-    from realtime.hub import Hub
 
 log = structlog.get_logger(__name__)
 
@@ -29,16 +26,16 @@ def pause_delivery(connection: Connection) -> None:
     connection.writer.write(encode_frame("resync"))
 
 
-def check_paused(hub: Hub) -> None:
-    """Drop the sockets that have taken nothing for SOCKET_STALL_SECONDS."""
+def drop_stalled(connections: Iterable[Connection]) -> None:
+    """Drop those of these sockets that have taken nothing for SOCKET_STALL_SECONDS."""
     now = asyncio.get_running_loop().time()
-    for connection in hub.connections():
+    for connection in connections:
         try:
             _check(connection, now)
         except background.RAISED as error:
-            # One that cannot be looked at is no reason to let the others fill the memory.
+            # One that cannot be checked is no reason to let the others fill the memory.
             background.report("stalled_sockets", error)
-            hub.cut(connection)
+            connection.hub.cut(connection)
 
 
 def _check(connection: Connection, now: float) -> None:

@@ -1,8 +1,8 @@
-"""Bringing a socket from its cursors to the heads of rooms that hold its events back.
+"""Bringing a socket from its cursors to the heads of channels that hold its events back.
 
-What the database answers about a room (its rows, its head, whether the user takes part) is
+What the database answers about a channel (its rows, its head, whether the user takes part) is
 of one snapshot, and only that answer is sent. A socket that was attached anew meanwhile,
-stalled or put out waits no longer where it waited: nothing more is sent for it then.
+stalled or evicted waits no longer where it waited: nothing more is sent for it then.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from realtime.backpressure import pause_delivery
 from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import added_frame, encode_frame, visible_range
+from realtime.hub import Hub
 from realtime.resume_reads import READ_CHANGES, Standing
 from realtime.sources import ANNOUNCED_PER_READ, LogRange, RangeRequest
 
@@ -28,21 +29,21 @@ QUEUED_BYTES = 64 * 1024
 
 
 class CatchUp:
-    """One socket in the rooms that hold its events back from now on."""
+    """One socket in the channels that hold its events back from now on."""
 
-    def __init__(self, connection: Connection, channels: Iterable[Channel]) -> None:
+    def __init__(self, hub: Hub, connection: Connection, channels: Iterable[Channel]) -> None:
+        self._hub = hub
         self._connection = connection
-        self._hub = connection.hub
         self._held = {channel: channel.holding[connection] for channel in channels}
-        # Up to where each room was shown.
+        # Up to where each channel was shown.
         self._shown: dict[Channel, int] = {}
 
     def waits_in(self, channel: Channel) -> bool:
-        """Whether the socket still waits in this room, and has since this began."""
+        """Whether the socket still waits in this channel, and has since this began."""
         return channel.holding.get(self._connection) is self._held[channel]
 
     def waiting(self) -> list[Channel]:
-        """The rooms in which it does."""
+        """The channels in which it does."""
         return [channel for channel in self._held if self.waits_in(channel)]
 
     def leave(self, channel: Channel) -> None:
@@ -52,7 +53,7 @@ class CatchUp:
     async def run(self, standings: Mapping[int, Standing], cursors: Mapping[int, int]) -> None:
         """Replay from the cursors, announce what has none, and let through what is newer.
 
-        `standings` were read after the rooms began to hold back; each of these is in it.
+        `standings` were read after the channels began to hold back; each of these is in it.
         """
         connection = self._connection
         unknown: list[int] = []
@@ -115,17 +116,17 @@ class CatchUp:
         for channel in channels:
             if self.waits_in(channel):
                 self.leave(channel)
-                self._hub.refresh_memberships(self._connection.user_id)
+                self._hub.memberships.refresh(self._connection.user_id)
 
     async def _replay(self, targets: dict[Channel, int]) -> None:
-        """Send what lies between where each room was shown and its target, or its log's end."""
+        """Send what lies between where each channel was shown and its target, or its log's end."""
         while targets := {channel: to for channel, to in targets.items() if self.waits_in(channel)}:
             await self._read_some(targets)
             failpoints.reach("resume.replaying")
             await self._drained()
 
     async def _read_some(self, targets: dict[Channel, int]) -> None:
-        """Read and send once for some of the rooms; who has reached the target is taken out."""
+        """Read and send once for some of the channels; who has reached the target is taken out."""
         chunk, size = self._chunk(targets)
         reached = {channel: channel.reached for channel in chunk.values()}
         user_id = self._connection.user_id
@@ -134,7 +135,7 @@ class CatchUp:
             channel = chunk[request]
             if found is None or found.head < reached[channel]:
                 # The conversation is gone or its log has moved back, which is not for us to say.
-                self._hub.spawn(self._hub.gaps.fill([channel]))
+                self._hub.repairs.spawn(self._hub.gaps.fill([channel]))
                 del targets[channel]
             elif not self._show(channel, found) or self._shown[channel] >= min(
                 targets[channel], found.head
@@ -168,7 +169,7 @@ class CatchUp:
         pause_delivery(self._connection)
 
     def _chunk(self, targets: Mapping[Channel, int]) -> tuple[dict[RangeRequest, Channel], int]:
-        """As many rooms as can be read at once, and the number of their changes."""
+        """As many channels as can be read at once, and the number of their changes."""
         chunk: dict[RangeRequest, Channel] = {}
         size = 0
         for channel, to in targets.items():
@@ -183,6 +184,15 @@ class CatchUp:
         if sum(map(len, self._connection.outbox)) > QUEUED_BYTES:
             self._hub.flush_one(self._connection)
         await self._connection.writer.drained()
+
+
+def continue_from(
+    hub: Hub, connection: Connection, channel: Channel, position: int
+) -> Coroutine[Any, Any, None]:
+    """Bring a live socket up to date in one channel, which holds its events back from now on."""
+    channel.hold(connection)
+    catching = CatchUp(hub, connection, [channel])
+    return in_time(connection, catching.from_cursors({channel: position}))
 
 
 async def in_time(connection: Connection, work: Coroutine[Any, Any, None]) -> None:

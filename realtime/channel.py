@@ -18,15 +18,15 @@ from realtime.members import Members
 
 if TYPE_CHECKING:
     from realtime.connection import Connection
-    from realtime.sources import LogRange, Membership
+    from realtime.sources import LiveMembership, LogRange
 
-# Events that wait for one before them: above this the room reads them from the database.
+# Events that wait for one before them: above this the channel reads them from the database.
 PENDING_BYTES = 1024 * 1024
 # What an event takes beside its frame, roughly.
 EVENT_BYTES = 300
 
 
-class Event(NamedTuple):
+class LogEvent(NamedTuple):
     """A change that was committed: `position` is its place in the log, `seq` its row's.
 
     They differ when an older row was changed; members who may not see that row get a
@@ -49,12 +49,12 @@ class Event(NamedTuple):
 
 
 class Held:
-    """The events of one room that came for one socket while it is brought up to date."""
+    """The events of one channel that came for one socket while it is brought up to date."""
 
     __slots__ = ("events", "size")
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[LogEvent] = []
         self.size = 0
 
 
@@ -87,7 +87,7 @@ class Channel:
         self.reached = 0
         self.live: set[Connection] = set()
         self.holding: dict[Connection, Held] = {}
-        self.pending: dict[int, Event] = {}
+        self.pending: dict[int, LogEvent] = {}
         self.pending_bytes = 0
         # To be read from the database up to its end: rules have changed, or events were let go.
         self.is_stale = False
@@ -96,7 +96,7 @@ class Channel:
     def is_empty(self) -> bool:
         return not self.live and not self.holding
 
-    def accept(self, event: Event) -> bool:
+    def accept(self, event: LogEvent) -> bool:
         """Take an event in; True if it now waits for one before it."""
         head = self.head
         self.hear_of(event.position)
@@ -115,7 +115,7 @@ class Channel:
         if position > self.reached:  # noqa: PLR1730 - every event comes by, and max is slower
             self.reached = position
 
-    def learn(self, membership: Membership, position: int, *, repeated: bool = True) -> None:
+    def learn(self, membership: LiveMembership, position: int, *, repeated: bool = True) -> None:
         """Somebody took part when the log ended at `position` (see Members.learn)."""
         self.hear_of(position)
         self.members.learn(membership, position, repeated=repeated)
@@ -138,7 +138,7 @@ class Channel:
         self.members.doubt_all()
 
     def hold(self, connection: Connection) -> Held:
-        """Keep this room's events for a socket, from here on, until it is released."""
+        """Keep this channel's events for a socket, from here on, until it is released."""
         self.live.discard(connection)
         self.let_go(connection)
         held = self.holding[connection] = Held()
@@ -154,7 +154,7 @@ class Channel:
         """Make a held connection live that was shown everything up to `after`.
 
         It is sent the events it was held back. False, and nothing changes, when these
-        do not reach from `after` to the room's head (a hole was filled meanwhile, by a
+        do not reach from `after` to the channel's head (a gap was filled meanwhile, by a
         range that was only for the live ones): then read on and try again.
         """
         missed = [event for event in self.holding[connection].events if event.position > after]
@@ -166,7 +166,7 @@ class Channel:
         self.live.add(connection)
         return True
 
-    def frame_for(self, connection: Connection, event: Event) -> bytes:
+    def frame_for(self, connection: Connection, event: LogEvent) -> bytes:
         """What this connection may see of an event."""
         if event.seq < self.members.visible_from(connection.user_id):
             return encode_frame(
@@ -174,16 +174,17 @@ class Channel:
             )
         return event.frame
 
-    def _forward(self, event: Event) -> None:
+    def _forward(self, event: LogEvent) -> None:
         self.head = event.position
         # Hidden from somebody: an old row, or one from before a joining that is known of
         # already while the events that lead to it are still on their way.
         frame = event.frame if event.seq >= self.members.last_start else None
         missed: list[Connection] = []
+        conversation_id = self.conversation_id
         for connection in self.live:
             try:
                 connection.push(frame or self.frame_for(connection, event))
-                connection.touched.add(self)
+                connection.touched.add(conversation_id)
             except background.RAISED as error:
                 background.report("deliver", error)
                 missed.append(connection)
@@ -193,7 +194,7 @@ class Channel:
             self._hold_back(event)
         self._heed(event)
 
-    def _hold_back(self, event: Event) -> None:
+    def _hold_back(self, event: LogEvent) -> None:
         full = []
         size = event.size
         for connection, held in self.holding.items():
@@ -205,7 +206,7 @@ class Channel:
         for connection in full:
             pause_delivery(connection)
 
-    def _heed(self, event: Event) -> None:
+    def _heed(self, event: LogEvent) -> None:
         """Do what an event says about the members, whichever way they were shown it."""
         for user_id in event.leaves:
             if self.members.is_gone(user_id, event.position):
@@ -226,11 +227,11 @@ class Channel:
             self.evict(gone)
 
     def evict(self, user_ids: Collection[int]) -> None:
-        """All sockets of users who are no members; they may be back by now, so it is looked at."""
+        """All sockets of users who are no members; they may be back by now, so it is read."""
         for connection in [c for c in (*self.live, *self.holding) if c.user_id in user_ids]:
-            connection.hub.evict(connection, self)
+            connection.hub.evict(connection, self.conversation_id)
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: LogEvent) -> None:
         known = self.pending.get(event.position)
         if known is None:
             self.pending[event.position] = event
@@ -240,7 +241,7 @@ class Channel:
             self.pending_bytes = 0
             self.is_stale = True
 
-    def _take_pending(self, position: int) -> Event:
+    def _take_pending(self, position: int) -> LogEvent:
         event = self.pending.pop(position)
         self.pending_bytes -= event.size
         return event

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from common import metrics
 from common.errors import ChatError
 from realtime.frames import encode_frame
 from realtime.lazy import LazyEvent
-
-if TYPE_CHECKING:
-    from realtime.channel import Channel
-    from realtime.hub import Hub
 
 
 class FrameWriter(Protocol):
@@ -47,6 +43,28 @@ class FrameWriter(Protocol):
         """The socket is gone; give back what it held."""
 
 
+class ConnectionHub(Protocol):
+    """What a socket, and whatever delivers to it, needs of its hub."""
+
+    def mark_dirty(self, connection: Connection) -> None:
+        """It has something to be written when this round of the event loop ends."""
+
+    def flush_one(self, connection: Connection) -> None:
+        """Write now what is queued for it."""
+
+    def remove(self, connection: Connection) -> None:
+        """Forget it; safe to call twice."""
+
+    def cut(self, connection: Connection) -> None:
+        """Drop it at once: what it was sent may be incomplete."""
+
+    def detach_all(self, connection: Connection) -> None:
+        """Stop the events of all conversations for it."""
+
+    def evict(self, connection: Connection, conversation_id: int) -> None:
+        """Its user was no member of this conversation at some position."""
+
+
 class State(Enum):
     """Where a socket is in its life; only a LIVE one gets events as they happen."""
 
@@ -63,12 +81,12 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_below_limit",
-        "channels",
+        "conversation_ids",
         "disconnects",
         "feed_seq",
         "held_bytes",
         "hub",
-        "leaving",
+        "is_closing",
         "look_again",
         "outbox",
         "session_id",
@@ -84,7 +102,7 @@ class Connection:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: ConnectionHub,
         writer: FrameWriter,
         *,
         user_id: int,
@@ -104,14 +122,15 @@ class Connection:
         self.state = State.AUTHENTICATED
         # What happened while the socket was not live could not be acted on: look when it is.
         self.look_again = False
-        # The events that rooms keep for it while it is brought up to date.
+        # Bytes of the events that channels keep for it while it is brought up to date.
         self.held_bytes = 0
         # About to be closed by us: what was taken is answered, nothing more is taken.
-        self.leaving = False
+        self.is_closing = False
         self.outbox: list[bytes] = []
-        self.channels: set[Channel] = set()
+        # The conversations whose channels it is attached to.
+        self.conversation_ids: set[int] = set()
         # The conversations something happened in since the last pong.
-        self.touched: set[Channel] = set()
+        self.touched: set[int] = set()
         self.unanswered = 0
         self._below_limit = LazyEvent()
         self.stalled_at = asyncio.get_running_loop().time()
@@ -127,7 +146,11 @@ class Connection:
 
     def takes_commands(self) -> bool:
         """Whether what the client sends now is obeyed."""
-        return self.state is not State.CLOSED and not self.leaving
+        return self.state is not State.CLOSED and not self.is_closing
+
+    def refresh_when_live(self) -> None:
+        """A refresh passed this socket over, since it is being brought up to date."""
+        self.look_again = True
 
     def push(self, frame: bytes) -> None:
         """Queue a frame's JSON; it leaves in this round of the event loop."""

@@ -43,7 +43,7 @@ async def send_away(hub: Hub, seconds: float) -> None:
 
 async def _close_later(connection: Connection, delay: float) -> None:
     await asyncio.sleep(delay)
-    connection.leaving = True
+    connection.is_closing = True
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(ANSWER_SECONDS):
             await connection.wait_until_answered(1)

@@ -1,7 +1,7 @@
 """GapFiller: events that stay away are read from the database, memberships first.
 
 The statement answers for certain users, at the head of its own snapshot. Its range goes to
-those whose membership is known at that head, from it or from a newer look, and to nobody
+those whose membership is known at that head, from it or from a newer read, and to nobody
 else. It is also what decides that a log has become shorter, or a member has gone.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -18,36 +18,40 @@ from django.conf import settings
 from common import background, metrics
 from common.database import in_database_thread
 from realtime.backpressure import pause_delivery
-from realtime.catch_up import CatchUp, in_time
 from realtime.channel import Channel
+from realtime.connection import Connection
 from realtime.frames import encode_frame, visible_range
+from realtime.repairs import Repairs
 from realtime.sources import LogRange, RangeRequest, Sources
 
-if TYPE_CHECKING:
-    from realtime.connection import Connection
-    from realtime.hub import Hub
+GAP_SECONDS = 0.05
+# Read by one statement.
+CHANNELS_PER_READ = 1_000
 
-HOLE_SECONDS = 0.05
-# So many are read by one statement.
-ROOMS_PER_READ = 1_000
+# Brings a live socket up to date in one channel, from a position.
+Continue = Callable[[Connection, Channel, int], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger(__name__)
 
 
 class GapFiller:
-    """The rooms of a hub in which an event waits for one before it. On the event loop only."""
+    """The channels of a hub in which an event waits for one before it. On the event loop only."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(
+        self, channels: Mapping[int, Channel], repairs: Repairs, continue_from: Continue
+    ) -> None:
+        self._channels = channels
+        self._repairs = repairs
+        self._continue_from = continue_from
         self._loop = asyncio.get_running_loop()
         self._expected: set[Channel] = set()
         self._rereading: set[Channel] = set()
 
     def expect(self, channel: Channel) -> None:
-        """Fill this room soon, unless what is missing comes first."""
+        """Fill this channel soon, unless what is missing comes first."""
         if channel not in self._expected:
             if not self._expected:
-                self._loop.call_later(HOLE_SECONDS, background.guard("holes", self._fill_expected))
+                self._loop.call_later(GAP_SECONDS, background.guard("holes", self._fill_expected))
             self._expected.add(channel)
 
     def forget(self, channel: Channel) -> None:
@@ -60,13 +64,13 @@ class GapFiller:
         gaps = [channel for channel in expected if channel.pending]
         if gaps:
             metrics.HOLES_FILLED.inc(len(gaps))
-            self._hub.spawn(self.fill(gaps))
+            self._repairs.spawn(self.fill(gaps))
 
     def reread(self, channel: Channel) -> None:
-        """Read a room that is stale up to its end, as soon as it has a beginning."""
+        """Read a channel that is stale up to its end, as soon as it has a beginning."""
         if channel.is_stale and channel.head is not None and channel not in self._rereading:
             self._rereading.add(channel)
-            self._hub.spawn(self._reread(channel))
+            self._repairs.spawn(self._reread(channel))
 
     async def _reread(self, channel: Channel) -> None:
         try:
@@ -80,10 +84,10 @@ class GapFiller:
             self._rereading.discard(channel)
 
     async def fill(self, channels: Collection[Channel]) -> None:
-        """Bring rooms up to the log's end from the database, memberships first."""
+        """Bring channels up to the log's end from the database, memberships first."""
         behind = deque(channel for channel in channels if channel.head is not None)
         while behind:
-            some = [behind.popleft() for _ in range(min(len(behind), ROOMS_PER_READ))]
+            some = [behind.popleft() for _ in range(min(len(behind), CHANNELS_PER_READ))]
             after = {channel: channel.head or 0 for channel in some if self._is_here(channel)}
             asked = {user_id for channel in after for user_id in channel.members}
             requests = [
@@ -124,7 +128,7 @@ class GapFiller:
             self._apply(channel, found, asked)
 
     def _is_here(self, channel: Channel) -> bool:
-        return self._hub.channels.get(channel.conversation_id) is channel
+        return self._channels.get(channel.conversation_id) is channel
 
     def _apply(self, channel: Channel, found: LogRange, asked: Collection[int]) -> None:
         channel.learn_from(found, asked)
@@ -134,9 +138,7 @@ class GapFiller:
         frames: dict[int, bytes] = {}
         for connection in list(channel.live):
             if not self._may_have(connection, channel, found):
-                channel.hold(connection)
-                continuing = CatchUp(connection, [channel]).from_cursors({channel: head})
-                self._hub.spawn(in_time(connection, continuing))
+                self._repairs.spawn(self._continue_from(connection, channel, head))
                 continue
             visible_from = channel.members.visible_from(connection.user_id)
             frame = frames.get(visible_from)
@@ -144,10 +146,10 @@ class GapFiller:
                 frame = frames[visible_from] = visible_range(found, visible_from)
             try:
                 connection.push(frame)
-                connection.touched.add(channel)
+                connection.touched.add(channel.conversation_id)
             except background.RAISED as error:
                 background.report("deliver", error)
-                self._hub.cut(connection)
+                connection.hub.cut(connection)
         channel.set_head(found.to)
 
     def _may_have(self, connection: Connection, channel: Channel, found: LogRange) -> bool:
@@ -170,7 +172,7 @@ class GapFiller:
         for connection in [*channel.live, *channel.holding]:
             if connection in channel.live and self._may_have(connection, channel, found):
                 connection.push(lost)
-                connection.touched.add(channel)
+                connection.touched.add(channel.conversation_id)
             else:
                 # What it is being shown may be of the future that was lost.
                 pause_delivery(connection)

@@ -1,64 +1,54 @@
 """The hub: all sockets of this process, by conversation and by user.
 
-It runs on the event loop's thread only. Events come from the process's own log
-writer and, through the bus, from other processes; the hub puts them in order and writes each to the sockets it
-concerns. What stays away is read from the database (holes.py), who does not read is cut
-off (slow.py).
+It runs on the event loop's thread only. Events come from the process's own log writer and,
+through the bus, from other processes; the hub puts them in order and writes each to the
+sockets it concerns. Events that stay away are read from the database (gap_fill.py), and a
+socket that does not read is cut off (backpressure.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-import structlog
-
 from common import background
-from common.errors import ChatError, GoingAway, SessionEnded, Unavailable, as_chat_error
+from common.errors import ChatError, GoingAway, SessionEnded
 from realtime.admission import AdmissionControl
 from realtime.arrivals import Arrivals
+from realtime.blocks import BlockLists
 from realtime.bus import Bus
-from realtime.channel import Channel, Event
+from realtime.channel import Channel, LogEvent
 from realtime.connection import Connection, State
-from realtime.ephemeral import UserEphemeralEvent
 from realtime.frames import encode_frame
 from realtime.gap_fill import GapFiller
 from realtime.members import UNKNOWN
+from realtime.memberships import MembershipRefresher
+from realtime.observers import HubObserver
 from realtime.outboxes import Outboxes
+from realtime.repairs import Repairs
 from realtime.resume_reads import ResumeReads
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.topics import log_topic, user_topic
 
-log = structlog.get_logger(__name__)
-
-# Compares a user's memberships with the rooms of their sockets; see resume.py.
+# Compares a user's memberships with the channels of their sockets (resume.py).
 RefreshUser = Callable[["Hub", int], Coroutine[Any, Any, None]]
+# Brings a live socket up to date in one channel, from a position (catch_up.py).
+ContinueFrom = Callable[["Hub", Connection, Channel, int], Coroutine[Any, Any, None]]
 
 
 class Hub(Outboxes):
     """Routes committed changes to local sockets, each socket's in log order."""
 
-    def __init__(self, bus: Bus, refresh_user: RefreshUser) -> None:
+    def __init__(self, bus: Bus, refresh_user: RefreshUser, continue_from: ContinueFrom) -> None:
         super().__init__()
         self.bus = bus
-        self._refresh_user = refresh_user
         self.channels: dict[int, Channel] = {}
         self.users: dict[int, set[Connection]] = defaultdict(set)
-        # Where the feed of each local user stands.
+        # Where the feed of each local user is.
         self.feed_seqs: dict[int, int] = {}
-        # Whom each local user has blocked; without those who have blocked nobody.
-        self.blocks: dict[int, frozenset[int]] = {}
-        # Where the feed of each local user stood when that was read.
-        self._blocks_as_of: dict[int, int] = {}
-        # Told whenever a socket leaves a conversation, for whatever reason.
-        self.leaving: list[Callable[[Connection, Channel], None]] = []
-        # Told whenever a socket is forgotten, and whenever the feed of a local user moves.
-        self.ending: list[Callable[[Connection], None]] = []
-        self.on_feed_change: list[Callable[[int], None]] = []
-        # By the type of a frame for users: whom of them it tells something new.
-        self.gates: dict[str, Callable[[UserEphemeralEvent], Iterable[int]]] = {}
+        self.blocks = BlockLists(self.users)
         # The process is about to end (drain.py).
         self.stopping = False
         # Open sockets without a valid hello: how to close each.
@@ -66,12 +56,16 @@ class Hub(Outboxes):
         self.arrivals = Arrivals()
         self.admission = AdmissionControl()
         self.resume_reads = ResumeReads(self.admission)
-        self.gaps = GapFiller(self)
-        # Users whose memberships are being read, and whether they changed again meanwhile.
-        self._refreshing: dict[int, bool] = {}
-        # Users for whom that failed: the sweep has it done again.
-        self.unsettled: set[int] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.repairs = Repairs()
+        self.gaps = GapFiller(self.channels, self.repairs, partial(continue_from, self))
+        self.memberships = MembershipRefresher(
+            self.users, partial(refresh_user, self), self.repairs
+        )
+        self._observers: list[HubObserver] = []
+
+    def observe(self, observer: HubObserver) -> None:
+        """Tell this of what becomes of sockets and feeds, from now on."""
+        self._observers.append(observer)
 
     # --- sockets coming and going -----------------------------------------------------
 
@@ -101,19 +95,19 @@ class Hub(Outboxes):
             if not sockets:
                 del self.users[connection.user_id]
                 self.feed_seqs.pop(connection.user_id, None)
-                self.blocks.pop(connection.user_id, None)
-                self._blocks_as_of.pop(connection.user_id, None)
-                self.unsettled.discard(connection.user_id)
-        background.call_each("socket_ended", self.ending, connection)
+                self.blocks.forget(connection.user_id)
+                self.memberships.forget(connection.user_id)
+        for observer in self._observers:
+            background.call("socket_ended", observer.on_disconnect, connection)
 
     def connections(self) -> list[Connection]:
-        """All greeted sockets."""
+        """All authenticated sockets."""
         return [connection for sockets in self.users.values() for connection in sockets]
 
     def attach(
-        self, connection: Connection, membership: Membership, position: int = UNKNOWN
+        self, connection: Connection, membership: LiveMembership, position: int = UNKNOWN
     ) -> Channel:
-        """Have a room hold its events back for a socket until it is brought up to date.
+        """Have a channel hold its events back for a socket until it is brought up to date.
 
         The membership was read when the log ended at `position`.
         """
@@ -124,16 +118,23 @@ class Hub(Outboxes):
             self.bus.join(channel.topic)
         channel.learn(membership, position)
         channel.hold(connection)
-        connection.channels.add(channel)
+        connection.conversation_ids.add(channel.conversation_id)
         return channel
+
+    def channels_of(self, connection: Connection) -> list[Channel]:
+        """The channels a socket is attached to."""
+        return [self.channels[conversation_id] for conversation_id in connection.conversation_ids]
 
     def detach(self, connection: Connection, channel: Channel) -> None:
         """Stop a conversation's events for a socket."""
         channel.live.discard(connection)
         channel.let_go(connection)
-        connection.channels.discard(channel)
-        connection.touched.discard(channel)
-        background.call_each("socket_left", self.leaving, connection, channel)
+        connection.conversation_ids.discard(channel.conversation_id)
+        connection.touched.discard(channel.conversation_id)
+        for observer in self._observers:
+            background.call(
+                "socket_left", observer.on_unsubscribe, connection, channel.conversation_id
+            )
         others = self.users.get(connection.user_id, ())
         if not any(other in channel.live or other in channel.holding for other in others):
             channel.members.forget(connection.user_id)
@@ -144,7 +145,7 @@ class Hub(Outboxes):
 
     def detach_all(self, connection: Connection) -> None:
         """Stop the events of all conversations for a socket."""
-        for channel in list(connection.channels):
+        for channel in self.channels_of(connection):
             self.detach(connection, channel)
 
     # --- events ------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class Hub(Outboxes):
         channels = self.channels
         return any(id in channels for id in conversation_ids)
 
-    def deliver(self, events: Iterable[Event]) -> None:
+    def deliver(self, events: Iterable[LogEvent]) -> None:
         """Hand committed changes to their local listeners, in any order, any number of times."""
         channels = self.channels
         for event in events:
@@ -179,15 +180,16 @@ class Hub(Outboxes):
     def feed_moved_back(self, user_id: int, feed_seq: int) -> None:
         """The database has lost the end of a feed that we knew: what was read is worth nothing."""
         if user_id in self.users:
-            self._blocks_as_of.pop(user_id, None)
+            self.blocks.doubt(user_id)
             self._set_feed(user_id, feed_seq)
 
     def _set_feed(self, user_id: int, feed_seq: int) -> None:
         self.feed_seqs[user_id] = feed_seq
         for connection in self.users[user_id]:
             background.call("feed_moved", self.tell_feed, connection)
-        self.refresh_memberships(user_id)
-        background.call_each("feed_moved", self.on_feed_change, user_id)
+        self.memberships.refresh(user_id)
+        for observer in self._observers:
+            background.call("feed_moved", observer.on_feed_change, user_id)
 
     def tell_feed(self, connection: Connection) -> None:
         """Tell one socket where the feed stands, unless that is what it was told last."""
@@ -212,70 +214,14 @@ class Hub(Outboxes):
                     gone = GoingAway("You were disconnected. Connect again.")
                     background.call("socket_closed", connection.fail, gone)
 
-    # --- memberships ---------------------------------------------------------------------
+    # --- members who are gone -------------------------------------------------------------
 
-    def drop_member(self, connection: Connection, channel: Channel) -> None:
+    def drop_member(self, connection: Connection, conversation_id: int) -> None:
         """The socket's user is no member of this conversation (any more)."""
-        self.detach(connection, channel)
-        connection.push(
-            encode_frame("conversation.removed", conversation_id=str(channel.conversation_id))
-        )
+        self.detach(connection, self.channels[conversation_id])
+        connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
 
-    def evict(self, connection: Connection, channel: Channel) -> None:
+    def evict(self, connection: Connection, conversation_id: int) -> None:
         """The socket's user was no member at some position; by now they may be back."""
-        self.drop_member(connection, channel)
-        self.refresh_memberships(connection.user_id)
-
-    def look_again_when_live(self, connection: Connection) -> None:
-        """A look passed this socket over, since it is on its way: it is due when it is live."""
-        connection.look_again = True
-
-    def note_blocks(self, user_id: int, blocked: frozenset[int], feed_seq: int) -> bool:
-        """Whom a user has blocked, as of a place of their feed; forgotten with their last socket.
-
-        False when that is older than what is known.
-        """
-        if feed_seq < self._blocks_as_of.get(user_id, 0):
-            return False
-        if user_id in self.users:
-            self._blocks_as_of[user_id] = feed_seq
-        if blocked and user_id in self.users:
-            self.blocks[user_id] = blocked
-        else:
-            self.blocks.pop(user_id, None)
-        return True
-
-    def refresh_memberships(self, user_id: int) -> None:
-        """Join and leave conversations on the user's sockets, in the background."""
-        if user_id in self._refreshing:
-            self._refreshing[user_id] = True
-        else:
-            self._refreshing[user_id] = False
-            self.spawn(self._refresh(user_id))
-
-    async def _refresh(self, user_id: int) -> None:
-        # One at a time: what changes meanwhile is one more look, however often it does.
-        try:
-            await self._refresh_user(self, user_id)
-        except BaseException:
-            if user_id in self.users:
-                self.unsettled.add(user_id)
-            raise
-        finally:
-            if self._refreshing.pop(user_id):
-                self.refresh_memberships(user_id)
-
-    def spawn(self, repair: Coroutine[Any, Any, None]) -> None:
-        """Run a repair in the background; what it cannot do now the next sweep will."""
-        task = background.spawn("repair", _logged(repair))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def _logged(repair: Coroutine[Any, Any, None]) -> None:
-    try:
-        await repair
-    except Exception as error:
-        if not isinstance(as_chat_error(error), Unavailable):
-            raise
-        log.warning("repair_failed", error=type(error).__name__)
+        self.drop_member(connection, conversation_id)
+        self.memberships.refresh(connection.user_id)

@@ -1,8 +1,8 @@
-"""Who takes part in a room, as of a position of its log.
+"""Who takes part in a channel, as of a position of its log.
 
-The database is looked at by several at once (a resume, a refresh, a hole being filled), and
-what was seen first may arrive last. Each look therefore comes with the head of the log in
-its own snapshot: that position is its version. Here, and nowhere else, an older look is
+The database is read by several at once (a resume, a refresh, a gap being filled), and
+what was seen first may arrive last. Each read therefore comes with the head of the log in
+its own snapshot: that position is its version. Here, and nowhere else, an older read is
 told from a newer one.
 """
 
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from realtime.sources import Membership
+    from realtime.sources import LiveMembership
 
 # Of somebody who was registered, so that no event passes unseen, but not looked at for good.
 UNKNOWN = -1
 
 
 class Members:
-    """The local users of one room. What is older than what is known changes nothing."""
+    """The local users of one channel. What is older than what is known changes nothing."""
 
     __slots__ = ("_known", "last_start", "read_only")
 
@@ -28,7 +28,7 @@ class Members:
         self._known: dict[int, tuple[int, int]] = {}
         # The highest of these, or more: from there on nothing is hidden from anybody.
         self.last_start = 0
-        # Those who may not post here. In most rooms there are none.
+        # Those who may not post here. In most channels there are none.
         self.read_only: frozenset[int] = frozenset()
 
     def __contains__(self, user_id: int) -> bool:
@@ -47,7 +47,7 @@ class Members:
         known = self._known.get(user_id)
         return 1 if known is None else known[1]
 
-    def learn(self, membership: Membership, position: int, *, repeated: bool = True) -> bool:
+    def learn(self, membership: LiveMembership, position: int, *, repeated: bool = True) -> bool:
         """Somebody took part at this position, in this way. False if more is known already.
 
         Who may post can change without a position. Two looks at the same position may
@@ -70,7 +70,7 @@ class Members:
         known = self._known.get(user_id)
         return known is not None and known[0] < position
 
-    def differs(self, membership: Membership, position: int) -> bool:
+    def differs(self, membership: LiveMembership, position: int) -> bool:
         """Whether a look at this position says something else than is known."""
         user_id = membership.user_id
         known = self._known.get(user_id)
@@ -83,7 +83,7 @@ class Members:
         )
 
     def forget(self, user_id: int) -> None:
-        """The last socket of this user has left the room."""
+        """The last socket of this user has left the channel."""
         self._known.pop(user_id, None)
         self.read_only -= {user_id}
 

@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields
     """A frame the server sends."""
 
 
-class Answer(Event, frozen=True, kw_only=True):
+class Reply(Event, frozen=True, kw_only=True):
     """A frame that answers a command, whose `ref` it repeats; nothing else brings it."""
 
     ref: Ref | UnsetType = UNSET
@@ -43,7 +43,7 @@ class Command(
 
 
 # A handler raises ChatError to refuse. One that returns an awaitable is waited for
-# before the socket's next command is looked at.
+# before the socket's next command is read.
 Handler = Callable[[Connection, Any], Awaitable[None] | None]
 
 

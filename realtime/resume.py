@@ -3,7 +3,7 @@
 The order is what makes it exact: register first and hold events back, then read, then
 replay, then let through what is newer than what was read. Nothing can fall between.
 What the read after the registration says is what counts; whatever was told while it could
-not be acted on is looked at once more when the socket is live.
+not be acted on is read once more when the socket is live.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     before = await hub.resume_reads.first.of(connection.user_id)
     if not connection.is_resuming():
         return
-    catching = _register(connection, before)
+    catching = _register(hub, connection, before)
     await hub.bus.settled()
 
-    # ... then read, and let the second look at the memberships decide.
-    reached = {channel: channel.reached for channel in connection.channels}
+    # ... then read, and let the second read of the memberships decide.
+    reached = {channel: channel.reached for channel in hub.channels_of(connection)}
     known_feed = hub.feed_seqs.get(connection.user_id, 0)
     look = await hub.resume_reads.second.of((connection.user_id, connection.session_id))
     if not connection.is_resuming():
@@ -75,10 +75,10 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
     hub.users_disconnected({connection.user_id: look.disconnects})
     _check_feed(hub, connection, look, known_feed)
     channels = _decide(catching, look.standings)
-    # Also one that was left and joined again between the looks: it is announced anew.
+    # Also one that was left and joined again between the reads: it is announced anew.
     for conversation_id in cursors.keys() - {channel.conversation_id for channel in channels}:
         connection.push(encode_frame("conversation.removed", conversation_id=str(conversation_id)))
-    # One that was joined between the two looks was not registered: it is when the socket is live.
+    # One that was joined between the two reads was not registered: it is when the socket is live.
     connection.look_again |= len(channels) < len(look.standings)
     await catching.run(look.standings, cursors)
     if connection.is_resuming():
@@ -86,11 +86,11 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
         connection.push(encode_frame("live"))
         hub.tell_feed(connection)
         if connection.look_again or hub.feed_seqs[connection.user_id] != look.feed_seq:
-            hub.refresh_memberships(connection.user_id)
+            hub.memberships.refresh(connection.user_id)
 
 
 def _moved_back(reached: Mapping[Channel, int], standings: Standings) -> list[Channel]:
-    """The rooms that had reached further, before the look, than their logs do in it."""
+    """The channels that had reached further, before the look, than their logs do in it."""
     found = []
     for channel, position in reached.items():
         standing = standings.get(channel.conversation_id)
@@ -112,7 +112,7 @@ def _check_feed(hub: Hub, connection: Connection, look: SecondRead, known: int) 
     if look.feed_seq < known:
         hub.feed_moved_back(user_id, look.feed_seq)
     hub.users_changed({user_id: look.feed_seq})
-    hub.note_blocks(user_id, look.blocked, look.feed_seq)
+    hub.blocks.note(user_id, look.blocked, look.feed_seq)
 
 
 async def refresh_user(hub: Hub, user_id: int) -> None:
@@ -121,28 +121,27 @@ async def refresh_user(hub: Hub, user_id: int) -> None:
     Each socket is brought up to date by itself: none waits for another that does not read.
     """
     look = await hub.resume_reads.users.of(user_id)
-    newest = hub.note_blocks(user_id, look.blocked, look.feed_seq or 0)
+    newest = hub.blocks.note(user_id, look.blocked, look.feed_seq or 0)
     missing: set[Channel] = set()
     for connection in list(hub.users.get(user_id, ())):
         if connection.state is not State.LIVE:
-            hub.look_again_when_live(connection)
+            connection.refresh_when_live()
             continue
-        attached = {channel.conversation_id: channel for channel in connection.channels}
+        attached = {channel.conversation_id: channel for channel in hub.channels_of(connection)}
         for id in attached.keys() & look.standings.keys():
             attached[id].learn(*look.standings[id], repeated=newest)
         missing |= {attached[id] for id in attached.keys() - look.standings.keys()}
         found = {id: look.standings[id] for id in look.standings.keys() - attached.keys()}
         if found:
-            catching = _register(connection, found)
-            hub.spawn(in_time(connection, _join(connection, catching)))
+            catching = _register(hub, connection, found)
+            hub.repairs.spawn(in_time(connection, _join(hub, connection, catching)))
     if missing:
-        # A look that knows no position cannot say whether this is news: the log's own can.
+        # A read that knows no position cannot say whether this is news: the log's own can.
         await hub.gaps.fill(missing)
 
 
-async def _join(connection: Connection, catching: CatchUp) -> None:
+async def _join(hub: Hub, connection: Connection, catching: CatchUp) -> None:
     """Bring a live socket up to date in conversations that are new to it."""
-    hub = connection.hub
     await hub.bus.settled()
     look = await hub.resume_reads.first.of(connection.user_id)
     channels = _decide(catching, look)
@@ -155,14 +154,15 @@ async def _join(connection: Connection, catching: CatchUp) -> None:
     await catching.run(look, start)
 
 
-def _register(connection: Connection, standings: Standings) -> CatchUp:
-    """Have the rooms of these conversations hold their events back for a socket."""
-    hub = connection.hub
-    return CatchUp(connection, [hub.attach(connection, *found) for found in standings.values()])
+def _register(hub: Hub, connection: Connection, standings: Standings) -> CatchUp:
+    """Have the channels of these conversations hold their events back for a socket."""
+    return CatchUp(
+        hub, connection, [hub.attach(connection, *found) for found in standings.values()]
+    )
 
 
 def _decide(catching: CatchUp, standings: Standings) -> list[Channel]:
-    """Of the rooms in which a socket waits, those in which it belongs; it leaves the others."""
+    """Of the channels in which a socket waits, those in which it belongs; it leaves the others."""
     decided = []
     for channel in catching.waiting():
         standing = standings.get(channel.conversation_id)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from realtime.admission import AdmissionControl, BatchLoader
-from realtime.sources import READ_BYTES, Announcement, LogRange, Membership, RangeRequest, Sources
+from realtime.sources import (
+    READ_BYTES,
+    Announcement,
+    LiveMembership,
+    LogRange,
+    RangeRequest,
+    Sources,
+)
 
 # Changes read at once: bounds the memory of resumes, whatever their size and number.
 READ_CHANGES = 2_000
@@ -19,7 +26,7 @@ Missed = tuple[int, tuple[RangeRequest, ...]]
 Announced = tuple[int, tuple[int, ...]]
 Announcements = Mapping[int, Announcement | None]
 # A membership and the head of its log in the same snapshot.
-Standing = tuple[Membership, int]
+Standing = tuple[LiveMembership, int]
 Standings = dict[int, Standing]
 
 
@@ -28,7 +35,7 @@ class UserRead:
     """All that is known of a user: standings by conversation, whom they have blocked.
 
     The feed was read first: the rest is at least as new as `feed_seq`. It is None for a
-    user who is shut out.
+    user who is deactivated.
     """
 
     feed_seq: int | None

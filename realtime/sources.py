@@ -15,7 +15,7 @@ ANNOUNCED_PER_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
+class LiveMembership:
     """That a user takes part in a conversation, as the hub needs it.
 
     `may_send` by all rules there are at the moment it was read.
@@ -36,7 +36,7 @@ class RangeRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedRow:
     """One row as it is now: its place, the place of its last change, its JSON.
 
     `seq` decides who may see it, `changed_seq` is the position it fills in the log.
@@ -59,8 +59,8 @@ class LogRange:
     after: int
     to: int
     head: int
-    changes: Sequence[Change]
-    members: Mapping[int, Membership]
+    changes: Sequence[ChangedRow]
+    members: Mapping[int, LiveMembership]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Announcement:
 class LogSource(Protocol):
     """The message log, owned by `conversations`."""
 
-    def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
+    def standings(self, user_ids: Collection[int]) -> list[tuple[LiveMembership, int]]:
         """The current memberships of these users, each with its log's head in the same snapshot."""
 
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:

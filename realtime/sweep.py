@@ -1,4 +1,4 @@
-"""The sweep: what hints did not tell, found by looking.
+"""The sweep: what notifications did not tell, found by looking.
 
 Every few seconds a process compares the log's heads, its users' feed positions and
 its sessions with what it knows, and by and by each user's memberships with where
@@ -18,7 +18,7 @@ from django.conf import settings
 from common import background, metrics
 from common.database import in_database_thread, write_in_database_thread
 from common.database_errors import is_passing
-from realtime.backpressure import check_paused
+from realtime.backpressure import drop_stalled
 from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.hub import Hub
@@ -46,7 +46,7 @@ class Sweep:
         self._unnoted: set[int] = set()
 
     def ask(self) -> None:
-        """Look now: hints were lost."""
+        """Look now: notifications were lost."""
         self._asked.set()
 
     async def step(self) -> None:
@@ -58,7 +58,7 @@ class Sweep:
         except TimeoutError:
             pass
         self._asked.clear()
-        check_paused(self._hub)
+        drop_stalled(self._hub.connections())
         resume_reads = (self._look_at_users, self._look_at_heads, self._look_at_memberships)
         await background.do_all(
             functools.partial(_look_if_possible, look) for look in (*resume_reads, self._note_use)
@@ -91,11 +91,11 @@ class Sweep:
             await write_in_database_thread(Sources.users.touch_sessions, session_ids)
 
     async def _look_at_memberships(self) -> None:
-        """Compare some users' memberships with the rooms of their sockets, all by and by."""
+        """Compare some users' memberships with the channels of their sockets, all by and by."""
         hub = self._hub
-        for user_id in list(hub.unsettled):
-            hub.unsettled.discard(user_id)
-            hub.refresh_memberships(user_id)
+        for user_id in list(hub.memberships.failed):
+            hub.memberships.failed.discard(user_id)
+            hub.memberships.refresh(user_id)
         suspects = await self._misplaced(self._due())
         if not suspects:
             return
@@ -105,7 +105,7 @@ class Sweep:
         if wrong:
             self._tell(len(wrong), "memberships")
         for user_id in wrong:
-            hub.refresh_memberships(user_id)
+            hub.memberships.refresh(user_id)
 
     def _due(self) -> list[int]:
         """The users whose turn it is, so that each has one within MEMBERSHIP_SWEEP_SECONDS."""
@@ -127,7 +127,7 @@ class Sweep:
             standings = await in_database_thread(standings_of, user_ids)
             for user_id in user_ids:
                 sockets = hub.users.get(user_id, ())
-                if any(is_misplaced(socket, standings[user_id]) for socket in sockets):
+                if any(is_misplaced(hub, socket, standings[user_id]) for socket in sockets):
                     found.append(user_id)
         return found
 
@@ -182,13 +182,13 @@ async def _look_if_possible(look: Callable[[], Awaitable[None]]) -> None:
         log.warning("sweep_failed", look=look.__name__, error=type(error).__name__)
 
 
-def is_misplaced(connection: Connection, standings: Standings) -> bool:
+def is_misplaced(hub: Hub, connection: Connection, standings: Standings) -> bool:
     """Whether a live socket listens elsewhere, or otherwise, than its user's memberships say."""
     if connection.state is not State.LIVE:
         return False
-    if len(connection.channels) != len(standings):
+    if len(connection.conversation_ids) != len(standings):
         return True
-    for channel in connection.channels:
+    for channel in hub.channels_of(connection):
         standing = standings.get(channel.conversation_id)
         if standing is None or channel.members.differs(*standing):
             return True

@@ -19,8 +19,8 @@ from chatbe.gateway.docs.asyncapi import _schema_of_own, asyncapi_document
 from chatbe.gateway.events import EVENTS, decode_event, tag_of
 from chatbe.gateway.protocol_events import Batch, Bye
 from conversations.events import Skip
-from realtime.channel import Channel, Event
-from realtime.sources import Membership
+from realtime.channel import Channel, LogEvent
+from realtime.sources import LiveMembership
 from tests.kit.documents import PROJECT, gaps
 from tests.kit.site import open_socket
 
@@ -158,14 +158,14 @@ def test_an_event_nobody_documented_is_none():
         decode_command(json.dumps(EXAMPLES["message.created"]))
 
 
-async def test_the_server_really_sends_every_event(served):
-    alice, bob, conversation_id = await served.talking()
-    _, _, foreign = await served.talking()
-    carol, dave, far = await served.talking()
+async def test_the_server_really_sends_every_event(site):
+    alice, bob, conversation_id = await site.talking()
+    _, _, foreign = await site.talking()
+    carol, dave, far = await site.talking()
     await bob.be_logged_in()
     await carol.be_logged_in()
     # A log that is too long to be replayed.
-    served.change(f"UPDATE conversations_conversation SET last_seq = 600 WHERE id = {far}")  # noqa: S608
+    site.change(f"UPDATE conversations_conversation SET last_seq = 600 WHERE id = {far}")  # noqa: S608
     seen = []
     async with AsyncExitStack() as sockets:
         phone = await sockets.enter_async_context(alice.live())
@@ -195,7 +195,7 @@ async def test_the_server_really_sends_every_event(served):
         await phone.expect("live")
         await alice.rest("PUT", f"blocks/{dave.user_id}")
         await phone.expect("user.changed")
-        async with open_slowly(served.address) as stuck:
+        async with open_slowly(site.address) as stuck:
             await stuck.send("hello", token=bob.token)
             await stuck.send("sync", cursors={}, done=True)
             await stuck.expect("live")
@@ -218,9 +218,9 @@ async def test_the_server_really_sends_every_event(served):
 
 def test_a_position_nobody_may_see_is_a_skip():
     channel = Channel(81604378624, "log:0")
-    channel.learn(Membership(81604378624, 7, visible_from=5, may_send=True), 9)
+    channel.learn(LiveMembership(81604378624, 7, visible_from=5, may_send=True), 9)
     viewer: Any = SimpleNamespace(user_id=7)
-    hidden = channel.frame_for(viewer, Event(81604378624, 9, 4, b"secret"))
+    hidden = channel.frame_for(viewer, LogEvent(81604378624, 9, 4, b"secret"))
     assert decode_event(hidden) == [Skip(conversation_id="81604378624", seq=9)]
 
 

@@ -27,7 +27,7 @@ from chatbe.server import follow_ups, health
 from chatbe.server import metrics_export as gauges
 from chatbot.worker import election
 from chatbot.worker import worker as bots
-from common import background, database
+from common import background, background_threads, database
 from common.database import in_database_thread
 from common.errors import ChatError
 from common.limits import shared, socket_leases
@@ -39,9 +39,9 @@ from conversations.log.writer import log_writer
 from conversations.services import typing
 from conversations.tests.people import draft, make_friends
 from presence import subscriptions
-from realtime import broadcast, gap_fill, node, sweep
-from realtime import bus as buses
-from realtime.channel import Event
+from realtime import announce, gap_fill, node, sweep
+from realtime import layer_bus as buses
+from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.frames import message_created
 from realtime.tests.sockets import Recorder
@@ -157,7 +157,7 @@ class Faults:
 
     def watch_work(self, monkeypatch):
         attempt, once, call = background._attempt, background._once, background.call
-        repeat = background.repeat
+        repeat = background_threads.repeat
 
         async def _attempt(watched, step):
             async def traced():
@@ -195,7 +195,7 @@ class Faults:
         monkeypatch.setattr(background, "_attempt", _attempt)
         monkeypatch.setattr(background, "_once", _once)
         monkeypatch.setattr(background, "call", _call)
-        monkeypatch.setattr(background, "repeat", _repeat)
+        monkeypatch.setattr(background_threads, "repeat", _repeat)
 
     def watch_what_is_said(self, monkeypatch):
         report, count, failed = background.report, background.count, background.Watched.failed
@@ -262,7 +262,7 @@ def quick(settings, monkeypatch):
         *((subscriptions, "PATIENCE_SECONDS", 0.01), (subscriptions, "RETRY_SECONDS", 0.01)),
         *((typing, "EXPIRES_SECONDS", 0.01), (bots, "PAUSE_SECONDS", 0.08)),
         *((election, "LOOK_SECONDS", 0.03), (buses, "REOPEN_SECONDS", 0.5)),
-        (gap_fill, "HOLE_SECONDS", 0.005),
+        (gap_fill, "GAP_SECONDS", 0.005),
     ):
         monkeypatch.setattr(module, name, seconds)
 
@@ -322,14 +322,14 @@ class Process:
             if next(self.lives) % 2:
                 # Without what comes before it.
                 frame = message_created(appended[-1].json)
-                broadcast.log_events([Event(conversation_id, head, head, frame)])
+                announce.log_events([LogEvent(conversation_id, head, head, frame)])
             moved = await self.asked(
                 receipt_buffer().submit, Move(conversation_id, friends.bob.id, head, head)
             )
             found = await self.home.component(Senders).find(friends.bob.id, [friends.alice.id])
             with contextlib.suppress(ChatError):
                 typing.typists().start(phone, conversation_id)
-            broadcast.users_changed({friends.bob.id: next(self.feed_seqs)})
+            announce.users_changed({friends.bob.id: next(self.feed_seqs)})
             self.mail.take(lambda: None)
             if strict:
                 assert isinstance(sent, AppendResult)

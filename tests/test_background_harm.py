@@ -16,15 +16,15 @@ from common import background
 from common.errors import Unavailable
 from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
-from realtime import bus as buses
-from realtime.backpressure import check_paused
-from realtime.bus import LayerBus
-from realtime.channel import Event
+from realtime import layer_bus as buses
+from realtime.backpressure import drop_stalled
+from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.drain import send_away
 from realtime.frames import encode_frame
+from realtime.layer_bus import LayerBus
 from realtime.node import Node
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.tests.sockets import Recorder, connect, make_hub
 
 PATIENCE_SECONDS = 20
@@ -87,7 +87,7 @@ async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, 
     hub = make_hub()
     sockets: list[Any] = [connect(hub, user) for user in range(1, 6)]
     for one in sockets:
-        channel = hub.attach(one, Membership(7, one.user_id, 0))
+        channel = hub.attach(one, LiveMembership(7, one.user_id, 0))
         channel.set_head(1)
         assert channel.release(one, 1)
     push = type(sockets[0]).push
@@ -99,7 +99,7 @@ async def test_an_event_that_cannot_be_queued_for_one_reaches_the_others(error, 
         push(connection, frame)
 
     monkeypatch.setattr(type(bad), "push", pushed)
-    hub.deliver([Event(7, 2, 2, encode_frame("message.created", message={"seq": 2}))])
+    hub.deliver([LogEvent(7, 2, 2, encode_frame("message.created", message={"seq": 2}))])
     await until(lambda: all(one.writer.frames for one in sockets if one is not bad))
     # It has missed something, and comes again.
     assert bad.state is State.CLOSED
@@ -113,7 +113,7 @@ async def test_a_socket_that_cannot_be_looked_at_is_dropped_and_the_others_looke
     sockets[0].writer.buffered = raising(RuntimeError)
     sockets[2].writer.stuck = settings.SOCKET_STALL_BYTES
     sockets[2].stalled_at = -1.0
-    check_paused(hub)
+    drop_stalled(hub.connections())
     assert [one.state is State.CLOSED for one in sockets] == [True, False, True]
 
 
@@ -202,7 +202,7 @@ async def test_a_bus_that_fails_while_it_is_opened_anew_is_opened_all_the_same(e
 
 
 async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
-    current_node = Node()
+    node = Node()
     ended: list[str] = []
 
     def end(name, error=None):
@@ -213,11 +213,11 @@ async def test_what_ends_a_runtime_ends_it_whatever_raises(monkeypatch):
 
         return ending
 
-    current_node.on_stop += [end("a", KeyError()), end("b", asyncio.CancelledError()), end("c")]
-    monkeypatch.setattr(current_node.bus, "stop", end("bus", RuntimeError()), raising=False)
-    monkeypatch.setattr(current_node.leases, "stop", end("leases", asyncio.CancelledError()))
-    monkeypatch.setattr(current_node.sharing, "stop", end("sharing"))
-    await current_node.stop()
+    node.on_stop += [end("a", KeyError()), end("b", asyncio.CancelledError()), end("c")]
+    monkeypatch.setattr(node.bus, "stop", end("bus", RuntimeError()), raising=False)
+    monkeypatch.setattr(node.leases, "stop", end("leases", asyncio.CancelledError()))
+    monkeypatch.setattr(node.sharing, "stop", end("sharing"))
+    await node.stop()
     assert ended[-6:] == ["a", "b", "c", "bus", "leases", "sharing"]
 
 

@@ -1,4 +1,4 @@
-"""The short form of `python -m benchmarks.chaos`: nothing is lost while everything breaks."""
+"""The short form of `python -m tests.chaos`: nothing is lost while everything breaks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.chaos import Options, run
-from benchmarks.chaoslib.hostile import SORTS
-from benchmarks.chaoslib.outcome import MIX
-from benchmarks.chaoslib.schedule import PLANS
+from tests.chaos.abusive_clients import SORTS
+from tests.chaos.outcome import MIX
+from tests.chaos.runner import Options, run
+from tests.chaos.schedule import PLANS
+
+pytestmark = pytest.mark.slow
+
 
 SEED = 20
 # One fault of each kind, close upon each other, and few people.

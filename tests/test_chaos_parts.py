@@ -1,4 +1,4 @@
-"""The parts of chaos by themselves: schedule, hostile frames, report, client, delays."""
+"""The parts of chaos by themselves: schedule, abusive frames, report, client, delays."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import serve
 
-from benchmarks.chaos import main
-from benchmarks.chaoslib import hostile
-from benchmarks.chaoslib.chat import acquaintances, contacts
-from benchmarks.chaoslib.delays import delivery_delays
-from benchmarks.chaoslib.groups import circles
-from benchmarks.chaoslib.hostile import SORTS
-from benchmarks.chaoslib.outcome import BEGIN, END, MIX, Outcome, rule_of_three, write_report
-from benchmarks.chaoslib.schedule import KINDS, PLANS, SERVER_POINTS, draw, share
-from benchmarks.chaoslib.violations import KINDS as VIOLATION_KINDS
-from benchmarks.chaoslib.violations import Violation
 from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.server.websocket_protocol import frame_bounds
 from common.errors import Unavailable
+from tests.chaos import abusive_clients
+from tests.chaos.__main__ import main
+from tests.chaos.abusive_clients import SORTS
+from tests.chaos.chat import acquaintances, contacts
+from tests.chaos.delays import delivery_delays
+from tests.chaos.groups import circles
+from tests.chaos.outcome import BEGIN, END, MIX, Outcome, rule_of_three, write_report
+from tests.chaos.schedule import KINDS, PLANS, SERVER_POINTS, draw, share
+from tests.chaos.violations import KINDS as VIOLATION_KINDS
+from tests.chaos.violations import Violation
 from tests.kit.account import Account
 from tests.kit.client import Client
 from tests.kit.event_log import Journal
 from tests.kit.servers import PROJECT
+
+pytestmark = pytest.mark.slow
+
 
 LONG = PLANS["long"]
 
@@ -89,7 +92,7 @@ def test_a_failpoint_is_armed_for_the_process_that_is_to_die_there_and_for_no_ot
         assert fault.pause >= 0
 
 
-# --- hostile frames
+# --- abusive frames
 
 
 def frames(data):
@@ -145,13 +148,17 @@ def test_bad_json_and_broken_utf8_are_what_they_are_called():
 def test_sizes_are_just_above_what_is_allowed_or_far_above():
     for data in made("too large before welcome", 5):
         start, end = frame_bounds(data, 0)
-        assert hostile.BEFORE_WELCOME_BYTES < end - start <= 2 * hostile.BEFORE_WELCOME_BYTES
+        assert (
+            abusive_clients.BEFORE_WELCOME_BYTES
+            < end - start
+            <= 2 * abusive_clients.BEFORE_WELCOME_BYTES
+        )
     for data in made("too large", 5):
         start, end = frame_bounds(data, 0)
-        assert hostile.FRAME_BYTES < end - start < hostile.CUT_BYTES
+        assert abusive_clients.FRAME_BYTES < end - start < abusive_clients.CUT_BYTES
     for data in made("far too large", 5):
         start, end = frame_bounds(data, 0)
-        assert end - start > hostile.CUT_BYTES
+        assert end - start > abusive_clients.CUT_BYTES
         assert len(data) < 5_000
 
 
@@ -162,15 +169,15 @@ def test_every_sort_says_how_it_must_end():
 
 
 def test_the_sizes_are_those_of_the_settings(settings):
-    assert hostile.BEFORE_WELCOME_BYTES == settings.FRAME_BYTES_BEFORE_WELCOME
-    assert hostile.FRAME_BYTES == settings.FRAME_BYTES
+    assert abusive_clients.BEFORE_WELCOME_BYTES == settings.FRAME_BYTES_BEFORE_WELCOME
+    assert abusive_clients.FRAME_BYTES == settings.FRAME_BYTES
 
 
 # --- the report
 
 
 def outcome(**values):
-    return Outcome("python -m benchmarks.chaos --plan long --seed 7", 7, LONG, **values)
+    return Outcome("python -m tests.chaos --plan long --seed 7", 7, LONG, **values)
 
 
 def test_the_report_goes_between_the_marks_and_replaces_what_was_there(tmp_path):

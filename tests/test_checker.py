@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaoslib.checker import check
-from benchmarks.chaoslib.records import Listed, Pointers, Row, StoredLog
-from benchmarks.chaoslib.violations import by_kind
+from tests.chaos.checker import check
+from tests.chaos.records import Listed, Pointers, Row, StoredLog
+from tests.chaos.violations import by_kind
 from tests.kit.event_log import Ack, Applied, Attempt, Fault, Journal, Loaded, Message, Refusal
 
 CONVERSATION = "900"

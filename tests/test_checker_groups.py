@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.chaoslib.checker import check
-from benchmarks.chaoslib.outcome import mix
-from benchmarks.chaoslib.presence import check_presence
-from benchmarks.chaoslib.records import Pointers, Row, StoredLog
-from benchmarks.chaoslib.violations import KINDS, by_kind
+from tests.chaos.checker import check
+from tests.chaos.outcome import mix
+from tests.chaos.presence import check_presence
+from tests.chaos.records import Pointers, Row, StoredLog
+from tests.chaos.violations import KINDS, by_kind
 from tests.kit.event_log import Ack, Applied, Attempt, Edit, Journal, Loaded, Message, Refusal
 from tests.test_checker import PLANTED
 

@@ -14,14 +14,17 @@ import pytest
 import requests
 from websockets.exceptions import InvalidStatus
 
-from benchmarks.chaoslib import stored
-from benchmarks.chaoslib.checker import check
+from tests.chaos import stored
+from tests.chaos.checker import check
 from tests.kit.account import Account, call
 from tests.kit.client import Client
 from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import Installation, ProductServer, fresh_database, running_redis
 from tests.kit.site import TestSite, open_socket
 from tools.processes import children, exists, wait_until
+
+pytestmark = pytest.mark.slow
+
 
 GOING_AWAY = 4003
 SOCKETS_EACH = 10

@@ -10,7 +10,8 @@ import pytest
 from django.apps import apps
 from django.db import OperationalError, connection
 
-from accounts.models import CodeKind, Notice, StatusFollowUp
+from accounts.choices import CodeKind
+from accounts.models import Notice, StatusFollowUp
 from accounts.services.codes import issue_code
 from accounts.services.notices import notice_new_device
 from accounts.services.status_follow_up import follow_up

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.chaoslib.checker import check
-from benchmarks.chaoslib.records import Row, StoredLog
+from tests.chaos.checker import check
+from tests.chaos.records import Row, StoredLog
 from tests.kit.event_log import Journal, Message
 from tests.kit.log_copy import LogCopy
 

@@ -13,8 +13,8 @@ import requests
 from django_otp.oath import totp
 from websockets.exceptions import InvalidStatus
 
+from accounts.choices import CodeKind
 from accounts.mail import queue
-from accounts.models import CodeKind
 from accounts.services import status_follow_up
 from accounts.services.codes import issue_code
 from accounts.services.emails import confirm_email

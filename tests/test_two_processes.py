@@ -7,8 +7,8 @@ import asyncio
 import pytest
 import redis
 
-from benchmarks.chaoslib import stored
-from benchmarks.chaoslib.checker import check
+from tests.chaos import stored
+from tests.chaos.checker import check
 from tests.kit.account import Account
 from tests.kit.client import Client
 from tests.kit.scraped import until, value

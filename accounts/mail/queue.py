@@ -1,4 +1,4 @@
-"""The post office: whatever ends in a mail is done by a thread of its own, after the answer.
+"""The mail queue: whatever ends in a mail is done by a thread of its own, after the answer.
 
 A request that leads to a mail only leaves a job here. So no mail server can delay or
 fail it, and the time it takes says nothing about whom there is to write to. What waits
@@ -15,7 +15,7 @@ from collections.abc import Callable
 import structlog
 from django.db import connection, transaction
 
-from common import background
+from common import background, background_threads
 from common.error_log import describe
 from common.errors import RateLimited
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 Job = Callable[[], None]
 
 JOBS_MAX = 1_000
-# How long a process that ends waits for its last mails.
+# How long a process that ends waits for its last emails.
 _LAST_SECONDS = 5.0
 
 
@@ -33,7 +33,7 @@ class MailQueue:
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job] = queue.Queue(JOBS_MAX)
-        background.run_thread("mail", self._work)
+        background_threads.run_thread("mail", self._work)
 
     def take(self, job: Job) -> None:
         """Do this soon. Returns at once; a job too many is dropped."""

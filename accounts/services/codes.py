@@ -5,7 +5,8 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.models import CodeKind, MailCode, User
+from accounts.choices import CodeKind
+from accounts.models import MailCode, User
 from accounts.tokens import hash_of, new_secret
 from common.errors import InvalidInput
 from common.text import normal_code

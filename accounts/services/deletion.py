@@ -5,7 +5,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import EndReason, MailCode, Notice, Session, Ticket, User
+from accounts.choices import EndReason
+from accounts.models import MailCode, Notice, Session, Ticket, User
 from accounts.services.locks import lock_account, retry_on_lock_conflict
 from accounts.services.login import reauthenticate, wrong_password
 from accounts.services.sessions import end_locked

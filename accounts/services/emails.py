@@ -8,10 +8,11 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from accounts.choices import CodeKind
 from accounts.feed import bump_feeds, lock_users
 from accounts.mail import queue
 from accounts.mail.messages import count_mail, link_to, send_mail
-from accounts.models import CodeKind, User
+from accounts.models import User
 from accounts.names import email_key
 from accounts.services.codes import find_code, issue_code, seconds_of, spend_code
 from common.addresses import address_key

@@ -49,7 +49,7 @@ def log_in(
 def verify_login(*, login: str, password: str, address: str | None = None) -> User:
     """The active user whose password this is. WrongCredentials, Banned, RateLimited.
 
-    Only who knows the password learns that the account is shut out.
+    Only who knows the password learns that the account is deactivated.
     """
     user = selectors.find_login(login)
     may_look = count_login(login, user, address)

@@ -8,10 +8,11 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts import selectors
+from accounts.choices import NoticeKind
 from accounts.feed import bump_feeds, lock_users
 from accounts.mail import queue
 from accounts.mail.messages import count_mail, send_mail
-from accounts.models import ANNOUNCEMENT_MAX, Notice, NoticeKind, Session, User
+from accounts.models import ANNOUNCEMENT_MAX, Notice, Session, User
 from common.batches import pages
 from common.errors import NotFound
 from common.text import clean_line

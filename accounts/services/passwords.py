@@ -6,10 +6,11 @@ from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.choices import CodeKind, EndReason
 from accounts.feed import lock_users
 from accounts.mail import queue
 from accounts.mail.messages import count_mail, link_to, send_mail
-from accounts.models import CodeKind, EndReason, Session, User
+from accounts.models import Session, User
 from accounts.names import email_key
 from accounts.services.codes import find_code, issue_code, seconds_of, spend_code
 from accounts.services.emails import count_mail_request

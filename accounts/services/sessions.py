@@ -15,8 +15,9 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts import selectors, tokens
+from accounts.choices import EndReason
 from accounts.feed import bump_feeds
-from accounts.models import DEVICE_MAX, USER_AGENT_MAX, EndReason, Session, User
+from accounts.models import DEVICE_MAX, USER_AGENT_MAX, Session, User
 from accounts.services.notices import notice_refresh_reuse
 from accounts.services.staff import end_admin_logins
 from common.database_errors import is_passing
@@ -24,7 +25,7 @@ from common.errors import ChatError, NotFound, SessionEnded, WrongCredentials
 from common.ids import new_id
 from common.statement_deadline import deadline
 from common.text import clean_label
-from realtime import broadcast
+from realtime import announce
 
 log = structlog.get_logger(__name__)
 
@@ -286,8 +287,8 @@ def end_locked(sessions: list[Session], reason: EndReason) -> None:
     Session.objects.filter(id__in=ids).update(ended_at=timezone.now(), end_reason=reason)
     bump_feeds({session.user_id for session in sessions})
 
-    def announce() -> None:
-        broadcast.sessions_ended(ids)
+    def announce_end() -> None:
+        announce.sessions_ended(ids)
         log.info("sessions_ended", session_ids=[str(i) for i in ids], reason=str(reason))
 
-    transaction.on_commit(announce)
+    transaction.on_commit(announce_end)

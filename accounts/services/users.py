@@ -5,9 +5,10 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
+from accounts.choices import EndReason
 from accounts.feed import bump_feeds
 from accounts.hashers import ensure_room_to_hash
-from accounts.models import EndReason, User
+from accounts.models import User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.emails import mail_confirmation
 from accounts.services.locks import lock_account, retry_on_lock_conflict
@@ -74,7 +75,7 @@ def _refuse_taken(username: str, email: str | None) -> None:
 @retry_on_lock_conflict
 @transaction.atomic
 def set_user_active(*, user_id: int, is_active: bool) -> bool:
-    """Let a user in or shut them out; shut out, their sessions end at once. NotFound.
+    """Let a user in or shut them out; deactivated, their sessions end at once. NotFound.
 
     False if that was so already.
     """

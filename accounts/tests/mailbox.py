@@ -15,7 +15,7 @@ def no_mail_on_its_way():
 
 
 def mails_to(address, *, count=1):
-    """The mails to an address, which are so many when all that was asked for has left."""
+    """The emails to an address, which are so many when all that was asked for has left."""
     no_mail_on_its_way()
     found = [message for message in mail.outbox if message.to == [address]]
     assert len(found) == count, [(message.to, message.subject) for message in mail.outbox]
@@ -23,6 +23,6 @@ def mails_to(address, *, count=1):
 
 
 def code_to(address, *, count=1):
-    """The code in the newest of so many mails to an address."""
+    """The code in the newest of so many emails to an address."""
     [code] = re.findall(r"^([\w-]{43})$", mails_to(address, count=count)[-1].body, re.MULTILINE)
     return code

@@ -12,7 +12,8 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from accounts.models import CodeKind, Session, User
+from accounts.choices import CodeKind
+from accounts.models import Session, User
 from accounts.names import clean_email, clean_username, email_key, username_key
 from accounts.services.codes import issue_code
 from accounts.tests.mailbox import mails_to

@@ -1,9 +1,8 @@
-"""People who talk over XMPP: in pairs, or all of them in one room.
+"""Users who chat over XMPP: in pairs, or all in one room.
 
-Each keeps so many messages unanswered, and an answer is that the message has arrived: at
-the partner, or back from the room at whoever sent it. No server says that it has taken a
-message, unless asked to with an extension (XEP-0198). So this asks less of it than a reply
-and then delivery.
+Each keeps a number of messages unanswered. A message counts as answered when it has arrived: at
+the partner, or back from the room at its sender. XMPP servers do not confirm a message without
+an extension (XEP-0198), so this asks less of them than a reply and then a delivery.
 """
 
 from xml.sax.saxutils import escape
@@ -11,11 +10,12 @@ from xml.sax.saxutils import escape
 from benchmarks.job import Conversation, Job, Outcome, Seat
 from benchmarks.peers.stanzas import Stanzas
 from benchmarks.peers.xmpp import Connection, jid, open_all
-from benchmarks.talkers import TEXT, InOrder, TalkOf, measure
+from benchmarks.talkers import TEXT, InOrder
+from benchmarks.talks import TalkOf, measure
 
 
 class Chatter(InOrder, Connection):
-    """One of them."""
+    """One user of the chat."""
 
     def __init__(
         self,
@@ -47,19 +47,19 @@ class _Pair(Chatter):
 
 
 class _Pairing(TalkOf[_Pair, _Pair]):
-    """Two people. Each gets what the other sends, and nothing of what they send themselves."""
+    """Two users. Each receives what the other sends, but not what they send themselves."""
 
     def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
         one, two = (
             _Pair(
-                job.seats[place],
+                job.seats[index],
                 Stanzas(),
                 to=jid(_user(job.seats[other])),
                 kind="chat",
-                client_id=f"{job.prefix}.{place}",
+                client_id=f"{job.prefix}.{index}",
                 latencies=latencies,
             )
-            for place, other in (conversation.members, reversed(conversation.members))
+            for index, other in (conversation.members, reversed(conversation.members))
         )
         one.partner, two.partner = two, one
         self.talkers = self.sockets = [one, two]
@@ -76,28 +76,28 @@ async def chat_in_pairs(job: Job) -> Outcome:
 
 
 class _Member(Chatter):
-    """Is in a room, whose messages have the sender's name as the resource of where they are from."""
+    """A member of a room, where the resource of a message's `from` is its sender's name."""
 
-    def __init__(self, job: Job, place: int, channel: str, latencies: list[float]) -> None:
-        seat = job.seats[place]
+    def __init__(self, job: Job, index: int, room: str, latencies: list[float]) -> None:
+        seat = job.seats[index]
         super().__init__(
             seat,
-            Stanzas(own=f"from='{channel}/{_user(seat)}'".encode()),
-            to=channel,
+            Stanzas(own=f"from='{room}/{_user(seat)}'".encode()),
+            to=room,
             kind="groupchat",
-            client_id=f"{job.prefix}.{place}",
+            client_id=f"{job.prefix}.{index}",
             latencies=latencies,
         )
-        self._room = channel
+        self._room_jid = room
 
     async def enter(self) -> None:
         muc = "http://jabber.org/protocol/muc"
         await self.ask(
             (
-                f"<presence to='{self._room}/{self.user}'><x xmlns='{muc}'>"
+                f"<presence to='{self._room_jid}/{self.user}'><x xmlns='{muc}'>"
                 "<history maxstanzas='0'/></x></presence>"
             ).encode(),
-            # Its subject, empty as it is, is the last a newcomer is told.
+            # The room's subject, although empty, is the last thing a new member receives.
             b"</message>",
         )
 
@@ -106,14 +106,14 @@ class _Member(Chatter):
             self.on_answer()
 
 
-class _Room(TalkOf[_Member, _Member]):
-    """A room of all, of whom the first write."""
+class _GroupChat(TalkOf[_Member, _Member]):
+    """A room with all members, the first of whom write."""
 
     def __init__(
         self, job: Job, conversation: Conversation, talkers: int, latencies: list[float]
     ) -> None:
         self.sockets = [
-            _Member(job, place, conversation.id, latencies) for place in conversation.members
+            _Member(job, index, conversation.id, latencies) for index in conversation.members
         ]
         self.talkers = self.sockets[:talkers]
 
@@ -121,11 +121,11 @@ class _Room(TalkOf[_Member, _Member]):
 async def chat_in_room(job: Job, *, talkers: int) -> Outcome:
     latencies: list[float] = []
     [conversation] = job.conversations
-    channel = _Room(job, conversation, talkers, latencies)
-    # Whoever comes first makes it.
-    await open_all(channel.sockets[:1])
-    await open_all(channel.sockets[1:])
-    return await measure(job, [channel], latencies)
+    room = _GroupChat(job, conversation, talkers, latencies)
+    # The first to enter creates the room.
+    await open_all(room.sockets[:1])
+    await open_all(room.sockets[1:])
+    return await measure(job, [room], latencies)
 
 
 def _user(seat: Seat) -> str:

@@ -1,7 +1,8 @@
-"""People who talk in pairs over the Matrix client API, as its web clients do.
+"""Users who chat in pairs over the Matrix client API, as its web clients do.
 
-Each sends with PUT, which is answered when the message is stored, and hears by long polling:
-one `/sync` after the other, each from where the last one ended. Both of a pair hear both.
+Each sends with PUT, which is answered when the message is stored, and receives by long polling:
+one `/sync` after another, each from where the previous one ended. Both users of a pair receive
+all messages.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ from urllib.parse import quote
 
 from benchmarks.calls import Caller
 from benchmarks.job import Conversation, Job, Outcome, Seat
-from benchmarks.talkers import TEXT, TalkOf, measure
+from benchmarks.talkers import TEXT, Sender
+from benchmarks.talks import TalkOf, measure
 
 CLIENT = "/_matrix/client/v3"
 # Below the deadline of a call.
@@ -27,8 +29,8 @@ MESSAGE = b'"type":"m.room.message"'
 CONNECTING_AT_ONCE = 20
 
 
-class Client:
-    """`delivered` counts messages that came by sync. The next is sent when one is answered."""
+class Client(Sender):
+    """`delivered` counts messages that arrived by sync."""
 
     def __init__(
         self, seat: Seat, *, room_id: str, client_id: str, in_flight: int, latencies: list[float]
@@ -43,23 +45,14 @@ class Client:
         self._hearing = Caller(seat, base=CLIENT)
         self._lines = [Caller(seat, base=CLIENT) for _ in range(in_flight)]
         self._latencies = latencies
-        self._is_sending = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """All that was before is heard; from then on what is new."""
+        """Sync once to skip what is already there, then listen for new messages."""
         for line in self._lines:
             await line.get("account/whoami")
         first = await self._hearing.get(f"sync?filter={FILTER}")
         self._keep(self._hear(first.content["next_batch"]))
-
-    def start(self, in_flight: int) -> None:
-        self._is_sending = True
-        for _ in range(in_flight):
-            self.send()
-
-    def stop(self) -> None:
-        self._is_sending = False
 
     def send(self) -> None:
         self.sent += 1
@@ -99,8 +92,7 @@ class Client:
             self.faults[f"status {answer.status}"] += 1
             return
         self._latencies.append(time.perf_counter() - began)
-        if self._is_sending:
-            self.send()
+        self.send_next()
 
     async def _hear(self, since: str) -> None:
         while True:
@@ -118,13 +110,13 @@ class _Pair(TalkOf[Client, Client]):
     def __init__(self, job: Job, conversation: Conversation, latencies: list[float]) -> None:
         self.talkers = self.sockets = [
             Client(
-                job.seats[place],
+                job.seats[index],
                 room_id=conversation.id,
-                client_id=f"{job.prefix}.{place}",
+                client_id=f"{job.prefix}.{index}",
                 in_flight=int(job.options["in-flight"]),
                 latencies=latencies,
             )
-            for place in conversation.members
+            for index in conversation.members
         ]
 
 

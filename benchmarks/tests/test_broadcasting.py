@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks.broadcasting import FRAME_BYTES, Broadcast, build, connect
-from benchmarks.talkers import TEXT, wait_until
+from benchmarks.talkers import TEXT
+from benchmarks.talks import wait_until
 from conversations.log.pending_message import AppendResult, PendingMessage, fresh_body
 from realtime.frames import message_created, websocket_text
 from tools import programs

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.filling import Filled
-from benchmarks.tests.given import target_of
+from benchmarks.tests.suite_target import target_of
 from benchmarks.workloads import history
 
 COUNTS = [2_000, 700, 50]

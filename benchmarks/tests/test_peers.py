@@ -56,19 +56,19 @@ def test_a_message_of_a_pair_is_answered_when_it_has_arrived_at_the_partner():
 def test_a_message_to_a_room_is_answered_when_the_room_says_it_to_its_author():
     latencies: list[float] = []
     conversation = Conversation(id="room@place", members=[0, 1])
-    channel = chatting._Room(job(), conversation, 1, latencies)
-    writer, listener = channel.sockets
+    room = chatting._GroupChat(job(), conversation, 1, latencies)
+    writer, listener = room.sockets
     wire: Any = Wire()
     writer.transport = wire
     writer.start(in_flight=1)
     writer._count(MESSAGE.replace(b"place/a", b"place/user1"))
-    assert channel.acked() == []
+    assert room.acked() == []
     said = MESSAGE.replace(b"place/a", b"place/user0")
     writer._count(said)
-    assert channel.acked() == ["run.0.1"]
-    assert channel.differences() == [1, -1]
+    assert room.acked() == ["run.0.1"]
+    assert room.differences() == [1, -1]
     listener._count(said)
-    assert channel.differences() == [1, 0]
+    assert room.differences() == [1, 0]
 
 
 def job() -> Job:

@@ -9,11 +9,11 @@ from benchmarks.frames import Scanner
 from benchmarks.job import Job, Seat
 from benchmarks.talkers import Talker
 from benchmarks.workloads import (
-    arrival,
     broadcast,
-    crowds,
+    connect_cost,
     day,
     fanout,
+    group_sizes,
     history,
     idle,
     inbound,
@@ -40,8 +40,8 @@ def test_members_of_conversations_are_among_the_users():
         pairs,
         legacy,
         fanout,
-        crowds,
-        arrival,
+        group_sizes,
+        connect_cost,
         writer,
         latency,
         broadcast,
@@ -52,14 +52,14 @@ def test_members_of_conversations_are_among_the_users():
         assert {place for members in conversations for place in members} <= set(range(users))
 
 
-def test_nobody_is_in_two_crowds():
-    users, groups = crowds.layout(crowds.DEFAULTS)
-    assert tuple(map(len, groups)) == crowds.SIZES
+def test_each_user_is_in_one_group_only():
+    users, groups = group_sizes.layout(group_sizes.DEFAULTS)
+    assert tuple(map(len, groups)) == group_sizes.SIZES
     assert sorted(place for members in groups for place in members) == list(range(users))
 
 
-def test_whoever_arrives_is_in_every_conversation_and_half_of_them_are_groups():
-    _, conversations = arrival.layout({"conversations": 10})
+def test_the_connecting_user_is_in_every_conversation_and_half_of_them_are_groups():
+    _, conversations = connect_cost.layout({"conversations": 10})
     assert [members[0] for members in conversations] == [0] * 10
     assert [len(set(members)) for members in conversations] == [2] * 5 + [5] * 5
 

@@ -18,13 +18,13 @@ from typing import Protocol
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.workloads import (
-    arrival,
     broadcast,
     busy,
-    crowds,
+    connect_cost,
     day,
     embedded,
     fanout,
+    group_sizes,
     history,
     idle,
     inbound,
@@ -56,8 +56,8 @@ WORKLOADS: Mapping[str, Workload] = {
     "pairs": pairs,
     "busy": busy,
     "fanout": fanout,
-    "crowds": crowds,
-    "arrival": arrival,
+    "group_sizes": group_sizes,
+    "connect_cost": connect_cost,
     "writer": writer,
     "latency": latency,
     "broadcast": broadcast,

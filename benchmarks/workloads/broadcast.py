@@ -16,7 +16,7 @@ from benchmarks.bench import Bench, Side
 from benchmarks.broadcasting import Broadcast, Listener, build, connect
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome, Seat
-from benchmarks.talkers import talk, wait_until
+from benchmarks.talks import talk, wait_until
 
 DEFAULTS: Mapping[str, float] = {
     "members": 200,

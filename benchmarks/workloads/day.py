@@ -1,9 +1,9 @@
-"""An ordinary day: four fifths reading and small signs of life, one fifth messages.
+"""A mixed day: one fifth messages, the rest history, lists, receipts and typing.
 
-`users`, each in a pair and a group of ten, with `messages` in every conversation, read pages
-of history and their lists by REST, and send messages, receipts and typing over the socket.
-First at `pace` a second, each when its time has come; then everybody as fast as they are
-answered. `seconds` for each of the two.
+`users` are each in a pair and in a group of ten, with `messages` in every conversation. They
+read pages of history and their conversation lists over REST, and send messages, receipts and
+typing over the socket. First they do `pace` things a second on a fixed schedule, then everybody
+goes as fast as the answers arrive. Each of the two phases lasts `seconds`.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from benchmarks.filling import Filled
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome
 from benchmarks.sockets import Newcomer, open_all
-from benchmarks.talkers import DRAIN_SECONDS, TEXT
+from benchmarks.talkers import TEXT
+from benchmarks.talks import DRAIN_SECONDS
 
 DEFAULTS: Mapping[str, float] = {
     "users": 200,
@@ -35,9 +36,9 @@ DEFAULTS: Mapping[str, float] = {
 }
 SIDES: Sequence[str] = ("ours",)
 
-# What people do, in a hundred things they do.
+# Out of a hundred things that users do.
 SHARES = {"send": 20, "history": 25, "list": 10, "receipt": 30, "typing": 15}
-WAYS = {"paced": "at a steady pace", "full": "as fast as it goes"}
+MODES = {"paced": "at a steady pace", "full": "as fast as it goes"}
 
 FIGURES: Sequence[Figure] = [
     Figure("full_rate", "requests/s, as fast as it goes"),
@@ -45,8 +46,8 @@ FIGURES: Sequence[Figure] = [
     Figure("paced_rate", "requests/s, at a steady pace"),
     Figure("paced_us", "server CPU per request, at a steady pace, µs"),
     *(
-        Figure(f"{way}_{kind}_{wait}", f"{kind} {wait}, {said}, ms", 2)
-        for way, said in WAYS.items()
+        Figure(f"{mode}_{kind}_{wait}", f"{kind} {wait}, {label}, ms", 2)
+        for mode, label in MODES.items()
         for kind in SHARES
         for wait in ("p50", "p99")
     ),
@@ -63,7 +64,7 @@ PAGE = 50
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     users = int(options["users"]) // GROUP_SIZE * GROUP_SIZE
-    pairs = [[place, place + 1] for place in range(0, users, 2)]
+    pairs = [[index, index + 1] for index in range(0, users, 2)]
     groups = [list(range(start, start + GROUP_SIZE)) for start in range(0, users, GROUP_SIZE)]
     return users, pairs + groups
 
@@ -77,107 +78,124 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 async def drive(job: Job) -> Outcome:
     dice, scanner = random.Random(1), Scanner(job.separator)
-    homes: dict[int, list[str]] = defaultdict(list)
+    conversation_ids: dict[int, list[str]] = defaultdict(list)
     for conversation in job.conversations:
-        for place in conversation.members:
-            homes[place].append(conversation.id)
-    people = [_Person(job, place, scanner, homes[place], dice) for place in range(len(job.seats))]
-    await open_all(people)
+        for index in conversation.members:
+            conversation_ids[index].append(conversation.id)
+    users = [
+        _User(job, index, scanner, conversation_ids[index], dice) for index in range(len(job.seats))
+    ]
+    await open_all(users)
     figures: dict[str, float] = {}
-    for way, go in (("paced", _paced), ("full", _full)):
-        await go(job, people, job.options["warm-up"])
-        for person in people:
-            person.waits = {kind: [] for kind in SHARES}
+    for mode, run in (("paced", _paced), ("full", _full)):
+        await run(job, users, job.options["warm-up"])
+        for user in users:
+            user.waits = {kind: [] for kind in SHARES}
         meter = job.meter()
-        await go(job, people, job.options["seconds"])
+        await run(job, users, job.options["seconds"])
         seconds, used, shares = meter.seconds(), meter.used(), meter.shares()
-        await _all_answered(people)
-        done = {kind: [wait for one in people for wait in one.waits[kind]] for kind in SHARES}
+        await _all_answered(users)
+        done = {kind: [wait for one in users for wait in one.waits[kind]] for kind in SHARES}
         number = sum(map(len, done.values()))
-        figures |= {f"{way}_rate": number / seconds, f"{way}_us": used["server"] / number * 1e6}
+        figures |= {f"{mode}_rate": number / seconds, f"{mode}_us": used["server"] / number * 1e6}
         for kind in SHARES:
-            figures |= waits(done[kind], f"{way}_{kind}")
+            figures |= waits(done[kind], f"{mode}_{kind}")
         figures |= shares
-    faults = sum((person.faults for person in people), Counter[str]())
-    faults["not answered"] = sum(len(person.pending) for person in people)
-    for person in people:
-        person.leave()
-    acked = [client_id for person in people for client_id in person.acked]
+    faults = sum((user.faults for user in users), Counter[str]())
+    faults["not answered"] = sum(len(user.pending) for user in users)
+    for user in users:
+        user.leave()
+    acked = [client_id for user in users for client_id in user.acked]
     return Outcome(figures=figures, acked=acked, faults=dict(+faults))
 
 
-async def _paced(job: Job, people: Sequence["_Person"], seconds: float) -> None:
-    """Somebody does something whenever the time has come, whether others were answered or not."""
+async def _paced(job: Job, users: Sequence["_User"], seconds: float) -> None:
+    """Act on a fixed schedule, one user after another, whether others were answered or not."""
     clock = time.perf_counter
     began = clock()
     async with asyncio.TaskGroup() as tasks:
-        for number, person in enumerate(itertools.cycle(people)):
+        for number, user in enumerate(itertools.cycle(users)):
             due = began + number / job.options["pace"]
             if due > began + seconds:
                 break
             await asyncio.sleep(max(due - clock(), 0))
-            tasks.create_task(person.do_something(due))
+            tasks.create_task(user.do_something(due))
 
 
-async def _full(_: Job, people: Sequence["_Person"], seconds: float) -> None:
-    """Everybody does the next thing when the one before was answered."""
+async def _full(_: Job, users: Sequence["_User"], seconds: float) -> None:
+    """Every user does the next thing as soon as the previous one is answered."""
     end = time.perf_counter() + seconds
 
-    async def keep_doing(person: _Person) -> None:
+    async def keep_doing(user: _User) -> None:
         while (now := time.perf_counter()) < end:
-            await person.do_something(now)
+            await user.do_something(now)
 
-    await asyncio.gather(*map(keep_doing, people))
+    await asyncio.gather(*map(keep_doing, users))
 
 
-async def _all_answered(people: Sequence["_Person"]) -> None:
+async def _all_answered(users: Sequence["_User"]) -> None:
     deadline = time.monotonic() + DRAIN_SECONDS
-    while any(person.pending for person in people) and time.monotonic() < deadline:
+    while any(user.pending for user in users) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
 
 
-class _Person(Newcomer):
+class _User(Newcomer):
     """One user with a socket and a connection for REST. `waits` are in seconds, by kind."""
 
     def __init__(
-        self, job: Job, place: int, scanner: Scanner, homes: Sequence[str], dice: random.Random
+        self,
+        job: Job,
+        index: int,
+        scanner: Scanner,
+        conversation_ids: Sequence[str],
+        dice: random.Random,
     ) -> None:
-        super().__init__(job.seats[place], scanner)
+        super().__init__(job.seats[index], scanner)
         self.waits: dict[str, list[float]] = {kind: [] for kind in SHARES}
         self.pending: dict[bytes, tuple[str, float, asyncio.Future[bool]]] = {}
         self.acked: list[str] = []
-        # Who sends in two conversations says in which; see `Ours.history_faults`.
+        # The prefix tells which of the two conversations a message is in: `Ours.history_faults`.
         self._names = dict(
-            zip(homes, (f"{job.prefix}.{place}", f"{job.prefix}.group{place}"), strict=True)
+            zip(
+                conversation_ids,
+                (f"{job.prefix}.{index}", f"{job.prefix}.group{index}"),
+                strict=True,
+            )
         )
-        self._homes = homes
+        self._conversation_ids = conversation_ids
         self._dice = dice
         self._caller = Caller(self.seat)
-        # One thing after the other, as a person does.
+        # One thing at a time, as a person would.
         self._busy = asyncio.Lock()
         self._refs = itertools.count(1)
         self._read = Counter[str]()
 
     async def do_something(self, since: float) -> None:
-        """One thing of SHARES, by chance; its time counts from `since`."""
+        """One random thing of SHARES. Its time counts from `since`."""
         (kind,) = self._dice.choices(list(SHARES), list(SHARES.values()))
-        home = self._dice.choice(self._homes)
+        conversation_id = self._dice.choice(self._conversation_ids)
         async with self._busy:
             match kind:
                 case "send":
-                    await self._send(home, since)
+                    await self._send(conversation_id, since)
                 case "history":
-                    before = self._dice.randint(PAGE, self.heads[home])
-                    path = f"conversations/{home}/messages?limit={PAGE}&before={before}"
+                    before = self._dice.randint(PAGE, self.heads[conversation_id])
+                    path = f"conversations/{conversation_id}/messages?limit={PAGE}&before={before}"
                     await self._get(kind, path, since)
                 case "list":
                     await self._get(kind, "conversations", since)
                 case "receipt":
-                    self._read[home] += 1
-                    # Written once a second; nobody waits for that.
-                    self._say(kind, since, "receipt.mark_read", home, seq=self._read[home])
+                    self._read[conversation_id] += 1
+                    # Receipts are written once a second, so nobody waits for the answer.
+                    self._command(
+                        kind,
+                        since,
+                        "receipt.mark_read",
+                        conversation_id,
+                        seq=self._read[conversation_id],
+                    )
                 case _:
-                    await self._say(kind, since, "typing.start", home)
+                    await self._command(kind, since, "typing.start", conversation_id)
 
     def on_reply(self, ref: bytes) -> None:
         kind, since, answered = self.pending.pop(ref)
@@ -193,10 +211,10 @@ class _Person(Newcomer):
         self.close()
         self._caller.close()
 
-    async def _send(self, home: str, since: float) -> None:
-        client_id = f"{self._names[home]}.{next(self._refs)}"
+    async def _send(self, conversation_id: str, since: float) -> None:
+        client_id = f"{self._names[conversation_id]}.{next(self._refs)}"
         fields = {"client_id": client_id, "text": TEXT}
-        if await self._say("send", since, "message.send", home, **fields):
+        if await self._command("send", since, "message.send", conversation_id, **fields):
             self.acked.append(client_id)
 
     async def _get(self, kind: str, path: str, since: float) -> None:
@@ -205,13 +223,13 @@ class _Person(Newcomer):
         if answer.status != 200:
             self.faults[f"{kind}: {answer.status}"] += 1
 
-    def _say(
-        self, kind: str, since: float, command: str, home: str, **fields: object
+    def _command(
+        self, kind: str, since: float, command: str, conversation_id: str, **fields: object
     ) -> asyncio.Future[bool]:
-        """Send a command; done when it is answered, and then whether it was carried out."""
+        """Send a command. The future tells, once it is answered, whether it succeeded."""
         answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         ref = str(next(self._refs))
         self.pending[ref.encode()] = kind, since, answered
-        frame = {"type": command, "ref": ref, "conversation_id": home, **fields}
+        frame = {"type": command, "ref": ref, "conversation_id": conversation_id, **fields}
         self.transport.send(WSMsgType.TEXT, json.dumps(frame).encode())
         return answered

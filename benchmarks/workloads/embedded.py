@@ -9,7 +9,7 @@ from benchmarks.bench import Bench, Side
 from benchmarks.embedded import NaiveOnSqlite, OursOnSqlite
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 from benchmarks.targets import Target
 from benchmarks.workloads.pairs import layout
 

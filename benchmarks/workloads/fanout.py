@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 
 DEFAULTS: Mapping[str, float] = {
     "members": 200,

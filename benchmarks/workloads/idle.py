@@ -15,7 +15,7 @@ from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome, Seat
 from benchmarks.memory import private_kilobytes
 from benchmarks.sockets import Socket, open_all
-from benchmarks.talkers import Listening
+from benchmarks.talks import Listening
 from benchmarks.workloads import pairs
 from benchmarks.workloads.inbound import on_stock
 

@@ -16,7 +16,7 @@ from benchmarks.figures import Figure
 from benchmarks.frames import Scanner
 from benchmarks.job import Job, Outcome, Seat
 from benchmarks.sockets import Socket, open_all
-from benchmarks.talkers import wait_until
+from benchmarks.talks import wait_until
 from benchmarks.webserver import WebServer
 
 DEFAULTS: Mapping[str, float] = {"users": 50, "in-flight": 8, "warm-up": 1.0, "seconds": 6.0}

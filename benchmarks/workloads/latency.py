@@ -11,7 +11,7 @@ from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure, percentile
 from benchmarks.job import Job, Outcome
 from benchmarks.pgbench import Pgbench
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 
 DEFAULTS: Mapping[str, float] = {"in-flight": 1, "pace": 100, "warm-up": 1.0, "seconds": 5.0}
 SIDES: Sequence[str] = ("pgbench", "ours")

@@ -10,7 +10,7 @@ from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
 from benchmarks.legacy import legacy_group, legacy_pairs
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 
 DEFAULTS: Mapping[str, float] = {
     "users": 200,

@@ -11,7 +11,7 @@ from benchmarks.bench import Bench, Side
 from benchmarks.calls import Answer, Caller
 from benchmarks.figures import Figure, percentile
 from benchmarks.job import Job, Outcome
-from benchmarks.workloads import arrival
+from benchmarks.workloads import connect_cost
 
 DEFAULTS: Mapping[str, float] = {"conversations": 1_000, "requests": 200}
 SIDES: Sequence[str] = ("ours",)
@@ -39,7 +39,7 @@ WARM_UP = 20
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     """As those who arrive; and the last user has a page of them, with the same people."""
-    users, conversations = arrival.layout(options)
+    users, conversations = connect_cost.layout(options)
     few = [[users if place == 0 else place for place in members] for members in conversations]
     half = PAGE // 2
     middle = len(few) // 2

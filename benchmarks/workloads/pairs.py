@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 
 DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "seconds": 10.0}
 SIDES: Sequence[str] = ("naive", "helped", "ours")

@@ -16,7 +16,7 @@ from benchmarks.bench import Bench, Side
 from benchmarks.figures import Figure
 from benchmarks.job import Job, Outcome, Seat
 from benchmarks.publishing import publish
-from benchmarks.talkers import talk
+from benchmarks.talks import talk
 from benchmarks.targets import Ours
 from benchmarks.webserver import WebServer
 from benchmarks.workloads.pairs import layout

@@ -15,7 +15,7 @@ from chatbe.gateway.origins import origin_is_allowed
 from common import metrics
 from common.addresses import address_key, scope_address
 from common.errors import ChatError, GoingAway, OriginRefused, TooManySockets
-from common.limits.socket_leases import Lease
+from common.limits.socket_leases import SocketLease
 from common.limits.token_bucket import limit
 from presence.process import presence
 from presence.visibility import has_presence
@@ -64,7 +64,7 @@ class Admission:
 
     __slots__ = ("_arrival", "_connection", "_lease")
 
-    def __init__(self, arrival: Arrival, lease: Lease) -> None:
+    def __init__(self, arrival: Arrival, lease: SocketLease) -> None:
         self._arrival: Arrival | None = arrival
         self._lease = lease
         self._connection: Connection | None = None

@@ -1,4 +1,4 @@
-"""The socket's post office: read a frame, look its command up, answer with its ref.
+"""The socket's mail queue: read a frame, look its command up, answer with its ref.
 
 No database, no rules, no permissions here. Channels' own consumer spends most of its
 time per frame on tasks and a thread hop that it needs for channel-layer groups; the
@@ -141,7 +141,7 @@ class ChatConsumer(AsyncConsumer):
             too_fast = self._pace.take()
             if too_fast is not None:
                 raise too_fast
-            answering = self.execute(command)
+            answering = self._execute(command)
         except Exception as error:
             self._fail_command(command, error)
             return None
@@ -179,7 +179,7 @@ class ChatConsumer(AsyncConsumer):
             raise Refused(TooLarge(f"A frame has at most {limit} bytes."), None)
         return decode_command(text)
 
-    def execute(self, command: Command) -> Awaitable[None] | None:
+    def _execute(self, command: Command) -> Awaitable[None] | None:
         greeted = self._greeted
         if greeted is None:
             if not isinstance(command, Hello):
@@ -218,7 +218,7 @@ class ChatConsumer(AsyncConsumer):
         await greeted.connection.wait_until_answered(self._unanswered_max)
         if self._is_closed():
             return
-        answering = self.execute(command)
+        answering = self._execute(command)
         if answering is not None:
             await answering
 

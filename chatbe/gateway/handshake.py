@@ -116,17 +116,18 @@ async def sync(greeted: AuthenticatedSocket, command: Sync) -> None:
         greeted.epoch_lost = False
         cursors = {}
         greeted.connection.push(encode_frame("reset"))
-    await resume(greeted.connection.hub, greeted.connection, cursors)
+    await resume(current_node().hub, greeted.connection, cursors)
     presence().went_live(greeted.connection)
 
 
 def ping(greeted: AuthenticatedSocket, command: Ping) -> None:
     """Answer with the heads of the conversations something happened in since the last ping."""
     connection = greeted.connection
+    channels = current_node().hub.channels
     heads = {
-        str(channel.conversation_id): channel.head
-        for channel in connection.touched
-        if channel.head is not None
+        str(conversation_id): channel.head
+        for conversation_id in connection.touched
+        if (channel := channels.get(conversation_id)) is not None and channel.head is not None
     }
     connection.touched.clear()
     connection.push(encode_frame("pong", ref=command.ref, heads=heads))

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from common.errors import error_table
 from common.ids import IdText
 from common.times import TimeText
-from realtime.protocol import Answer, Event, Position, Ref
+from realtime.protocol import Event, Position, Ref, Reply
 
 _CODES = [error.code for error in error_table()]
 
@@ -36,7 +36,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replay: int
 
 
-class Welcome(Answer, frozen=True, tag="welcome"):
+class Welcome(Reply, frozen=True, tag="welcome"):
     """The hello was accepted. Another `feed_seq` than yours: re-read the small lists."""
 
     user: OwnUser
@@ -51,7 +51,7 @@ class Live(Event, frozen=True, tag="live"):
     """What was missed has been sent; from here on events arrive as they happen."""
 
 
-class Pong(Answer, frozen=True, tag="pong"):
+class Pong(Reply, frozen=True, tag="pong"):
     """The heads of the conversations in which something happened since the last pong."""
 
     heads: dict[IdText, Position]

@@ -134,7 +134,7 @@ class LegacyV1Consumer(AsyncConsumer):
     async def _begin(self) -> None:
         """Join the user's conversations at their heads: what was said before is in the lists."""
         try:
-            await resume(self._connection.hub, self._connection, {})
+            await resume(current_node().hub, self._connection, {})
             presence().went_live(self._connection)
         except BaseException as error:
             answer = as_chat_error(error) if isinstance(error, Exception) else GoingAway()

@@ -11,7 +11,7 @@ from chatbe.legacy_v1.selectors import newest_messages_of
 from chatbe.legacy_v1.views import LegacyV1View, read_query
 
 
-class GroupsView(LegacyV1View):
+class LegacyV1GroupsView(LegacyV1View):
     def post(self, request: Request) -> Response:
         body = read_body(MembersBody, request)
         made = groups.make_group(
@@ -20,7 +20,7 @@ class GroupsView(LegacyV1View):
         return Response(made, status.HTTP_201_CREATED)
 
 
-class AddMembersView(LegacyV1View):
+class LegacyV1AddMembersView(LegacyV1View):
     def put(self, request: Request) -> Response:
         body = read_body(MembersBody, request)
         changed = groups.add_to_group(
@@ -29,7 +29,7 @@ class AddMembersView(LegacyV1View):
         return Response(changed, status.HTTP_201_CREATED)
 
 
-class RemoveMemberView(LegacyV1View):
+class LegacyV1RemoveMemberView(LegacyV1View):
     def put(self, request: Request) -> Response:
         body = read_body(RemoveMemberBody, request)
         changed = groups.remove_from_group(
@@ -38,7 +38,7 @@ class RemoveMemberView(LegacyV1View):
         return Response(changed, status.HTTP_201_CREATED)
 
 
-class GroupMessagesView(LegacyV1View):
+class LegacyV1GroupMessagesView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """The messages of one's group, oldest first."""
         user_id = session_of(request).user_id

@@ -1,4 +1,4 @@
-"""Groups by their names, as the old interface knows them.
+"""Groups by their names, as the legacy v1 API knows them.
 
 A name means the caller's own group of that name; nobody makes a second one of a name
 they are in already. Others can make one and bring them there, or rename one: then the name

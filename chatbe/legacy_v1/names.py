@@ -1,4 +1,4 @@
-"""What the old interface calls things: ids as UUIDs, times, and whose e-mail is shown."""
+"""What the legacy v1 API calls things: ids as UUIDs, times, and whose e-mail is shown."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What the old interface reads: contacts by name, and the newest messages without pages."""
+"""What the legacy v1 API reads: contacts by name, and the newest messages without pages."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple

@@ -40,7 +40,7 @@ class Senders:
     def __init__(self, node: Node) -> None:
         self._loop = node.loop
         self._waiting: list[tuple[Asked, asyncio.Future[Found]]] = []
-        self._worker = background.Worker("senders", self._read_next, lambda: self._waiting)
+        self._worker = background.OnDemandLoop("senders", self._read_next, lambda: self._waiting)
 
     async def find(self, viewer_id: int, user_ids: Collection[int]) -> Found:
         """Each of the users by id, NOBODY who is not here for the viewer.

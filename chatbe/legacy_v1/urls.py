@@ -5,18 +5,18 @@ from django.urls import path
 from chatbe.legacy_v1 import group_views, views
 
 _VIEWS = {
-    "auth/register": views.RegisterView,
-    "auth/login": views.LoginView,
-    "auth/token": views.TokenView,
-    "auth/logout": views.LogoutView,
-    "contact": views.ContactsView,
-    "contact/add": views.AddContactView,
-    "groups": group_views.GroupsView,
-    "groups/add": group_views.AddMembersView,
-    "groups/remove": group_views.RemoveMemberView,
-    "messages": views.PrivateMessagesView,
-    "messages/friend": views.FriendMessagesView,
-    "messages/group": group_views.GroupMessagesView,
+    "auth/register": views.LegacyV1RegisterView,
+    "auth/login": views.LegacyV1LoginView,
+    "auth/token": views.LegacyV1TokenView,
+    "auth/logout": views.LegacyV1LogoutView,
+    "contact": views.LegacyV1ContactsView,
+    "contact/add": views.LegacyV1AddContactView,
+    "groups": group_views.LegacyV1GroupsView,
+    "groups/add": group_views.LegacyV1AddMembersView,
+    "groups/remove": group_views.LegacyV1RemoveMemberView,
+    "messages": views.LegacyV1PrivateMessagesView,
+    "messages/friend": views.LegacyV1FriendMessagesView,
+    "messages/group": group_views.LegacyV1GroupMessagesView,
 }
 
 urlpatterns = [

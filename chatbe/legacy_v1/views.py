@@ -40,14 +40,14 @@ class LegacyV1View(APIView):
     schema = None
 
 
-class OpenOldView(LegacyV1View):
+class LegacyV1OpenOldView(LegacyV1View):
     """One that asks nobody who they are."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
 
-class RegisterView(OpenOldView):
+class LegacyV1RegisterView(LegacyV1OpenOldView):
     def post(self, request: Request) -> Response:
         body = read_body(RegisterBody, request)
         if not normal_line(body.username).isalnum():
@@ -63,7 +63,7 @@ class RegisterView(OpenOldView):
         return Response(user_body(user, viewer_id=user.id), status.HTTP_201_CREATED)
 
 
-class LoginView(OpenOldView):
+class LegacyV1LoginView(LegacyV1OpenOldView):
     def post(self, request: Request) -> Response:
         body = read_body(LoginBody, request)
         made = services.log_in(
@@ -87,7 +87,7 @@ class LoginView(OpenOldView):
         return Response(answer, status.HTTP_201_CREATED)
 
 
-class TokenView(OpenOldView):
+class LegacyV1TokenView(LegacyV1OpenOldView):
     def post(self, request: Request) -> Response:
         """A new access token; the refresh token stays what it is."""
         body = read_body(RefreshBody, request)
@@ -102,7 +102,7 @@ class TokenView(OpenOldView):
         return Response(answer, status.HTTP_201_CREATED)
 
 
-class LogoutView(OpenOldView):
+class LegacyV1LogoutView(LegacyV1OpenOldView):
     def delete(self, request: Request) -> Response:
         """End the refresh token's session; its socket closes, and contacts see them go."""
         body = read_body(RefreshBody, request)
@@ -114,7 +114,7 @@ class LogoutView(OpenOldView):
         return Response({})
 
 
-class ContactsView(LegacyV1View):
+class LegacyV1ContactsView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """People: the chatbot has no place in this list, whoever has added it."""
         user_id = session_of(request).user_id
@@ -122,7 +122,7 @@ class ContactsView(LegacyV1View):
         return Response({"contacts": [user_body(c.user, viewer_id=user_id) for c in contacts]})
 
 
-class AddContactView(LegacyV1View):
+class LegacyV1AddContactView(LegacyV1View):
     def post(self, request: Request) -> Response:
         """Contacts at once, or asked first, as CONTACT_POLICY says. Answers with the caller."""
         user = session_of(request).user
@@ -133,7 +133,7 @@ class AddContactView(LegacyV1View):
         return Response(user_body(user, viewer_id=user.id), status.HTTP_201_CREATED)
 
 
-class PrivateMessagesView(LegacyV1View):
+class LegacyV1PrivateMessagesView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """All private messages, by the friend's id."""
         user_id = session_of(request).user_id
@@ -145,7 +145,7 @@ class PrivateMessagesView(LegacyV1View):
         return Response({"message": {"friendId": by_friend}})
 
 
-class FriendMessagesView(LegacyV1View):
+class LegacyV1FriendMessagesView(LegacyV1View):
     def get(self, request: Request) -> Response:
         """The private messages with one friend, both directions, oldest first."""
         user_id = session_of(request).user_id

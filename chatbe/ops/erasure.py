@@ -33,7 +33,7 @@ def erase_user(user_id: int, *, empty_messages: bool) -> Iterator[int]:
         yield from _empty_everything(user_id)
     erase_account(user_id=user_id)
     if empty_messages:
-        # What was on its way into a group, or asked of a bot, when they were shut out.
+        # What was on its way into a group, or asked of a bot, when they were deactivated.
         yield from _empty_everything(user_id)
 
 

@@ -25,7 +25,7 @@ from django.urls import set_script_prefix
 
 from chatbe.server.http_budget import Budgets
 from chatbe.server.http_protocol import DROP_EXTENSION
-from chatbe.server.request_admission import Admission, RequestSlot
+from chatbe.server.request_admission import RequestAdmission, RequestSlot
 from common.errors import TooLarge, Unavailable
 from common.request_slots import current_place
 from common.rest.deferred import Later, allow_later
@@ -57,7 +57,7 @@ class ThreadedHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.admission = Admission()
+        self.admission = RequestAdmission()
         # A thread is made when no other is free.
         self._threads = ThreadPoolExecutor(self.admission.threads, thread_name_prefix="request")
 

@@ -23,13 +23,13 @@ class Budget:
         self._held: OrderedDict[Hashable, tuple[int, Callable[[], None]]] = OrderedDict()
         self.total = 0
 
-    def take(self, holder: Hashable, amount: int, give_up: Callable[[], None]) -> None:
+    def take(self, holder: Hashable, amount: int, drop: Callable[[], None]) -> None:
         """Add to what `holder` has. Should that be too much altogether, the oldest give up.
 
-        `give_up` is called at most once, and what its holder had is given back by then.
+        `drop` is called at most once, and what its holder had is given back by then.
         """
-        held, _ = self._held.get(holder, (0, give_up))
-        self._held[holder] = held + amount, give_up
+        held, _ = self._held.get(holder, (0, drop))
+        self._held[holder] = held + amount, drop
         self.total += amount
         while self.total > self._limit and len(self._held) > 1:
             oldest = next(iter(self._held))

@@ -96,7 +96,7 @@ def _comes_from(address: str | None, networks: list[str]) -> bool:
 
 
 def refresh() -> None:
-    """Say how things are with this process now. On the runtime's event loop."""
+    """Say how things are with this process now. On the node's event loop."""
     node = current_node()
     metrics.PROCESS_START.set(_STARTED)
     metrics.BACKGROUND_FAILING.set(len(background.failing()))

@@ -1,7 +1,7 @@
 """Which requests are worked on now, and which wait: a place is a thread and a connection.
 
 There are as many places as the pool has connections for requests, so no request ever keeps
-a socket, a lane of the log or the readiness check from theirs. Who waits for a place waits
+a socket, a writer worker of the log or the readiness check from theirs. Who waits for a place waits
 on the event loop, with neither.
 
 A request that waits for somebody else's lock keeps its place until the lock's timeout. So
@@ -25,7 +25,7 @@ from common.addresses import scope_address, site_of
 from common.errors import Unavailable
 from common.slot_queue import RETRY_SECONDS, Lines
 
-# Beside DATABASE_THREADS and WRITER_THREADS: the lane aside, readiness, the post office and two
+# Beside DATABASE_THREADS and WRITER_THREADS: the writer worker aside, readiness, the mail queue and two
 # of the chatbot's worker.
 OTHERS_WITH_CONNECTIONS = 5
 REQUEST_PLACES_MIN = 4
@@ -48,7 +48,7 @@ def request_slots() -> int:
     return places
 
 
-class Admission:
+class RequestAdmission:
     """The places of one process. On the event loop.
 
     Beside those in places, as many may have stepped aside as wait for a turn to hash or have
@@ -137,7 +137,7 @@ class RequestSlot:
         self._is_aside = True
         self._loop.call_soon_threadsafe(self._give_back)
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         self._end_aside()
 
     def come_back(self) -> None:

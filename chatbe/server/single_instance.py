@@ -13,7 +13,7 @@ class DatabaseTaken(Exception):
 
 
 @contextmanager
-def sole_process() -> Iterator[None]:
+def single_instance() -> Iterator[None]:
     """Hold the database for this process's life. Raises DatabaseTaken.
 
     The kernel gives the lock back when the process ends, however it ends. PostgreSQL

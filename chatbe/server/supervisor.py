@@ -20,7 +20,7 @@ from django.conf import settings
 from uvicorn.config import STARTUP_FAILURE
 
 from chatbe.server.uvicorn_server import LAST_SECONDS, ChatServer
-from common import background
+from common import background, background_threads
 
 LOOK_SECONDS = 0.2
 # One that dies at once is not started again at once.
@@ -101,7 +101,7 @@ class Supervisor:
 def _work(config: uvicorn.Config, listeners: list[socket.socket], lifeline: Connection) -> None:
     # Ctrl-C in the terminal is for the supervisor, which tells us.
     os.setpgrp()
-    background.spawn_thread("lifeline", lambda: _stop_with(lifeline))
+    background_threads.spawn_thread("lifeline", lambda: _stop_with(lifeline))
     ChatServer(config).run(sockets=listeners)
 
 

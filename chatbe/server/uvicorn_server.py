@@ -2,7 +2,7 @@
 
 On SIGTERM or SIGINT: not ready, no new sockets; the open ones are sent away in waves
 while requests go on being served; then uvicorn's own shutdown finishes the requests and
-ends the runtime. A second signal cuts this short, and a timer ends what hangs.
+ends the node. A second signal cuts this short, and a timer ends what hangs.
 """
 
 import asyncio

@@ -205,7 +205,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 self._wanted = end - at
                 return
             if self.read_paused or not left:
-                self._quarantine(data[at:])
+                self._read_later(data[at:])
                 return
             left -= 1
             first = data[at]
@@ -237,8 +237,8 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 return
         super().data_received(frame)
 
-    def _quarantine(self, data: bytes) -> None:
-        """Look at the rest later: in the next turn, or when what waits has been taken."""
+    def _read_later(self, data: bytes) -> None:
+        """Keep the rest for the next turn, or until what waits has been taken."""
         self._partial += data
         self._wanted = 0
         if not self.read_paused:
@@ -246,7 +246,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
             self._turn = self.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        """Go on with what was put aside, and then with the client."""
+        """Go on with what was kept, and then with the client."""
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None

@@ -52,7 +52,7 @@ class Overloaded(ProviderFault):
     message = "The AI provider has too much to do. Ask me again in a minute."
 
 
-class Unavailable(ProviderFault):
+class ProviderUnavailable(ProviderFault):
     code = "unavailable"
     again = True
     counts = True
@@ -92,5 +92,5 @@ def fault_of_status(status: int) -> ProviderFault:
     if 400 <= status < 500:
         return NotUnderstood()
     if status >= 500:
-        return Unavailable()
+        return ProviderUnavailable()
     return Broken()

@@ -24,9 +24,9 @@ from chatbot.providers.faults import (
     CircuitOpen,
     Overloaded,
     ProviderFault,
+    ProviderUnavailable,
     StreamInterrupted,
     TimedOut,
-    Unavailable,
     fault_of_status,
 )
 from chatbot.providers.interface import Prompt
@@ -137,10 +137,10 @@ class OpenAIProvider:
             )
         except requests.Timeout as error:
             if isinstance(error, requests.ConnectTimeout):
-                raise Unavailable from None
+                raise ProviderUnavailable from None
             raise TimedOut from None
         except requests.ConnectionError as error:
-            raise Unavailable(again=_was_never_sent(error)) from None
+            raise ProviderUnavailable(again=_was_never_sent(error)) from None
         except requests.RequestException:
             raise Broken from None
         if response.status_code != 200:

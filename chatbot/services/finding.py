@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts.models import User
 from chatbot.models import Answer, Cursor
 from chatbot.questions import is_called
-from chatbot.selectors import Place
+from chatbot.selectors import BotConversation
 from common import metrics
 from common.errors import NotFound
 from conversations.models import Message
@@ -16,7 +16,7 @@ PAGE = 200
 
 
 @transaction.atomic
-def find_questions(place: Place) -> int:
+def find_questions(place: BotConversation) -> int:
     """Read a page of what is new for a bot, and note the questions in it: how many.
 
     Cursor and questions are written together. Of two workers one waits for the other and
@@ -57,7 +57,7 @@ def find_questions(place: Place) -> int:
     return len(asked)
 
 
-def _is_question(message: MessageBody, place: Place) -> bool:
+def _is_question(message: MessageBody, place: BotConversation) -> bool:
     if message.kind != Message.Kind.TEXT or message.deleted_at is not None:
         return False
     if int(message.sender_id) == place.bot_user_id:

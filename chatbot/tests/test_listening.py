@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chatbot.selectors import list_bots
-from chatbot.worker import worker as worker_module
+from chatbot.worker.worker import BotWorker
 from conversations.services.direct import open_direct
 from conversations.tests.people import make_friends
+from realtime import announce
 from realtime import node as realtime
 from realtime.bus import LocalBus
 from realtime.topics import log_topics
@@ -33,17 +34,17 @@ class CountingBus(LocalBus):
 async def node(monkeypatch):
     monkeypatch.setattr(realtime, "make_bus", CountingBus)
     made = realtime.Node()
-    monkeypatch.setattr(worker_module, "current_node", lambda: made)
+    monkeypatch.setattr(announce, "current_node", lambda: made)
     yield made
     await made.stop()
 
 
 async def test_only_while_it_answers(node):
-    worker = worker_module.Worker()
+    worker = BotWorker()
 
     async def listens():
         await asyncio.sleep(0)
-        node._heard([7])
+        node.broadcast._notify_listeners([7])
         heard, worker._heard = worker._heard, set()
         topics = {node.bus.wanted[topic] for topic in log_topics()}
         assert topics == ({1} if heard else {0})
@@ -65,7 +66,7 @@ def test_what_is_said_where_no_bot_is_costs_it_one_statement():
     friends = make_friends()
     [bot] = list_bots(viewer_id=friends.alice.id)
     asked, _ = open_direct(user_id=friends.alice.id, other_id=bot.id)
-    worker = worker_module.Worker()
+    worker = BotWorker()
     worker._takes_on = True
     # What it does from time to time is never due.
     worker._swept_at = worker._kept_at = float("inf")

@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from common.background import run_thread
+from common.background_threads import run_thread
 from common.postgres import PostgresConnection
 from common.statement_deadline import deadline
 

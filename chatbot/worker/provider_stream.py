@@ -16,7 +16,7 @@ from django.conf import settings
 
 from chatbot.providers.faults import Broken, ProviderFault, TimedOut
 from chatbot.providers.interface import Prompt, Provider
-from common import background
+from common import background, background_threads
 from common.error_log import describe
 
 # How often whoever reads may look at something else.
@@ -35,7 +35,7 @@ class ProviderStream:
         self._given_up = threading.Event()
         self._started = time.monotonic()
         self._heard_at: float | None = None
-        background.spawn_thread("bot_provider", lambda: self._run(provider, prompt))
+        background_threads.spawn_thread("bot_provider", lambda: self._run(provider, prompt))
 
     def pieces(self) -> Iterator[str]:
         """The text in pieces, an empty one at least every TICK_SECONDS. Raises ProviderFault."""

@@ -32,10 +32,9 @@ from chatbot.selectors import (
 from chatbot.services import answers, reminders
 from chatbot.services.finding import find_questions
 from chatbot.worker.answer_job import AnswerJob
-from chatbot.worker.election import Election
-from common import background
+from common import background, background_threads
 from common.error_log import describe
-from realtime.node import current_node
+from realtime import announce
 
 # So long after a wake-up all others that came meanwhile are one.
 PAUSE_SECONDS = 0.1
@@ -47,7 +46,7 @@ STOP_SECONDS = 8.0
 log = structlog.get_logger(__name__)
 
 
-class Worker:
+class BotWorker:
     """One in a process."""
 
     def __init__(self) -> None:
@@ -70,7 +69,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin, at rest."""
-        self._thread = background.run_thread("bot_worker", self._step, self._stopping)
+        self._thread = background_threads.run_thread("bot_worker", self._step, self._stopping)
 
     def take_on(self, wanted: bool) -> None:  # noqa: FBT001 - a switch
         """Look for questions from now on, or leave them to somebody else, until the next call
@@ -80,10 +79,10 @@ class Worker:
         """
         self._takes_on = wanted
         if wanted:
-            current_node().listen(self.hear)
+            announce.listen(self.hear)
             self._swept_at = float("-inf")
         else:
-            current_node().stop_listening(self.hear)
+            announce.stop_listening(self.hear)
         self._woken.set()
 
     def hear(self, conversation_ids: Iterable[int]) -> None:
@@ -221,7 +220,7 @@ class Worker:
                     self._threads.discard(thread)
 
         with self._lock:
-            thread = background.spawn_thread("bot_answer", run)
+            thread = background_threads.spawn_thread("bot_answer", run)
             self._threads.add(thread)
 
     def _answer(self, answer: Answer, *, is_new: bool) -> None:
@@ -261,50 +260,3 @@ class Worker:
                 return
         with database():
             reminders.close_reminder(reminder)
-
-
-_worker: Worker | None = None
-_election: Election | None = None
-_starting = threading.Lock()
-
-
-def start_worker(*, dedicated: bool = False) -> None:
-    """Start this process's worker, unless it runs already.
-
-    On PostgreSQL one server is elected to answer, and a dedicated worker comes before it.
-    """
-    global _worker, _election
-    with _starting:
-        if _worker is not None:
-            return
-        _worker = Worker()
-        _worker.start()
-        if has_election():
-            _election = Election(_worker.take_on, dedicated=dedicated)
-            _election.start()
-        else:
-            _worker.take_on(True)
-
-
-def stop_worker() -> None:
-    """Stop it; returns once what was being answered is in the log."""
-    global _worker, _election
-    with _starting:
-        election, _election = _election, None
-        worker, _worker = _worker, None
-        try:
-            if election is not None:
-                election.stop()
-        finally:
-            if worker is not None:
-                worker.stop()
-
-
-def has_election() -> bool:
-    """Whether there may be several processes that could answer."""
-    return str(settings.DATABASES["default"]["ENGINE"]).endswith("postgresql")
-
-
-def belongs_in_server() -> bool:
-    """Whether the server's process may be the worker's as well: always where it is alone."""
-    return not has_election() or bool(settings.CHATBOT_WORKER_IN_SERVER)

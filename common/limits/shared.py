@@ -149,7 +149,7 @@ class SharedLimits:
         for (bucket, _), milliseconds in zip(due, waits, strict=True):
             # What was taken while the question was on its way is not in the answer.
             since = bucket.taken * bucket.limit.cost
-            # What is in Redis is untrusted, its clock too: nobody is shut out for long by it.
+            # What is in Redis is untrusted, its clock too: nobody is deactivated for long by it.
             wait = min(
                 milliseconds / 1000, 2 * bucket.limit.rule.interval * bucket.limit.rule.burst
             )

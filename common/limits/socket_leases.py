@@ -88,7 +88,7 @@ Word = Literal["take", "renew", "drop"]
 
 
 @dataclass(eq=False, slots=True)
-class Lease:
+class SocketLease:
     """One socket's place among its user's, until it `is_lost` to a newer one.
 
     Its name says whose it is: process, session and when it was taken, so that Redis can tell
@@ -103,7 +103,7 @@ class Lease:
     is_lost: bool = False
 
 
-Said = tuple[Word, Lease, asyncio.Future[None] | None]
+Said = tuple[Word, SocketLease, asyncio.Future[None] | None]
 
 
 class SocketLeases:
@@ -121,14 +121,14 @@ class SocketLeases:
         self._tell_lost = tell_lost
         self._numbers = itertools.count(1)
         # In the order in which they were taken.
-        self._held: dict[int, dict[str, Lease]] = defaultdict(dict)
+        self._held: dict[int, dict[str, SocketLease]] = defaultdict(dict)
         self._queue: deque[Said] = deque()
         self._queued = asyncio.Event()
         self._renew_at = asyncio.get_running_loop().time() + RENEW_SECONDS
         if sharing.redis is not None:
             self._speak = sharing.redis.register_script(_SPEAK)
 
-    async def take(self, user_id: int, session_id: int) -> Lease:
+    async def take(self, user_id: int, session_id: int) -> SocketLease:
         """A place for one more socket; if there is none, that of the oldest."""
         most = settings.SOCKETS_PER_USER
         held = self._held.get(user_id, {})
@@ -138,7 +138,7 @@ class SocketLeases:
             self.give_back(lost)
             self._lose(lost)
         name = f"{self._process}.{session_id}.{time.time_ns() // 1_000_000}.{next(self._numbers)}"
-        lease = Lease(user_id, name, session_id)
+        lease = SocketLease(user_id, name, session_id)
         # Before asking, so that many hellos at once do not all find the same place free.
         self._held[user_id][name] = lease
         if self._sharing.redis is None or not self._sharing.is_up or not most:
@@ -159,14 +159,14 @@ class SocketLeases:
             self._forget(lease)
             self._lose(lease)
 
-    def _lose(self, lease: Lease) -> None:
+    def _lose(self, lease: SocketLease) -> None:
         metrics.LIMITS_HIT.labels("sockets_per_user").inc()
         lease.is_lost = True
         if lease.on_lost is not None:
             # A socket that cannot be closed keeps nobody from coming in.
             background.call("socket_lease_lost", lease.on_lost)
 
-    def give_back(self, lease: Lease) -> None:
+    def give_back(self, lease: SocketLease) -> None:
         """The socket is gone; safe to call twice."""
         if lease.name in self._held.get(lease.user_id, ()):
             self._forget(lease)
@@ -235,11 +235,13 @@ class SocketLeases:
                 raise
             return None
 
-    def _say(self, word: Word, lease: Lease, answer: asyncio.Future[None] | None = None) -> None:
+    def _say(
+        self, word: Word, lease: SocketLease, answer: asyncio.Future[None] | None = None
+    ) -> None:
         self._queue.append((word, lease, answer))
         self._queued.set()
 
-    def _forget(self, lease: Lease) -> None:
+    def _forget(self, lease: SocketLease) -> None:
         held = self._held[lease.user_id]
         held.pop(lease.name, None)
         if not held:

@@ -27,7 +27,7 @@ Queue = Callable[[Callable[[T | ChatError], None]], None]
 
 
 class Later(HttpResponse, Generic[T]):
-    """A response without content until `answer` was awaited, on the runtime's event loop."""
+    """A response without content until `answer` was awaited, on the node's event loop."""
 
     def __init__(
         self,

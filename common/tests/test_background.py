@@ -6,7 +6,7 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from common import background, metrics
+from common import background, background_threads, metrics
 
 # For what comes by itself, however slow the machine is.
 PATIENCE_SECONDS = 20
@@ -142,7 +142,7 @@ async def test_a_worker_does_what_there_is_and_rests_then():
             raise job
         done.append(job)
 
-    worker = background.Worker("worker", step, lambda: jobs)
+    worker = background.OnDemandLoop("worker", step, lambda: jobs)
     worker.wake()
     worker.wake()
     await worker.finish()
@@ -160,7 +160,7 @@ async def test_a_cancelled_worker_works_when_it_is_woken_again():
         await asyncio.sleep(0.001)
         done.append(jobs.pop(0))
 
-    worker = background.Worker("worker", step, lambda: jobs)
+    worker = background.OnDemandLoop("worker", step, lambda: jobs)
     worker.wake()
     worker._task.cancel()
     await worker.finish()
@@ -204,7 +204,7 @@ def test_a_thread_goes_on_until_it_is_told_to_stop():
         if steps.done == 3:
             stopping.set()
 
-    thread = background.run_thread("thread", step, stopping)
+    thread = background_threads.run_thread("thread", step, stopping)
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert steps.done == 3
@@ -213,7 +213,7 @@ def test_a_thread_goes_on_until_it_is_told_to_stop():
 
 def test_a_thread_that_raises_once_is_reported():
     before = counted("thread once")
-    background.spawn_thread("thread once", Steps(OSError()).do).join(PATIENCE_SECONDS)
+    background_threads.spawn_thread("thread once", Steps(OSError()).do).join(PATIENCE_SECONDS)
     assert counted("thread once") == before + 1
 
 

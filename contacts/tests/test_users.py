@@ -12,7 +12,7 @@ from common.ids import new_id
 from contacts import selectors
 from contacts.tests.people import BLOCKS, CONTACTS, USERS, add, empty
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def search(client, **query):
@@ -121,7 +121,7 @@ def test_whom_one_has_blocked_is_not_offered_but_can_be_looked_at(phone, bob):
 
 
 def test_whoever_is_gone_for_the_viewer_was_never_there(alice, phone, bob, tablet):
-    """S6: blocking, shut out, deleted and absent users are answered for alike."""
+    """S6: blocking, deactivated, deleted and absent users are answered for alike."""
     carol, dave = make_user("carol"), make_user("dave", is_active=False)
     tablet.put(f"{BLOCKS}/{alice.id}")
     empty(carol)

@@ -1,4 +1,4 @@
-"""Committing a batch in the thread of a lane, until its outcome is certain."""
+"""Committing a batch in the thread of a worker, until its outcome is certain."""
 
 import time
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def _unlocked(until: float, drafts: Sequence[PendingMessage]) -> set[int]:
 
 
 def commit(drafts: Sequence[PendingMessage]) -> Outcomes | None:
-    """Commit a batch in a lane's thread. None when its outcome could not be found out.
+    """Commit a batch in a worker's thread. None when its outcome could not be found out.
 
     A connection that breaks in COMMIT leaves the outcome unknown; running the same drafts again
     answers it, for what was stored is recognised by its client_id. However often it is tried,

@@ -13,8 +13,8 @@ from common.errors import NotFound
 from common.ids import new_id
 from conversations.models import Conversation, Message
 from conversations.schemas import MESSAGE_COLUMNS, MessageBody, MessageRow, SystemBody, encode
-from realtime import broadcast
-from realtime.channel import Event
+from realtime import announce
+from realtime.channel import LogEvent
 from realtime.frames import message_changed, message_created
 
 
@@ -61,7 +61,7 @@ def append_system(
         created_at=timezone.now(),
     )
     body = message_body(message)
-    event = Event(
+    event = LogEvent(
         conversation_id=conversation.id,
         position=body.seq,
         seq=body.seq,
@@ -69,7 +69,7 @@ def append_system(
         leaves=tuple(leaves),
         reread=reread,
     )
-    transaction.on_commit(lambda: broadcast.log_events([event]))
+    transaction.on_commit(lambda: announce.log_events([event]))
     return body.seq
 
 
@@ -97,7 +97,7 @@ def append_changes(conversation: Conversation, messages: Sequence[Message]) -> l
         )
     bodies = [message_body(message) for message in messages]
     events = [
-        Event(
+        LogEvent(
             conversation_id=conversation.id,
             position=body.changed_seq,
             seq=body.seq,
@@ -105,7 +105,7 @@ def append_changes(conversation: Conversation, messages: Sequence[Message]) -> l
         )
         for body in bodies
     ]
-    transaction.on_commit(lambda: broadcast.log_events(events))
+    transaction.on_commit(lambda: announce.log_events(events))
     return bodies
 
 

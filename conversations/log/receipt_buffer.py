@@ -23,7 +23,7 @@ from common.error_log import describe
 from common.errors import ChatError, NotFound, Unavailable, as_chat_error
 from conversations.log.pointers import Move, Moved, Pair, move_pointers
 from conversations.selectors.receipts import hints_of
-from realtime import broadcast
+from realtime import announce
 from realtime.node import Node, current_node
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ Done = Callable[[Outcome], None]
 
 
 @dataclass(slots=True)
-class Pending:
+class WaitingMove:
     """The furthest a pair is to be moved, and everybody who waits for it."""
 
     read_to: int = 0
@@ -52,8 +52,8 @@ class ReceiptBuffer:
 
     def __init__(self, node: Node) -> None:
         self._loop = node.loop
-        self._waiting: dict[Pair, Pending] = {}
-        self._worker = background.Worker("receipts", self._write_next, lambda: self._waiting)
+        self._waiting: dict[Pair, WaitingMove] = {}
+        self._worker = background.OnDemandLoop("receipts", self._write_next, lambda: self._waiting)
         self._written_at = float("-inf")
         self._stopping = asyncio.Event()
         node.on_stop.append(self.stop)
@@ -62,7 +62,7 @@ class ReceiptBuffer:
         """Queue a move; `done` is called once it is written. Raises Unavailable."""
         if len(self._waiting) >= QUEUE_MAX:
             raise Unavailable("Too many receipts are waiting.", retry_after=1.0)
-        pending = self._waiting.setdefault((move.conversation_id, move.user_id), Pending())
+        pending = self._waiting.setdefault((move.conversation_id, move.user_id), WaitingMove())
         pending.read_to = max(pending.read_to, move.read_to)
         pending.delivered_to = max(pending.delivered_to, move.delivered_to)
         pending.done.append(done)
@@ -92,7 +92,7 @@ class ReceiptBuffer:
         except TimeoutError:
             return
 
-    async def _write(self, batch: dict[Pair, Pending]) -> None:
+    async def _write(self, batch: dict[Pair, WaitingMove]) -> None:
         moves = [Move(*pair, p.read_to, p.delivered_to) for pair, p in batch.items()]
         moved = await self._move(moves)
         for pair, pending in batch.items():
@@ -131,7 +131,7 @@ def _move_within(seconds: float, moves: list[Move]) -> dict[Pair, Moved | Unavai
         return move_pointers(moves)
 
 
-def _answer(pending: Pending, outcome: Outcome) -> None:
+def _answer(pending: WaitingMove, outcome: Outcome) -> None:
     """Tell everybody who waits, once."""
     waiting, pending.done = pending.done, []
     for done in waiting:
@@ -141,7 +141,7 @@ def _answer(pending: Pending, outcome: Outcome) -> None:
 def _announce(moved: list[Moved]) -> None:
     ephemeral_events = hints_of(moved)
     if ephemeral_events:
-        broadcast.ephemeral_events(ephemeral_events)
+        announce.ephemeral_events(ephemeral_events)
 
 
 def _tell(done: Done, outcome: Outcome) -> None:
@@ -154,5 +154,5 @@ def _tell(done: Done, outcome: Outcome) -> None:
 
 
 def receipt_buffer() -> ReceiptBuffer:
-    """The buffer of this process's runtime. On the event loop only."""
+    """The buffer of this process's node. On the event loop only."""
     return current_node().component(ReceiptBuffer)

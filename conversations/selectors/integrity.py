@@ -30,7 +30,7 @@ from django.db.models import Count, Q
 
 from conversations.models import Conversation, Message
 from conversations.selectors import log_streams
-from conversations.selectors.log_streams import Change, Head, Member, Row
+from conversations.selectors.log_streams import Head, Row, StreamedChange, StreamedMember
 
 # The conversations whose rows are read as one stream.
 CONVERSATIONS = 500
@@ -101,14 +101,14 @@ class _Log:
         self._upper: Row | None = None
         self._texts = 0
 
-    def check(self, rows: Iterator[Row], changes: Iterator[Change]) -> Iterator[Finding]:
-        items: Iterator[Row | Change] = merge(rows, changes, key=_position, reverse=True)
+    def check(self, rows: Iterator[Row], changes: Iterator[StreamedChange]) -> Iterator[Finding]:
+        items: Iterator[Row | StreamedChange] = merge(rows, changes, key=_position, reverse=True)
         for item in items:
             if item.position > self._head.last_seq:
                 yield from self._beyond(item.position)
             else:
                 yield from self._take(item.position)
-            if isinstance(item, Change):
+            if isinstance(item, StreamedChange):
                 if item.is_edited:
                     self._lowest = min(self._lowest, item.seq)
             elif item.seq <= self._head.last_seq:
@@ -166,11 +166,11 @@ class _Log:
         return Finding(self._id, problem)
 
 
-def _position(item: Row | Change) -> int:
+def _position(item: Row | StreamedChange) -> int:
     return item.position
 
 
-def _check_members(head: Head, members: Iterator[Member]) -> Iterator[Finding]:
+def _check_members(head: Head, members: Iterator[StreamedMember]) -> Iterator[Finding]:
     users: list[int] = []
     current = 0
     for member in members:
@@ -193,7 +193,7 @@ def _check_members(head: Head, members: Iterator[Member]) -> Iterator[Finding]:
         yield from _check_member_count(head.id)
 
 
-def _pointer_problems(member: Member) -> Iterator[str]:
+def _pointer_problems(member: StreamedMember) -> Iterator[str]:
     end = member.last_seq
     if not 1 <= member.visible_from <= end + 1:
         yield f"visible_from is {member.visible_from}, the log ends at {end}"

@@ -1,10 +1,8 @@
 """A user's conversations as lists show them. The number of queries does not depend on
 how many conversations or members there are."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db.models import (
@@ -20,16 +18,21 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from accounts.summaries import UserSummary
 from common.errors import NotFound
-from contacts.selectors import summaries_for, summaries_for_each
+from contacts.selectors import summaries_for_each
 from conversations.models import Conversation, Membership, Message
 from conversations.schemas import (
     MESSAGE_COLUMNS,
     ConversationBody,
-    GroupBody,
     MessageBody,
     MessageRow,
+)
+from conversations.selectors.entries import (
+    ENTRY_COLUMNS,
+    ListEntry,
+    MemberState,
+    list_entries,
+    list_entry,
 )
 from conversations.selectors.posting import MAY_POST
 from conversations.selectors.visible import TextBytes, visible_messages, visible_messages_of
@@ -41,75 +44,9 @@ IDS_MAX = 100
 Place = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A conversation with the place it has in a list: newest activity first.
-
-    `activity` is the id of the last message, or of the conversation while it is
-    empty; ids grow with time.
-    """
-
-    activity: int
-    body: ConversationBody
-
-
-class MemberState(NamedTuple):
-    """What a list says of a conversation and of a member in it, by the names of _COLUMNS.
-
-    Rows and no models: there may be thousands at once.
-    """
-
-    conversation_id: int
-    kind: str
-    head: int
-    low_user_id: int | None
-    high_user_id: int | None
-    name: str
-    member_count: int
-    announcement_only: bool
-    slow_seconds: int
-    closed_at: datetime | None
-    role: str
-    visible_from: int
-    read_seq: int
-    delivered_seq: int
-    activity: int
-    may_post: bool
-    unread: int
-
-    user_id: int
-
-    @property
-    def peer_id(self) -> int | None:
-        """The other person of a direct conversation; a group has none."""
-        return self.high_user_id if self.low_user_id == self.user_id else self.low_user_id
-
-
-_COLUMNS = (
-    "conversation_id",
-    "conversation__kind",
-    "conversation__last_seq",
-    "conversation__low_user_id",
-    "conversation__high_user_id",
-    "conversation__name",
-    "conversation__member_count",
-    "conversation__announcement_only",
-    "conversation__slow_seconds",
-    "conversation__closed_at",
-    "role",
-    "visible_from",
-    "read_seq",
-    "delivered_seq",
-    "activity",
-    "may_post",
-    "unread",
-    "user_id",
-)
-
-
 def list_conversations(
     *, user_id: int, before: int | None, limit: int, kind: Conversation.Kind | None = None
-) -> list[Entry]:
+) -> list[ListEntry]:
     """The user's conversations by last activity, those with activity below `before`."""
     memberships = _with_activity(_current(user_id)).order_by(F("activity").desc())
     if kind is not None:
@@ -119,7 +56,7 @@ def list_conversations(
     return _list(user_id, memberships[:limit])
 
 
-def within_bytes(entries: Sequence[Entry]) -> Iterator[Entry]:
+def within_bytes(entries: Sequence[ListEntry]) -> Iterator[ListEntry]:
     """The first of these whose last messages have PAGE_BYTES; at least one."""
     left = settings.PAGE_BYTES
     for entry in entries:
@@ -132,7 +69,7 @@ def within_bytes(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 def conversations_by_id(
     *, user_id: int, conversation_ids: Collection[int], most_bytes: int
-) -> dict[int, Entry | None]:
+) -> dict[int, ListEntry | None]:
     """These conversations as their member sees them, by id; those of others are left out.
 
     None for those that are to be asked for again, at most IDS_MAX of them at a time: with
@@ -152,12 +89,12 @@ def conversations_by_id(
     else:
         last_messages, read_to = _last_messages_within(most_bytes, messages)
     read = [row for row in rows if read_to is None or row.activity <= read_to]
-    found: dict[int, Entry | None] = {row.conversation_id: None for row in rows}
-    found.update((int(e.body.id), e) for e in _entries(user_id, read, last_messages))
+    found: dict[int, ListEntry | None] = {row.conversation_id: None for row in rows}
+    found.update((int(e.body.id), e) for e in list_entries(user_id, read, last_messages))
     return found
 
 
-def conversations_of_each(places: Collection[Place]) -> dict[Place, Entry]:
+def conversations_of_each(places: Collection[Place]) -> dict[Place, ListEntry]:
     """Conversations as several of their members see them; those of others are left out.
 
     For few: the last messages are read however long they are.
@@ -182,7 +119,7 @@ def conversations_of_each(places: Collection[Place]) -> dict[Place, Entry]:
     for row in rows:
         place = row.user_id, row.conversation_id
         peer = peers.get((row.user_id, row.peer_id or 0))
-        found[place] = _entry(row, peer, last_messages.get(place))
+        found[place] = list_entry(row, peer, last_messages.get(place))
     return found
 
 
@@ -213,55 +150,13 @@ def _with_activity(memberships: QuerySet[Membership]) -> QuerySet[Membership]:
     )
 
 
-def _list(user_id: int, memberships: QuerySet[Membership]) -> list[Entry]:
+def _list(user_id: int, memberships: QuerySet[Membership]) -> list[ListEntry]:
     rows = _rows(memberships)
-    return _entries(user_id, rows, _by_conversation(_last_messages(user_id, rows, memberships)))
+    return list_entries(user_id, rows, _by_conversation(_last_messages(user_id, rows, memberships)))
 
 
 def _rows(memberships: QuerySet[Membership]) -> list[MemberState]:
-    return [MemberState(*columns) for columns in memberships.values_list(*_COLUMNS)]
-
-
-def _entries(
-    user_id: int, rows: Sequence[MemberState], last_messages: Mapping[int, MessageBody]
-) -> list[Entry]:
-    peers = summaries_for(user_id, {row.peer_id for row in rows if row.peer_id})
-    return [
-        _entry(row, peers.get(row.peer_id or 0), last_messages.get(row.conversation_id))
-        for row in rows
-    ]
-
-
-def _entry(row: MemberState, peer: UserSummary | None, last_message: MessageBody | None) -> Entry:
-    return Entry(
-        activity=row.activity,
-        body=ConversationBody(
-            id=str(row.conversation_id),
-            kind=row.kind,
-            head=row.head,
-            visible_from=row.visible_from,
-            may_send=row.may_post,
-            read_seq=row.read_seq,
-            delivered_seq=row.delivered_seq,
-            unread=row.unread,
-            peer=peer,
-            group=_group(row),
-            last_message=last_message,
-        ),
-    )
-
-
-def _group(row: MemberState) -> GroupBody | None:
-    if row.kind != Conversation.Kind.GROUP:
-        return None
-    return GroupBody(
-        name=row.name,
-        role=row.role,
-        member_count=row.member_count,
-        announcement_only=row.announcement_only,
-        slow_seconds=row.slow_seconds,
-        closed=row.closed_at is not None,
-    )
+    return [MemberState(*columns) for columns in memberships.values_list(*ENTRY_COLUMNS)]
 
 
 def _last_messages(

@@ -38,7 +38,7 @@ class Row(NamedTuple):
         return self.seq
 
 
-class Change(NamedTuple):
+class StreamedChange(NamedTuple):
     conversation_id: int
     changed_seq: int
     seq: int
@@ -49,7 +49,7 @@ class Change(NamedTuple):
         return self.changed_seq
 
 
-class Member(NamedTuple):
+class StreamedMember(NamedTuple):
     conversation_id: int
     user_id: int
     visible_from: int
@@ -135,14 +135,14 @@ def rows(bottom: int, top: int) -> Stream[Row]:
     return Stream(Row(*columns) for columns in _pages(_ROWS, bottom, top))
 
 
-def changes(bottom: int, top: int) -> Stream[Change]:
+def changes(bottom: int, top: int) -> Stream[StreamedChange]:
     """The rows that were changed, by their last changes."""
-    return Stream(Change(*columns) for columns in _pages(_CHANGES, bottom, top))
+    return Stream(StreamedChange(*columns) for columns in _pages(_CHANGES, bottom, top))
 
 
-def members(bottom: int, top: int) -> Stream[Member]:
+def members(bottom: int, top: int) -> Stream[StreamedMember]:
     """All memberships, ended ones too."""
-    return Stream(Member(*columns) for columns in _pages(_MEMBERS, bottom, top))
+    return Stream(StreamedMember(*columns) for columns in _pages(_MEMBERS, bottom, top))
 
 
 def _pages(sql: str, bottom: int, top: int) -> Iterator[tuple[Any, ...]]:

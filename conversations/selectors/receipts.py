@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 
 from accounts.models import User
 from common.errors import NotFound
-from contacts.selectors import blocked_pairs, is_apart_from
+from contacts.selectors import blocked_pairs, is_blocked_pair
 from conversations.log.pointers import Moved
 from conversations.models import Membership
 from conversations.schemas import ReceiptBody
@@ -21,7 +21,7 @@ from realtime.ephemeral import EphemeralEvent
 from realtime.frames import encode_frame
 
 # A user, and whether they let receipts be shown.
-TestUser = tuple[int, bool]
+MemberView = tuple[int, bool]
 
 # Above so many members an event counts them instead of naming them.
 NAMED_MAX = 100
@@ -36,7 +36,7 @@ class ReceiptPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class LargeGroup:
     """How many are in a conversation, and how many of them have come to its head."""
 
     head: int
@@ -45,7 +45,7 @@ class Crowd:
     delivered: int
 
 
-def _reading_is_shown(viewer: TestUser, user: TestUser) -> bool:
+def _reading_is_shown(viewer: MemberView, user: MemberView) -> bool:
     """Whether a viewer may know what a user has read: who hides it does not see it either."""
     return viewer[0] == user[0] or (viewer[1] and user[1])
 
@@ -66,7 +66,7 @@ def access_receipts(
             Q(user_id__gt=start) | Q(user_id=user_id), Exists(current.filter(user_id=user_id))
         )
         .annotate(
-            blocked_pairs=is_apart_from(user_id, OuterRef("user_id")),
+            blocked=is_blocked_pair(user_id, OuterRef("user_id")),
             viewer_shows=Exists(User.objects.filter(id=user_id, read_receipts=True)),
         )
         .order_by("user_id")
@@ -76,7 +76,7 @@ def access_receipts(
             "delivered_seq",
             "user__read_receipts",
             "user__is_active",
-            "apart",
+            "blocked",
             "viewer_shows",
         )
     )
@@ -157,7 +157,7 @@ def _named(
 
 
 def _counted(
-    conversation_id: int, changed: Sequence[Moved], crowd: Crowd
+    conversation_id: int, changed: Sequence[Moved], crowd: LargeGroup
 ) -> Iterator[EphemeralEvent]:
     counts = {"seq": crowd.head, "read": crowd.read, "delivered": crowd.delivered}
     frame = encode_frame("receipt.updated", conversation_id=str(conversation_id), counts=counts)
@@ -171,7 +171,7 @@ def _frame(conversation_id: int, receipts: Sequence[ReceiptBody]) -> bytes:
     return encode_frame("receipt.updated", conversation_id=str(conversation_id), receipts=receipts)
 
 
-def _crowds(conversation_ids: Iterable[int]) -> dict[int, Crowd]:
+def _crowds(conversation_ids: Iterable[int]) -> dict[int, LargeGroup]:
     rows = (
         Membership.objects.filter(conversation_id__in=list(conversation_ids), left_seq=None)
         .values("conversation_id", "conversation__last_seq")
@@ -186,7 +186,7 @@ def _crowds(conversation_ids: Iterable[int]) -> dict[int, Crowd]:
         )
         .values_list("conversation_id", "conversation__last_seq", "members", "read", "delivered")
     )
-    return {row[0]: Crowd(*row[1:]) for row in rows}
+    return {row[0]: LargeGroup(*row[1:]) for row in rows}
 
 
 def _members(conversation_ids: Sequence[int]) -> dict[int, dict[int, bool]]:

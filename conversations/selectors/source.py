@@ -8,9 +8,17 @@ from django.db import connection
 
 from conversations.models import Conversation
 from conversations.schemas import MESSAGE_COLUMNS, MessageRow, encode, message_columns
-from conversations.selectors.lists import Entry, conversations_by_id, conversations_of_each
+from conversations.selectors.entries import ListEntry
+from conversations.selectors.lists import conversations_by_id, conversations_of_each
 from conversations.selectors.posting import MAY_POST_SQL
-from realtime.sources import READ_BYTES, Announcement, Change, LogRange, Membership, RangeRequest
+from realtime.sources import (
+    READ_BYTES,
+    Announcement,
+    ChangedRow,
+    LiveMembership,
+    LogRange,
+    RangeRequest,
+)
 
 _HEAD, _CHANGE, _MEMBER = 0, 1, 2
 # What a row takes beside its text, roughly.
@@ -22,14 +30,14 @@ _TEXT_BYTES = {
 _NO_MESSAGE = ", ".join(["NULL"] * len(MESSAGE_COLUMNS))
 
 
-def _announcement(entry: Entry) -> Announcement:
+def _announcement(entry: ListEntry) -> Announcement:
     return Announcement(body=encode(entry.body), head=entry.body.head)
 
 
 class DatabaseLogSource:
     """The log as the hub, the sweep and a resume read it."""
 
-    def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
+    def standings(self, user_ids: Collection[int]) -> list[tuple[LiveMembership, int]]:
         return _standings(user_ids)
 
     def heads(self, conversation_ids: Collection[int]) -> dict[int, int]:
@@ -72,15 +80,15 @@ class DatabaseLogSource:
         # Up to which distance from their beginnings everything was read, and in which
         # conversation that was.
         reached, read = (limit, 2**63), 0
-        changes: dict[int, list[Change]] = {id: [] for id in after}
-        members: dict[int, dict[int, Membership]] = {id: {} for id in after}
+        changes: dict[int, list[ChangedRow]] = {id: [] for id in after}
+        members: dict[int, dict[int, LiveMembership]] = {id: {} for id in after}
         for tag, conversation_id, first, second, third, *columns in _one_snapshot(
             after, user_ids, limit
         ):
             if tag == _HEAD:
                 heads[conversation_id] = first
             elif tag == _MEMBER:
-                members[conversation_id][first] = Membership(
+                members[conversation_id][first] = LiveMembership(
                     conversation_id, first, second, bool(third)
                 )
             else:
@@ -88,7 +96,7 @@ class DatabaseLogSource:
                     reached, read = (first, conversation_id), second
                 row = MessageRow(*columns)
                 changes[conversation_id].append(
-                    Change(row.seq, row.changed_seq, encode(row.body()))
+                    ChangedRow(row.seq, row.changed_seq, encode(row.body()))
                 )
         if read < READ_BYTES:
             # Nothing was left out.
@@ -112,7 +120,7 @@ def _upto(conversation_id: int, after: int, reached: tuple[int, int]) -> int:
     return after + distance - (conversation_id > last)
 
 
-def _standings(user_ids: Collection[int]) -> list[tuple[Membership, int]]:
+def _standings(user_ids: Collection[int]) -> list[tuple[LiveMembership, int]]:
     """Memberships with the heads of their conversations.
 
     Both are of one snapshot. Whoever connects reads it twice. The ORM would spend several times as long on making the
@@ -129,7 +137,7 @@ def _standings(user_ids: Collection[int]) -> list[tuple[Membership, int]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, [*user_ids])
         return [
-            (Membership(conversation_id, user_id, visible_from, bool(may_send)), head)
+            (LiveMembership(conversation_id, user_id, visible_from, bool(may_send)), head)
             for conversation_id, user_id, visible_from, may_send, head in cursor.fetchall()
         ]
 

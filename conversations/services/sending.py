@@ -5,7 +5,8 @@ from functools import partial
 from common.errors import InvalidInput
 from common.text import clean_text
 from conversations.log.pending_message import AppendResult, PendingMessage
-from conversations.log.writer import Done, log_writer
+from conversations.log.worker import Done
+from conversations.log.writer import log_writer
 from conversations.schemas import content_digest
 from conversations.services.typing import typists
 from conversations.services.waiting import wait_for

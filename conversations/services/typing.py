@@ -15,12 +15,12 @@ from typing import Any
 
 from common import background
 from common.errors import Forbidden, NotFound
-from realtime import broadcast
-from realtime.channel import Channel
+from realtime import announce
 from realtime.connection import Connection
 from realtime.ephemeral import EphemeralEvent
 from realtime.frames import encode_frame
 from realtime.node import Node, current_node
+from realtime.observers import HubObserver
 
 EXPIRES_SECONDS = 6
 REPEAT_SECONDS = 3
@@ -35,43 +35,43 @@ class TypingState:
     end: asyncio.TimerHandle
 
 
-class TypingTracker:
+class TypingTracker(HubObserver):
     """The signs of this process's sockets, one for each conversation and user."""
 
     def __init__(self, node: Node) -> None:
         self._hub = node.hub
         self._loop = node.loop
-        self._signs: dict[tuple[int, int], TypingState] = {}
-        node.hub.leaving.append(self._left)
+        self._states: dict[tuple[int, int], TypingState] = {}
+        node.hub.observe(self)
 
     def start(self, connection: Connection, conversation_id: int) -> None:
         """They are typing. NotFound for a socket that is not live there, Forbidden."""
         self._access(connection, conversation_id)
-        place = (conversation_id, connection.user_id)
+        key = (conversation_id, connection.user_id)
         now = self._loop.time()
-        sign = self._signs.get(place)
-        if sign is not None:
-            sign.connection = connection
-            if now - sign.told_at < REPEAT_SECONDS:
+        state = self._states.get(key)
+        if state is not None:
+            state.connection = connection
+            if now - state.told_at < REPEAT_SECONDS:
                 return
-            sign.end.cancel()
-        end = self._loop.call_later(EXPIRES_SECONDS, background.guard("typing", self.stop), *place)
-        self._signs[place] = TypingState(connection, now, end)
-        names = _names(*place)
-        self._tell(*place, encode_frame("typing.started", **names, expires_in=EXPIRES_SECONDS))
+            state.end.cancel()
+        end = self._loop.call_later(EXPIRES_SECONDS, background.guard("typing", self.stop), *key)
+        self._states[key] = TypingState(connection, now, end)
+        names = _names(*key)
+        self._tell(*key, encode_frame("typing.started", **names, expires_in=EXPIRES_SECONDS))
 
-    def give_up(self, connection: Connection, conversation_id: int) -> None:
+    def cancel(self, connection: Connection, conversation_id: int) -> None:
         """They have stopped typing. NotFound and Forbidden as above."""
         self._access(connection, conversation_id)
         self.stop(conversation_id, connection.user_id)
 
     def stop(self, conversation_id: int, user_id: int) -> None:
         """Whatever this user was typing here is over."""
-        place = (conversation_id, user_id)
-        sign = self._signs.pop(place, None)
-        if sign is not None:
-            sign.end.cancel()
-            self._tell(*place, encode_frame("typing.stopped", **_names(*place)))
+        key = (conversation_id, user_id)
+        state = self._states.pop(key, None)
+        if state is not None:
+            state.end.cancel()
+            self._tell(*key, encode_frame("typing.stopped", **_names(*key)))
 
     def _access(self, connection: Connection, conversation_id: int) -> None:
         channel = self._hub.channels.get(conversation_id)
@@ -80,10 +80,11 @@ class TypingTracker:
         if connection.user_id in channel.members.read_only:
             raise Forbidden("You cannot write in this conversation.")
 
-    def _left(self, connection: Connection, channel: Channel) -> None:
-        sign = self._signs.get((channel.conversation_id, connection.user_id))
-        if sign is not None and sign.connection is connection:
-            self.stop(channel.conversation_id, connection.user_id)
+    def on_unsubscribe(self, connection: Connection, conversation_id: int) -> None:
+        """Who is not there any more is not typing either."""
+        state = self._states.get((conversation_id, connection.user_id))
+        if state is not None and state.connection is connection:
+            self.stop(conversation_id, connection.user_id)
 
     def _tell(self, conversation_id: int, user_id: int, frame: bytes) -> None:
         channel = self._hub.channels.get(conversation_id)
@@ -91,11 +92,16 @@ class TypingTracker:
             # Blocked meanwhile, perhaps: the others hear nothing any more, not even the end.
             return
         after = 0 if channel is None or channel.head is None else channel.head
-        blocked = tuple(self._hub.blocks.get(user_id, ()))
-        broadcast.ephemeral_events(
+        blocked = tuple(self._hub.blocks.blocked_by(user_id))
+        announce.ephemeral_events(
             [
                 EphemeralEvent(
-                    conversation_id, frame, by=user_id, but=blocked, after=after, droppable=True
+                    conversation_id,
+                    frame,
+                    actor_id=user_id,
+                    exclude=blocked,
+                    after=after,
+                    droppable=True,
                 )
             ]
         )
@@ -106,5 +112,5 @@ def _names(conversation_id: int, user_id: int) -> dict[str, Any]:
 
 
 def typists() -> TypingTracker:
-    """Those of this process's runtime. On the event loop only."""
+    """Those of this process's node. On the event loop only."""
     return current_node().component(TypingTracker)

@@ -16,7 +16,7 @@ from conversations.models import Membership
 from conversations.schemas import encode
 from conversations.services.direct import open_direct
 from conversations.tests.people import draft, make_friends
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.connection import State
 from realtime.frames import message_created
 from realtime.resume import resume
@@ -24,7 +24,7 @@ from realtime.sources import Sources
 from realtime.sweep import Sweep
 from realtime.tests.sockets import connect, copy_of, make_hub
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def write(friends, count):
     senders = [friends.alice, friends.bob]
     drafts = [draft(senders[n % 2], friends.conversation_id, f"{n}") for n in range(count)]
     return [
-        Event(
+        LogEvent(
             friends.conversation_id,
             o.message.seq,
             o.message.seq,
@@ -237,7 +237,7 @@ async def test_a_conversation_made_while_a_socket_resumes_reaches_it(friends, sl
         lambda w: is_told_of(w, conversation_id),
         seconds=5,
     )
-    await asyncio.gather(*hub._tasks)
+    await asyncio.gather(*hub.repairs._tasks)
     assert phone in hub.channels[conversation_id].live
 
 
@@ -261,8 +261,8 @@ async def test_an_older_look_at_the_memberships_never_undoes_a_newer_one(friends
     hub.users_changed({friends.alice.id: hub.feed_seqs[friends.alice.id] + 1})
     await phone.writer.until(lambda w: made and is_told_of(w, made[0]))
     async with asyncio.timeout(10):
-        while hub._tasks:
-            await asyncio.gather(*hub._tasks)
+        while hub.repairs._tasks:
+            await asyncio.gather(*hub.repairs._tasks)
     hub.flush()
     assert phone in hub.channels[made[0]].live
     assert phone.writer.of("conversation.removed") == []

@@ -25,7 +25,7 @@ from realtime.resume import resume
 from realtime.tests.sockets import Recorder
 from tests.kit.settled import settle
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 SIZES = [1, 10, 200]
 
@@ -179,7 +179,7 @@ async def arrive(hello, cursors, found):
     greeted = await authenticate(hello, Recorder())
     connecting = len(found)
     connection = greeted.connection
-    await resume(connection.hub, connection, cursors)
+    await resume(current_node().hub, connection, cursors)
     resuming = len(found) - connecting
     await connection.writer.until(lambda writer: writer.of("live"))
     connection.hub.remove(connection)

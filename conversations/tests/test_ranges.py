@@ -8,9 +8,9 @@ from conversations.models import Conversation, Membership
 from conversations.selectors.lists import IDS_MAX
 from conversations.services.edits import edit_message
 from conversations.tests.people import draft
-from realtime.sources import ANNOUNCED_PER_READ, READ_BYTES, Change, RangeRequest, Sources
+from realtime.sources import ANNOUNCED_PER_READ, READ_BYTES, ChangedRow, RangeRequest, Sources
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 LONGEST = "😀" * 8_000
 ROW_BYTES = 1_000
@@ -31,7 +31,7 @@ def log_of(user, texts):
 def read_all(user, conversation_ids, limit=500):
     """Every conversation from its start to its end: its changes, and the bytes of each read."""
     cursors = dict.fromkeys(conversation_ids, 0)
-    found: dict[int, list[Change]] = {id: [] for id in conversation_ids}
+    found: dict[int, list[ChangedRow]] = {id: [] for id in conversation_ids}
     sizes = []
     while cursors:
         requests = [RangeRequest(id, after) for id, after in cursors.items()]

@@ -1,4 +1,4 @@
-"""What others see of somebody who was shut out, and of the same who was let in again."""
+"""What others see of somebody who was deactivated, and of the same who was let in again."""
 
 import pytest
 

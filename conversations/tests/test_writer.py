@@ -18,7 +18,7 @@ from conversations.services.sending import send_message
 from conversations.tests.people import assert_gapless, codes, draft, make_friends
 from realtime.node import Node
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ async def test_a_locked_conversation_holds_up_nobody_but_its_own_sends(writer, f
     with locked_elsewhere(friends.conversation_id):
         waiting = [submit(writer, *drafts[:3], draft(others.alice, others.conversation_id))]
         async with asyncio.timeout(30):
-            while not writer.is_aside(friends.conversation_id):
+            while not writer.is_quarantined(friends.conversation_id):
                 await asyncio.sleep(0.01)
             waiting.append(submit(writer, *drafts[3:6]))
             # Nobody releases the lock before these are answered.
@@ -201,7 +201,7 @@ async def test_a_locked_conversation_holds_up_nobody_but_its_own_sends(writer, f
             waiting.append(submit(writer, *drafts[6:9]))
     answered = [outcome for each in waiting for outcome in await each]
     assert codes(answered) == ["stored"] * 10
-    while writer.is_aside(friends.conversation_id):
+    while writer.is_quarantined(friends.conversation_id):
         await asyncio.sleep(0.01)
     assert codes(await submit(writer, *drafts[9:])) == ["stored"] * 3
     log = await in_database_thread(
@@ -259,7 +259,7 @@ def test_a_full_database_leaves_an_outcome_open_until_there_is_room(friends, set
     drafts = [draft(friends.alice, friends.conversation_id, text) for _ in range(number)]
     options = connection.settings_dict["OPTIONS"]
     with monkeypatch.context() as full:
-        # Every connection opens with it, also the one that a lane opens after an error.
+        # Every connection opens with it, also the one that a writer worker opens after an error.
         limit = f" PRAGMA max_page_count={pragma('page_count')};"
         full.setitem(options, "init_command", options["init_command"] + limit)
         connection.close()

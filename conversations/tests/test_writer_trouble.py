@@ -1,4 +1,4 @@
-"""Whatever a commit raises, everybody is answered, nothing unknown is called failed, and lanes go on."""
+"""Whatever a commit raises, everybody is answered, nothing unknown is called failed, and writer workers go on."""
 
 import asyncio
 import time
@@ -13,13 +13,16 @@ from common.errors import Internal, NotFound, Unavailable
 from conversations.log import batch_commit, writer
 from conversations.log.pending_message import PendingMessage
 from conversations.log.receipt_buffer import Move, ReceiptBuffer
-from conversations.log.writer import Lane
+from conversations.log.worker import WriterWorker
+
+pytestmark = pytest.mark.both_databases
+
 
 PATIENCE_SECONDS = 20
 
 
 def make_home() -> Any:
-    """As much of a runtime as a lane needs."""
+    """As much of a runtime as a worker needs."""
     return SimpleNamespace(loop=asyncio.get_running_loop(), on_stop=[])
 
 
@@ -27,12 +30,12 @@ def draft(name):
     return PendingMessage(1, 1, name, "text", None, b"")
 
 
-async def answers_of(lane, *names):
+async def answers_of(worker, *names):
     outcomes: dict[str, Any] = {}
     for name in names:
-        lane.submit(draft(name), lambda outcome, name=name: outcomes.setdefault(name, outcome))
+        worker.submit(draft(name), lambda outcome, name=name: outcomes.setdefault(name, outcome))
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await lane.idle.wait()
+        await worker.idle.wait()
     assert list(outcomes) == list(names)
     return list(outcomes.values())
 
@@ -56,32 +59,34 @@ async def test_a_lane_answers_and_goes_on_whatever_its_commit_raises(monkeypatch
         raise raised
 
     monkeypatch.setattr(writer, "commit", commit)
-    lane = Lane(make_home(), "test")
-    first = await answers_of(lane, "a", "b", "c")
+    worker = WriterWorker(make_home(), "test")
+    first = await answers_of(worker, "a", "b", "c")
     assert [type(outcome) for outcome in first] == [Unavailable] * 3
     assert all(outcome.retry_after for outcome in first)
-    second = await answers_of(lane, "d")
+    second = await answers_of(worker, "d")
     assert [type(outcome) for outcome in second] == [Internal]
     assert batches == [3, 1]
 
 
 async def test_what_is_queued_behind_an_unknown_batch_is_answered_with_it(monkeypatch):
-    lane = Lane(make_home(), "test")
+    worker = WriterWorker(make_home(), "test")
     outcomes: list[Any] = []
 
     def commit(drafts):
-        lane._runtime.loop.call_soon_threadsafe(submitted.set)
-        asyncio.run_coroutine_threadsafe(queued.wait(), lane._runtime.loop).result(PATIENCE_SECONDS)
+        worker._runtime.loop.call_soon_threadsafe(submitted.set)
+        asyncio.run_coroutine_threadsafe(queued.wait(), worker._runtime.loop).result(
+            PATIENCE_SECONDS
+        )
         raise ValueError
 
     submitted, queued = asyncio.Event(), asyncio.Event()
     monkeypatch.setattr(writer, "commit", commit)
-    lane.submit(draft("a"), outcomes.append)
+    worker.submit(draft("a"), outcomes.append)
     await submitted.wait()
-    lane.submit(draft("b"), outcomes.append)
+    worker.submit(draft("b"), outcomes.append)
     queued.set()
     async with asyncio.timeout(PATIENCE_SECONDS):
-        await lane.idle.wait()
+        await worker.idle.wait()
     assert [type(outcome) for outcome in outcomes] == [Unavailable, Unavailable]
 
 
@@ -90,22 +95,22 @@ async def test_a_lane_goes_on_whatever_happens_after_the_commit(monkeypatch, par
     def bad(*_):
         raise RuntimeError
 
-    lane = Lane(make_home(), "test", emptied=lambda: None)
+    worker = WriterWorker(make_home(), "test", on_empty=lambda: None)
     monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
     with monkeypatch.context() as patch:
-        patch.setattr(lane, part, bad)
-        await answers_of(lane, "a", "b")
-    assert [type(outcome) for outcome in await answers_of(lane, "c")] == [Internal]
+        patch.setattr(worker, part, bad)
+        await answers_of(worker, "a", "b")
+    assert [type(outcome) for outcome in await answers_of(worker, "c")] == [Internal]
 
 
 async def test_a_lane_without_a_thread_answers_and_goes_on(monkeypatch):
-    lane = Lane(make_home(), "test")
+    worker = WriterWorker(make_home(), "test")
     monkeypatch.setattr(writer, "commit", lambda drafts: [Internal()] * len(drafts))
-    loop = lane._runtime.loop
+    loop = worker._runtime.loop
     with monkeypatch.context() as patch:
         patch.setattr(loop, "run_in_executor", lambda *_: (_ for _ in ()).throw(RuntimeError()))
-        assert [type(o) for o in await answers_of(lane, "a", "b")] == [Unavailable, Unavailable]
-    assert [type(outcome) for outcome in await answers_of(lane, "c")] == [Internal]
+        assert [type(o) for o in await answers_of(worker, "a", "b")] == [Unavailable, Unavailable]
+    assert [type(outcome) for outcome in await answers_of(worker, "c")] == [Internal]
 
 
 # --- what the database refuses ---------------------------------------------------------------

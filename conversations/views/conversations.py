@@ -17,8 +17,8 @@ from common.rest.pagination import PAGE_PARAMETERS, read_page
 from common.rest.schema import operation
 from conversations import serializers as shapes
 from conversations.log.pointers import Move, Moved
+from conversations.selectors.entries import ListEntry
 from conversations.selectors.lists import (
-    Entry,
     access_conversation,
     list_conversations,
     within_bytes,
@@ -120,7 +120,7 @@ class ConversationViewSet(ViewSet):
         )
 
 
-def _page_of(entries: list[Entry], limit: int) -> dict[str, Any]:
+def _page_of(entries: list[ListEntry], limit: int) -> dict[str, Any]:
     shown = list(within_bytes(entries[:limit]))
     return {
         "results": [msgspec.to_builtins(entry.body) for entry in shown],

@@ -33,7 +33,7 @@ from groups.services.members import admit, require_free_place
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class JoinResult:
     """What became of an attempt to join: no `access` while somebody has to approve.
 
     `fresh` if this very attempt made them a member.
@@ -56,7 +56,7 @@ def _count_attempt(user_id: int) -> None:
     window.hit(settings.INVITATION_ATTEMPTS_PER_USER, "invitation", str(user_id))
 
 
-def join_group(*, user_id: int, token: str) -> Arrival:
+def join_group(*, user_id: int, token: str) -> JoinResult:
     """Join by an invitation, or ask to. Again changes nothing.
 
     NotFound for a token that lets nobody in, Forbidden for who was removed from the group,
@@ -68,20 +68,20 @@ def join_group(*, user_id: int, token: str) -> Arrival:
 
 
 @transaction.atomic
-def _join(user_id: int, invitation: Invitation) -> Arrival:
+def _join(user_id: int, invitation: Invitation) -> JoinResult:
     # Who answers requests is told of them, so their feeds move.
     told = reviewers_of(invitation.group_id) if invitation.needs_approval else set()
     if not lock_users({user_id, *told})[user_id].is_active:
         raise SessionEnded
     conversation = lock_group(invitation.group_id)
     if current_members(conversation.id).filter(user_id=user_id).exists():
-        return Arrival(conversation.id, _look(user_id, conversation.id))
+        return JoinResult(conversation.id, _look(user_id, conversation.id))
     # Read again: others may have come by it meanwhile.
     invitation = Invitation.objects.select_related("group").get(id=invitation.id)
     invitation.group.conversation = conversation
     waiting = JoinRequest.objects.filter(group_id=conversation.id, user_id=user_id)
     if invitation.needs_approval and waiting.exists():
-        return Arrival(conversation.id)
+        return JoinResult(conversation.id)
     require_open(invitation, user_id)
     if was_removed(conversation.id, user_id):
         raise Forbidden("You were removed from this group. Only its members can add you again.")
@@ -90,7 +90,7 @@ def _join(user_id: int, invitation: Invitation) -> Arrival:
     invitation.save(update_fields=["uses"])
     if not invitation.needs_approval:
         admit(invitation.group, actor_id=user_id, user_ids=[user_id], action="member.joined")
-        return Arrival(conversation.id, _look(user_id, conversation.id), created=True)
+        return JoinResult(conversation.id, _look(user_id, conversation.id), created=True)
     JoinRequest.objects.create(
         group=invitation.group,
         user_id=user_id,
@@ -98,7 +98,7 @@ def _join(user_id: int, invitation: Invitation) -> Arrival:
         created_at=timezone.now(),
     )
     bump_feeds(told)
-    return Arrival(conversation.id)
+    return JoinResult(conversation.id)
 
 
 def _look(user_id: int, conversation_id: int) -> Access:

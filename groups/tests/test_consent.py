@@ -3,7 +3,7 @@
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.models import Audience
+from accounts.choices import Audience
 from accounts.tests.rest import device_of, make_user
 from chatbe import settings as product
 from chatbot.models import Bot
@@ -79,7 +79,7 @@ def test_people_are_added_by_whom_they_let(people, way, groups_for, relation):
     if relation == "blocking":
         block_user(user=adder, other_id=added.id)
     wanted = groups_for != "nobody" and relation == "contact"
-    # The old interface knows contacts only.
+    # The legacy v1 API knows contacts only.
     wanted |= groups_for == "everyone" and relation == "stranger" and way not in OLD
     assert way(device, added) in ((200, 201) if wanted else (400,))
     assert count_of(added) == wanted

@@ -1,7 +1,7 @@
 """Banning people and ending their sessions.
 
 Nobody does it to themselves, only superusers do it to staff. A ban is what
-`accounts` calls shut out; who did it and why is in the audit log.
+`accounts` calls deactivated; who did it and why is in the audit log.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from accounts import services as accounts
-from accounts.models import EndReason, Session, User
+from accounts.choices import EndReason
+from accounts.models import Session, User
 from common.errors import Conflict, Forbidden, NotFound
 from moderation.models import Action, Target
 from moderation.services.audit import clean_reason, record

@@ -181,7 +181,7 @@ def test_who_is_gone_is_not_found_and_in_no_list():
     for user in (deleted, shut_out):
         assert phone.get(card(user)).status_code == 404
     assert phone.get(PRESENCE).json()["results"] == []
-    # Who is shut out may come back; of a deleted account nothing is kept.
+    # Who is deactivated may come back; of a deleted account nothing is kept.
     assert list(LastSeen.objects.values_list("user_id", flat=True)) == [shut_out.id]
 
 

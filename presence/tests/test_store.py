@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from common.limits.shared import SharedLimits
 from presence.redis_store import RedisStore
-from presence.store import Lease, LeaseUpdate, MemoryStore, OfflineUser, StoreUnavailable
+from presence.store import LeaseUpdate, MemoryStore, OfflineUser, PresenceLease, StoreUnavailable
 from tools.services import Redis
+
+pytestmark = pytest.mark.both_databases
+
 
 LONG = 60.0
 # The clocks of Redis and of this machine are one; what a machine may be late is more.
@@ -64,7 +67,7 @@ def open_store(request):
 
 
 def lease(user_id, name="a.1"):
-    return Lease(user_id, name)
+    return PresenceLease(user_id, name)
 
 
 async def names(store):

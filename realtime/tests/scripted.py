@@ -11,16 +11,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.connection import Connection
 from realtime.frames import message_changed, message_created
 from realtime.resume import resume
 from realtime.sources import (
     READ_BYTES,
     Announcement,
-    Change,
+    ChangedRow,
+    LiveMembership,
     LogRange,
-    Membership,
     Sources,
     UserStates,
 )
@@ -49,7 +49,7 @@ class ScriptedLog:
         )
         self.rows[self.head] = seq or self.head, body
         frame = (message_changed if seq else message_created)(body)
-        return Event(self.id, self.head, seq or self.head, frame, tuple(leaves))
+        return LogEvent(self.id, self.head, seq or self.head, frame, tuple(leaves))
 
     def add(self, user_id):
         """Somebody joins, and sees what comes from there on."""
@@ -102,7 +102,7 @@ class ScriptedDatabase:
         return self._read(
             "standings",
             lambda: [
-                (Membership(log.id, user, start), log.head)
+                (LiveMembership(log.id, user, start), log.head)
                 for log in self.logs.values()
                 for user, start in log.members.items()
                 if user in user_ids
@@ -143,15 +143,15 @@ class ScriptedDatabase:
     def _range(self, log, after, user_ids, limit, channel):
         """What there is still `room` for, in bytes: then a range ends earlier."""
         to = max(after, min(after + limit, log.head))
-        changes: list[Change] = []
+        changes: list[ChangedRow] = []
         for at, (seq, body) in log.rows.items():
             if after < at <= to:
                 if channel[0] <= 0:
                     to = changes[-1].changed_seq if changes else after
                     break
-                changes.append(Change(seq, at, body))
+                changes.append(ChangedRow(seq, at, body))
                 channel[0] -= len(body)
-        members = {u: Membership(log.id, u, v) for u, v in log.members.items() if u in user_ids}
+        members = {u: LiveMembership(log.id, u, v) for u, v in log.members.items() if u in user_ids}
         return LogRange(log.id, after, to, log.head, changes, members)
 
     def states(self, user_ids, session_ids):
@@ -181,7 +181,7 @@ def instead_of_the_database(database):
 
 
 def socket(hub, user_id, feed_seq=0):
-    """A greeted socket; its session has the user's id."""
+    """An authenticated socket; its session has the user's id."""
     connection = Connection(
         hub,
         Recorder(),
@@ -210,8 +210,8 @@ async def settled(hub):
     """Wait until nothing goes on in the background of a hub any more."""
     async with asyncio.timeout(20):
         await asyncio.sleep(0)
-        while hub._tasks or hub.gaps._expected:
-            await asyncio.gather(*hub._tasks, return_exceptions=True)
+        while hub.repairs.are_running or hub.gaps._expected:
+            await asyncio.gather(*hub.repairs._tasks, return_exceptions=True)
             await asyncio.sleep(0.01)
     hub.flush()
 

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from realtime.bus import LocalBus
+from realtime.catch_up import continue_from
 from realtime.connection import Connection, State
 from realtime.hub import Hub
 from realtime.resume import refresh_user
@@ -61,11 +62,11 @@ class Recorder:
 
 def make_hub() -> Hub:
     """A hub of a process that is alone."""
-    return Hub(LocalBus(), refresh_user)
+    return Hub(LocalBus(), refresh_user, continue_from)
 
 
 def connect(hub: Hub, user_id: int, feed_seq: int = 0) -> Connection:
-    """A greeted socket of this user."""
+    """An authenticated socket of this user."""
     number = next(_numbers)
     connection = Connection(
         hub,

@@ -6,8 +6,8 @@ import time
 import pytest
 from channels.layers import InMemoryChannelLayer
 
-from realtime import bus as buses
-from realtime.bus import ALONE_AFTER_BEATS, LayerBus
+from realtime import layer_bus as buses
+from realtime.layer_bus import ALONE_AFTER_BEATS, LayerBus
 
 BEAT = 0.02
 # For what comes by itself within some beats, however slow the machine is.

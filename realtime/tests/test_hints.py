@@ -1,16 +1,16 @@
-"""Who is shown a hint, and what of the bus is none."""
+"""Who is shown a notification, and what of the bus is none."""
 
 import msgspec
 import pytest
 
 from realtime.ephemeral import (
     DROPPABLE_BYTES,
+    EphemeralDelivery,
     EphemeralEvent,
     decode_ephemeral_events,
-    deliver_ephemeral_events,
 )
 from realtime.frames import encode_frame
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.tests.sockets import State, connect, make_hub
 
 CONVERSATION = 77
@@ -19,7 +19,7 @@ FRAME = encode_frame("typing.started", conversation_id=str(CONVERSATION), user_i
 
 def attached(hub, user_id, head=3):
     connection = connect(hub, user_id)
-    channel = hub.attach(connection, Membership(CONVERSATION, user_id, 1))
+    channel = hub.attach(connection, LiveMembership(CONVERSATION, user_id, 1))
     channel.set_head(head)
     assert channel.release(connection, head)
     connection.state = State.LIVE
@@ -27,8 +27,8 @@ def attached(hub, user_id, head=3):
 
 
 def shown(hub, sockets, **fields):
-    """Which of the sockets, by their place, this hint reaches."""
-    deliver_ephemeral_events(hub, [EphemeralEvent(CONVERSATION, FRAME, **fields)])
+    """Which of the sockets, by their place, this notification reaches."""
+    EphemeralDelivery(hub).deliver([EphemeralEvent(CONVERSATION, FRAME, **fields)])
     hub.flush()
     reached = [place for place, socket in enumerate(sockets) if socket.writer.frames]
     for socket in sockets:
@@ -40,11 +40,11 @@ async def test_a_hint_reaches_those_it_is_for_and_who_are_live():
     hub = make_hub()
     sockets = [attached(hub, user_id) for user_id in (1, 1, 2, 3)]
     late = connect(hub, 4)
-    hub.attach(late, Membership(CONVERSATION, 4, 1))
+    hub.attach(late, LiveMembership(CONVERSATION, 4, 1))
     everybody = [*sockets, late, connect(hub, 5)]
     assert shown(hub, everybody) == [0, 1, 2, 3]
-    assert shown(hub, everybody, by=1) == [2, 3]
-    assert shown(hub, everybody, but=(2, 3)) == [0, 1]
+    assert shown(hub, everybody, actor_id=1) == [2, 3]
+    assert shown(hub, everybody, exclude=(2, 3)) == [0, 1]
     assert shown(hub, everybody, only=[1, 3, 4, 5]) == [0, 1, 3]
     assert shown(hub, everybody, only=[3, 3]) == [3]
     assert shown(hub, everybody, only=[]) == []
@@ -53,14 +53,14 @@ async def test_a_hint_reaches_those_it_is_for_and_who_are_live():
 async def test_what_somebody_does_is_not_shown_to_those_who_have_blocked_them():
     hub = make_hub()
     sockets = [attached(hub, user_id) for user_id in (1, 2, 3)]
-    hub.note_blocks(2, frozenset({1}), 1)
-    assert shown(hub, sockets, by=1) == [2]
-    assert shown(hub, sockets, by=3) == [0, 1]
-    hub.note_blocks(2, frozenset(), 2)
-    assert shown(hub, sockets, by=1) == [1, 2]
-    hub.note_blocks(3, frozenset({1}), 1)
+    hub.blocks.note(2, frozenset({1}), 1)
+    assert shown(hub, sockets, actor_id=1) == [2]
+    assert shown(hub, sockets, actor_id=3) == [0, 1]
+    hub.blocks.note(2, frozenset(), 2)
+    assert shown(hub, sockets, actor_id=1) == [1, 2]
+    hub.blocks.note(3, frozenset({1}), 1)
     hub.remove(sockets[2])
-    assert not hub.blocks
+    assert not len(hub.blocks)
 
 
 async def test_a_hint_does_not_run_ahead_of_the_log():
@@ -83,7 +83,9 @@ def packed(*ephemeral_events):
 
 
 def test_a_hint_comes_out_of_the_bus_as_it_went_in():
-    hint = EphemeralEvent(CONVERSATION, FRAME, only=[1, 2], by=3, after=4, droppable=True, but=(5,))
+    hint = EphemeralEvent(
+        CONVERSATION, FRAME, only=[1, 2], actor_id=3, after=4, droppable=True, exclude=(5,)
+    )
     assert decode_ephemeral_events(packed(hint)) == [hint]
 
 

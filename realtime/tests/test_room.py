@@ -5,10 +5,10 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.backpressure import check_paused
-from realtime.channel import Event
+from realtime.backpressure import drop_stalled
+from realtime.channel import LogEvent
 from realtime.frames import message_created
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.tests.sockets import State, connect, copy_of, make_hub
 
 CONVERSATION = 77
@@ -22,7 +22,7 @@ def event(position, seq=None):
         position,
         position,
     )
-    return Event(CONVERSATION, position, seq, message_created(body))
+    return LogEvent(CONVERSATION, position, seq, message_created(body))
 
 
 @st.composite
@@ -36,7 +36,7 @@ def deliveries(draw):
 
 def attached(hub, user_id, visible_from=1):
     connection = connect(hub, user_id)
-    channel = hub.attach(connection, Membership(CONVERSATION, user_id, visible_from))
+    channel = hub.attach(connection, LiveMembership(CONVERSATION, user_id, visible_from))
     if channel.head is None:
         channel.set_head(0)
     assert channel.release(connection, channel.head)
@@ -56,7 +56,7 @@ def test_any_order_any_repeats_and_any_loss_come_out_as_one_gapless_beginning(ca
             hub.deliver([event(position) for position in arriving[start:cut]])
             start = max(start, cut)
             hub.flush()
-        # What is there without a hole, and nothing behind a hole.
+        # What is there without a gap, and nothing behind a gap.
         reached = next(n for n in range(length + 1) if n + 1 not in arriving)
         assert channel.head == copy_of(connection, CONVERSATION).cursor == reached
         positions = [f["message"]["changed_seq"] for f in connection.writer.of("message.created")]
@@ -96,7 +96,7 @@ def test_a_socket_that_was_held_back_gets_exactly_what_it_was_not_shown(case, jo
         _, channel = attached(hub, 1)
         hub.deliver([event(position) for position in arriving[:joined]])
         late = connect(hub, 2)
-        hub.attach(late, Membership(CONVERSATION, 2, 1))
+        hub.attach(late, LiveMembership(CONVERSATION, 2, 1))
         head_when_it_came = channel.head
         hub.deliver([event(position) for position in arriving[joined:]])
         shown = max(head_when_it_came, min(after, length))
@@ -112,7 +112,7 @@ async def test_a_held_socket_is_not_released_over_a_hole_only_the_others_were_to
     hub = make_hub()
     _, channel = attached(hub, 1)
     late = connect(hub, 2)
-    hub.attach(late, Membership(CONVERSATION, 2, 1))
+    hub.attach(late, LiveMembership(CONVERSATION, 2, 1))
     channel.set_head(3)
     assert not channel.release(late, 0)
     assert channel.release(late, 3)
@@ -157,7 +157,7 @@ async def test_who_takes_nothing_for_too_long_is_dropped(settings):
     slow, channel = attached(hub, 1)
     slow.writer.stuck = slow.stalled_bytes = settings.SOCKET_STALL_BYTES
     slow.stalled_at -= 1
-    check_paused(hub)
+    drop_stalled(hub.connections())
     assert slow.writer.aborted
     assert slow.state is State.CLOSED
     assert not hub.users

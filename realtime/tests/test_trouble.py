@@ -10,13 +10,14 @@ import pytest
 
 from common import background, metrics
 from common.errors import Unavailable
-from realtime import bus as buses
+from realtime import layer_bus as buses
 from realtime.admission import AdmissionControl, BatchLoader
-from realtime.bus import LayerBus
 from realtime.connection import State
 from realtime.frames import encode_frame
+from realtime.layer_bus import LayerBus
 from realtime.node import Node
-from realtime.sources import Membership
+from realtime.observers import HubObserver
+from realtime.sources import LiveMembership
 from realtime.sweep import Sweep
 from realtime.tests.sockets import connect, make_hub
 
@@ -97,7 +98,7 @@ JUNK = [
 
 @pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
 async def test_junk_on_the_bus_ends_nothing(junk, settings):
-    current_node = Node()
+    node = Node()
     wire = Wire()
     bus = LayerBus(wire)
     heard: list[Any] = []
@@ -106,7 +107,7 @@ async def test_junk_on_the_bus_ends_nothing(junk, settings):
         if message["type"] == "ours":
             heard.append(message)
         else:
-            current_node._receive(message)
+            node.broadcast.receive(message)
 
     bus.start(take, lambda: None)
     try:
@@ -120,7 +121,7 @@ async def test_junk_on_the_bus_ends_nothing(junk, settings):
         assert not [name for name in background.failing() if name.startswith("bus")]
     finally:
         await bus.stop()
-        await current_node.stop()
+        await node.stop()
 
 
 async def test_a_flood_of_junk_is_counted_and_hardly_logged_and_delays_nothing(monkeypatch):
@@ -162,10 +163,10 @@ async def test_a_layer_that_has_gone_deaf_is_opened_anew(monkeypatch):
 
 
 async def test_times_that_are_none_leave_the_metric_as_it_is(settings):
-    current_node = Node()
+    node = Node()
     try:
-        hub, sum_of = current_node.hub, metrics.DELIVERY_SECONDS._sum
-        hub.attach(connect(hub, 1), Membership(7, 1, 0))
+        hub, sum_of = node.hub, metrics.DELIVERY_SECONDS._sum
+        hub.attach(connect(hub, 1), LiveMembership(7, 1, 0))
         before = sum_of.get()
         pack = msgpack.packb
         for at in (math.nan, -math.inf, math.inf, -1e300, 1e300):
@@ -176,10 +177,10 @@ async def test_times_that_are_none_leave_the_metric_as_it_is(settings):
                 "content": pack([]),
                 "at": at,
             }
-            current_node._receive(message)
+            node.broadcast.receive(message)
         assert sum_of.get() == before
     finally:
-        await current_node.stop()
+        await node.stop()
 
 
 # --- the hub ------------------------------------------------------------------------------
@@ -230,15 +231,31 @@ async def test_whoever_is_told_of_leavings_costs_nobody_theirs():
     hub = make_hub()
     told: list[Any] = []
 
-    def bad(*_):
-        raise RuntimeError
+    class Bad(HubObserver):
+        def on_unsubscribe(self, connection, conversation_id):
+            raise RuntimeError
 
-    hub.ending += [bad, told.append]
-    hub.leaving += [bad, lambda _connection, channel: told.append(channel.conversation_id)]
-    hub.on_feed_change += [bad, told.append]
+        def on_disconnect(self, connection):
+            raise RuntimeError
+
+        def on_feed_change(self, user_id):
+            raise RuntimeError
+
+    class Noting(HubObserver):
+        def on_unsubscribe(self, connection, conversation_id):
+            told.append(conversation_id)
+
+        def on_disconnect(self, connection):
+            told.append(connection)
+
+        def on_feed_change(self, user_id):
+            told.append(user_id)
+
+    hub.observe(Bad())
+    hub.observe(Noting())
     phone = connect(hub, 1)
     for conversation_id in (7, 8):
-        hub.attach(phone, Membership(conversation_id, 1, 0))
+        hub.attach(phone, LiveMembership(conversation_id, 1, 0))
     hub.users_changed({1: 5})
     hub.remove(phone)
     assert told[0] == 1

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from common.errors import SessionEnded
 from realtime.members import UNKNOWN, Members
 from realtime.resume import resume
-from realtime.sources import Membership
+from realtime.sources import LiveMembership
 from realtime.sweep import Sweep
 from realtime.tests.scripted import CONVERSATION, database, live, settled, socket, was_sent
 from realtime.tests.sockets import State, make_hub
@@ -119,7 +119,7 @@ async def test_who_is_put_out_during_a_resume_is_looked_at_again_without_any_hin
     async def leaves_and_returns():
         hub.deliver([log.remove(ALICE)])
         log.add(ALICE)
-        while hub._refreshing:
+        while hub.memberships._refreshing:
             await asyncio.sleep(0.01)
 
     database.after["ranges"] = leaves_and_returns
@@ -145,10 +145,10 @@ async def test_events_that_a_head_passes_over_still_put_out_whom_they_name(datab
     hub = make_hub()
     log = database.log(members=[ALICE, BOB], head=1)
     phone = socket(hub, ALICE)
-    channel = hub.attach(phone, Membership(CONVERSATION, ALICE, 1), 1)
+    channel = hub.attach(phone, LiveMembership(CONVERSATION, ALICE, 1), 1)
     hub.deliver([log.remove(ALICE), log.write("secret")])
     tablet = socket(hub, BOB)
-    assert hub.attach(tablet, Membership(CONVERSATION, BOB, 1), 3) is channel
+    assert hub.attach(tablet, LiveMembership(CONVERSATION, BOB, 1), 3) is channel
     channel.set_head(3)
     assert phone not in channel.holding
     assert tablet in channel.holding
@@ -189,7 +189,7 @@ async def test_a_socket_that_goes_while_something_is_read_for_it_leaves_nothing(
     assert (hub.channels, hub.users, hub.feed_seqs) == ({}, {}, {})
 
 
-# --- holes ---------------------------------------------------------------------------------
+# --- gaps ---------------------------------------------------------------------------------
 
 
 async def test_a_range_goes_only_to_whom_its_statement_answered_for(database):
@@ -245,7 +245,7 @@ async def test_an_older_snapshot_of_a_hole_does_not_put_out_who_is_back(database
         log.add(ALICE)
         database.feeds[ALICE] = 2
         hub.users_changed({ALICE: 2})
-        while hub._refreshing:
+        while hub.memberships._refreshing:
             await asyncio.sleep(0.01)
 
     database.after["ranges"] = comes_back
@@ -256,7 +256,7 @@ async def test_an_older_snapshot_of_a_hole_does_not_put_out_who_is_back(database
 
 
 async def test_who_is_put_out_by_a_hole_is_looked_at_again(database):
-    """Back by the time the range is applied, and no hint of it ever comes."""
+    """Back by the time the range is applied, and no notification of it ever comes."""
     hub = make_hub()
     log = database.log(members=[ALICE, BOB], head=1)
     phone = await live(hub, ALICE, {CONVERSATION: 1})
@@ -273,17 +273,17 @@ async def test_who_is_put_out_by_a_hole_is_looked_at_again(database):
 
 
 async def test_a_look_that_lacks_a_conversation_leaves_the_word_to_the_log(database):
-    """Read before the joining, applied after it: nobody is put out by what he is no longer."""
+    """Read before the joining, applied after it: nobody is evicted by what he is no longer."""
     hub = make_hub()
     log = database.log(members=[BOB], head=1)
     phone = await live(hub, ALICE)
 
     async def joins():
         log.add(ALICE)
-        hub.attach(phone, Membership(CONVERSATION, ALICE, log.head), log.head)
+        hub.attach(phone, LiveMembership(CONVERSATION, ALICE, log.head), log.head)
 
     database.after["standings"] = joins
-    hub.refresh_memberships(ALICE)
+    hub.memberships.refresh(ALICE)
     await settled(hub)
     assert phone.writer.of("conversation.removed") == []
     assert ALICE in hub.channels[CONVERSATION].members
@@ -327,12 +327,12 @@ async def test_an_older_look_at_blocks_never_undoes_a_newer_one(database):
         database.blocks[ALICE] = frozenset({BOB})
         database.feeds[ALICE] = 1
         hub.users_changed({ALICE: 1})
-        while hub._refreshing:
+        while hub.memberships._refreshing:
             await asyncio.sleep(0.01)
 
     database.after["blocked_by"] = blocks
     await resume(hub, tablet, {})
-    assert hub.blocks == {ALICE: {BOB}}
+    assert hub.blocks.blocked_by(ALICE) == {BOB}
     assert phone.state is State.LIVE
 
 
@@ -376,7 +376,7 @@ async def test_a_log_that_lost_its_end_is_reset_and_goes_on_from_the_databases(d
     assert was_sent(phone, "four, again")
     assert hub.channels[CONVERSATION].head == 4
     # What its pong tells is the head there is.
-    assert {channel.head for channel in phone.touched} == {4}
+    assert {hub.channels[id].head for id in phone.touched} == {4}
 
 
 async def test_a_resume_finds_a_log_that_lost_its_end(database):
@@ -508,7 +508,7 @@ async def test_a_refresh_that_fails_is_made_up_for_by_the_next_sweep(database):
     database.feeds[ALICE] = 1
     await sweep_once(hub)
     assert await hears(hub, phone, log)
-    assert hub.unsettled == set()
+    assert hub.memberships.failed == set()
 
 
 # --- one device and the others ------------------------------------------------------------------
@@ -551,9 +551,9 @@ async def test_a_refresh_that_a_device_does_not_let_end_ends_in_a_resync(databas
 
 def test_older_knowledge_changes_nothing():
     members = Members()
-    assert members.learn(Membership(CONVERSATION, ALICE, 1), UNKNOWN)
-    assert members.learn(Membership(CONVERSATION, ALICE, 5), 7)
-    assert not members.learn(Membership(CONVERSATION, ALICE, 1), 6)
+    assert members.learn(LiveMembership(CONVERSATION, ALICE, 1), UNKNOWN)
+    assert members.learn(LiveMembership(CONVERSATION, ALICE, 5), 7)
+    assert not members.learn(LiveMembership(CONVERSATION, ALICE, 1), 6)
     assert members.visible_from(ALICE) == 5
     assert not members.is_gone(ALICE, 7)
     assert members.is_gone(ALICE, 8)
@@ -562,10 +562,12 @@ def test_older_knowledge_changes_nothing():
 
 def test_at_the_same_position_only_a_look_that_knows_the_feed_says_who_may_post():
     members = Members()
-    members.learn(Membership(CONVERSATION, ALICE, 1, may_send=False), 7)
-    assert not members.learn(Membership(CONVERSATION, ALICE, 1, may_send=True), 7, repeated=False)
+    members.learn(LiveMembership(CONVERSATION, ALICE, 1, may_send=False), 7)
+    assert not members.learn(
+        LiveMembership(CONVERSATION, ALICE, 1, may_send=True), 7, repeated=False
+    )
     assert members.read_only == {ALICE}
-    assert members.learn(Membership(CONVERSATION, ALICE, 1, may_send=True), 7)
+    assert members.learn(LiveMembership(CONVERSATION, ALICE, 1, may_send=True), 7)
     assert members.read_only == set()
 
 

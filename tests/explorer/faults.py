@@ -70,7 +70,7 @@ def put_out_while_resuming() -> Iterator[None]:
     """An old event puts out who is back, and a refresh forgets sockets that are not live yet."""
     with (
         patch.object(Members, "is_gone", _is_known),
-        patch.object(Hub, "look_again_when_live", _nothing),
+        patch.object(Connection, "refresh_when_live", _nothing),
     ):
         yield
 

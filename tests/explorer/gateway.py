@@ -26,7 +26,7 @@ class Process:
         self.hub = schedule.hub
         self.leases = self
 
-    def part(self, kind: Any) -> Process:
+    def component(self, kind: Any) -> Process:
         return self
 
     # --- the tokens ---------------------------------------------------------------------------
@@ -54,7 +54,7 @@ class Process:
 
     # --- presence -----------------------------------------------------------------------------
 
-    def came(self, connection: Any, *, shown: bool) -> None:
+    def on_connect(self, connection: Any, *, shown: bool) -> None:
         pass
 
     def went_live(self, connection: Any) -> None:

@@ -15,6 +15,7 @@ from django.test import override_settings
 
 from common import background, database
 from realtime.bus import LocalBus
+from realtime.catch_up import continue_from
 from realtime.channel import Channel
 from realtime.connection import Connection
 from realtime.hub import Hub
@@ -81,7 +82,7 @@ class Schedule:
         users = [1, 2, 3][: self.dice.choice((2, 2, 3))]
         self.world = World(users)
         self.sources = ScriptedSources(self.world)
-        self.hub = Hub(SlowBus(self.pause), refresh_user)
+        self.hub = Hub(SlowBus(self.pause), refresh_user, continue_from)
         self.sweep = Sweep(self.hub)
         self.devices = [
             Device(self, f"device {user_id}{letter}", user_id)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from common.errors import NotFound, SessionEnded
 from realtime.sources import (
     Announcement,
-    Change,
+    ChangedRow,
+    LiveMembership,
     LogRange,
-    Membership,
     RangeRequest,
     Sources,
     UserStates,
@@ -25,7 +25,7 @@ class ScriptedSources:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def standings(self, user_ids: Collection[int]) -> list[tuple[Membership, int]]:
+    def standings(self, user_ids: Collection[int]) -> list[tuple[LiveMembership, int]]:
         self._world.before_statement(f"standings of {sorted(user_ids)}")
         return [
             (membership, conversation.head)
@@ -118,16 +118,16 @@ class ScriptedSources:
             after=after,
             to=to,
             head=conversation.head,
-            changes=[Change(row.seq, row.changed_seq, row.body) for row in rows],
+            changes=[ChangedRow(row.seq, row.changed_seq, row.body) for row in rows],
             members={membership.user_id: membership for membership in found if membership},
         )
 
 
-def _membership(conversation: Conversation, user_id: int) -> Membership | None:
+def _membership(conversation: Conversation, user_id: int) -> LiveMembership | None:
     term = conversation.term(user_id)
     if term is None:
         return None
-    return Membership(conversation.id, user_id, term.visible_from, not conversation.read_only)
+    return LiveMembership(conversation.id, user_id, term.visible_from, not conversation.read_only)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from realtime.channel import Event
+from realtime.channel import LogEvent
 from realtime.frames import message_changed, message_created
 from realtime.hub import Hub
 
@@ -227,7 +227,7 @@ class World:
     def _tell_event(
         self, row: Row, frame: bytes, leaves: tuple[int, ...] = (), reread: bool = False
     ) -> None:
-        event = Event(row.conversation_id, row.changed_seq, row.seq, frame, leaves, reread)
+        event = LogEvent(row.conversation_id, row.changed_seq, row.seq, frame, leaves, reread)
         name = f"event {row.changed_seq} of {row.conversation_id}"
         self.ephemeral_events.append(EphemeralEvent(name, lambda hub: hub.deliver([event])))
 

@@ -17,7 +17,7 @@ from tools import programs
 from tools.processes import free_port
 from tools.server import Server
 
-DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
 _AROUND = """
 pid {folder}/nginx.pid;

@@ -31,11 +31,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.kit import templates
 from tests.kit.secret_scan import PASSWORD, secrets_in
 from tools.server import Server
 from tools.services import Postgres, Redis
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 NO_LIMIT = "1000000/minute"
 # Hashing is made to be slow, which is not what tests are about.
 QUICK_HASH_KIB = "64"
@@ -156,7 +157,7 @@ class Installation:
             "CONTENT_HASH_KEY": secrets.token_urlsafe(48),
             "PRODUCTION": "false",
             "LOG_LEVEL": "WARNING",
-            # The default prints mails, codes and all, for whoever tries things out at home.
+            # The default prints emails, codes and all, for whoever tries things out at home.
             "EMAIL_URL": "dummymail://",
             "FAILPOINTS": "",
             "PASSWORD_HASH_KIB": QUICK_HASH_KIB,
@@ -173,7 +174,16 @@ class Installation:
         }
 
     def migrate(self) -> None:
-        self.run("manage.py", "migrate", "--verbosity", "0")
+        """Make the database, which is empty so far, up to date."""
+        if url := self.environment["DATABASE_URL"]:
+            templates.provide_database(url, self._migrate)
+        else:
+            templates.provide_file(Path(self._data.name), self._migrate)
+
+    def _migrate(self, environment: Mapping[str, str]) -> None:
+        done = self._done(["manage.py", "migrate", "--verbosity", "0"], environment=environment)
+        if done.returncode != 0:
+            raise RuntimeError(f"migrate failed:\n{done.stderr.strip()}")
 
     def make_users(
         self,
@@ -216,12 +226,14 @@ class Installation:
         """Run a program of the project, whether it succeeds or not; its standard error."""
         return self._done(arguments).stderr
 
-    def _done(self, arguments: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    def _done(
+        self, arguments: Sequence[str], text: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
             check=False,
             cwd=PROJECT,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **(environment or {})},
             input=text,
             capture_output=True,
             text=True,

@@ -59,7 +59,7 @@ async def _finish_tasks() -> bool:
 def _will_end(task: asyncio.Task[Any]) -> bool:
     """Whether it is background work of the kinds that come to an end by themselves."""
     code = getattr(task.get_coro(), "cr_code", None)
-    return code in (background._once.__code__, background.Worker._run.__code__)
+    return code in (background._once.__code__, background.OnDemandLoop._run.__code__)
 
 
 def flush_that_repeats(patch: Any) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -178,6 +178,14 @@ class LegacyV1Client:
         answer = await self.call("GET", f"messages/group?{urlencode({'groupName': name})}")
         return [has(message, GROUP_MESSAGE) for message in has(answer, {"messages"})["messages"]]
 
+    async def message_with(self, username: str, text: str) -> Json:
+        """The message with this text, once it is stored: their sender is not told when it is."""
+        return await _once_stored(text, lambda: self.messages_with(username))
+
+    async def group_message(self, name: str, text: str) -> Json:
+        """The same of a group."""
+        return await _once_stored(text, lambda: self.group_messages(name))
+
     # --- the socket
 
     @contextlib.asynccontextmanager
@@ -195,6 +203,15 @@ class LegacyV1Client:
             assert told["total_friends"] == len(socket.friends), told
             assert told["total_online"] == sum(friend["online"] for friend in socket.friends), told
             yield socket
+
+
+async def _once_stored(text: str, read: Callable[[], Awaitable[list[Json]]]) -> Json:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            for message in await read():
+                if message["content"] == text:
+                    return message
+            await asyncio.sleep(0.01)
 
 
 class LegacyV1Socket:
@@ -251,7 +268,8 @@ class LegacyV1Socket:
     async def heard(self) -> list[Json]:
         """All frames that came before the answer to something that is refused.
 
-        But for who is online, which is told at any time.
+        But for who is online, which is told at any time. It says nothing of what was sent
+        before: a refusal waits for no commit (`message_with`, `group_message`).
         """
         await self.send("private_chat", recipient_username="", message="are you there")
         await self.explanation("private_chat")

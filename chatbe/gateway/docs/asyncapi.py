@@ -18,7 +18,7 @@ from chatbe.gateway.events import ANSWERS, EVENTS, tag_of
 from chatbe.gateway.protocol_events import Batch, Failure
 from common.errors import TooLarge, error_table
 from common.ids import ID_PATTERN
-from realtime.protocol import Answer, Command, Event, Id
+from realtime.protocol import Command, Event, Id, Reply
 
 ADDRESS = "/ws/v1/"
 DEFAULT_HOST = "localhost:8000"
@@ -125,7 +125,7 @@ def _operations(names: dict[type[Command | Event], str]) -> Json:
             },
         }
     for event in EVENTS:
-        if not issubclass(event, Answer):
+        if not issubclass(event, Reply):
             operations[names[event]] = {
                 "action": "send",
                 "channel": channel,

@@ -146,7 +146,7 @@ async def test_what_is_held_back_for_a_socket_has_a_bound_and_then_it_starts_aga
     await resume(hub, phone, {CONVERSATION: 0})
     await settled(hub)
     assert most < settings.SOCKET_STALL_BYTES + MARGIN
-    assert (phone.state, phone.held_bytes, phone.channels) == (State.STALLED, 0, set())
+    assert (phone.state, phone.held_bytes, phone.conversation_ids) == (State.STALLED, 0, set())
     assert phone.writer.frames[-1] == {"type": "resync"}
     assert not phone.writer.of("live")
     assert len(tablet.writer.of("message.created")) == 60
@@ -203,7 +203,11 @@ async def test_a_sync_that_fails_leaves_nothing_attached(database, beside):
         with pytest.raises(RuntimeError):
             await resume(hub, phone, {CONVERSATION: 0} if name == "ranges" else {})
         del database.failing[name]
-        assert (phone.state, phone.channels, phone.held_bytes) == (State.AUTHENTICATED, set(), 0)
+        assert (phone.state, phone.conversation_ids, phone.held_bytes) == (
+            State.AUTHENTICATED,
+            set(),
+            0,
+        )
         assert (CONVERSATION in hub.channels) is beside
     hub.deliver([log.write("meanwhile")])
     await resume(hub, phone, {CONVERSATION: 1})
@@ -218,7 +222,7 @@ async def test_a_sync_that_takes_too_long_ends_in_a_resync_and_holds_nothing(dat
     phone = socket(hub, ALICE)
     phone.writer = Unread()
     await resume(hub, phone, {CONVERSATION: 0})
-    assert (phone.state, phone.channels, hub.channels) == (State.STALLED, set(), {})
+    assert (phone.state, phone.conversation_ids, hub.channels) == (State.STALLED, set(), {})
     assert phone.writer.frames[-1] == {"type": "resync"}
     # What it has read by then counts: it goes on from there.
     phone.writer.reads.set()

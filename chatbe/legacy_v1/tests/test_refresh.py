@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import EndReason, Session
+from accounts.choices import EndReason
+from accounts.models import Session
 from accounts.services import change_password, end_other_sessions, log_out, start_session
 from accounts.services.users import set_user_active
 from accounts.tests.rest import make_user

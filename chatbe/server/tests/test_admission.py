@@ -12,7 +12,7 @@ from django.urls import path
 
 from accounts.hashers import hashing
 from chatbe.server.http import ThreadedHandler
-from chatbe.server.request_admission import SAME_THING, Admission, request_slots
+from chatbe.server.request_admission import SAME_THING, RequestAdmission, request_slots
 from common.errors import Unavailable
 from common.request_slots import stepping_aside
 
@@ -34,7 +34,7 @@ def scope(method="GET", path="/api/v1/me", caller="alice", address="192.0.2.1"):
 @pytest.fixture
 async def admission(settings):
     settings.REQUEST_QUEUE_SECONDS = SECONDS
-    admission = Admission()
+    admission = RequestAdmission()
     yield admission
     # Whatever happened, nothing is taken and no line is left.
     assert admission.lines._lines == {}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chatbe.server import supervisor
-from common import background
+from common import background_threads
 
 PATIENCE_SECONDS = 20
 
@@ -27,6 +27,6 @@ def test_whatever_reading_its_lifeline_raises_the_worker_ends(error, monkeypatch
     told = []
     monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
     lifeline: Any = Broken(error)
-    thread = background.spawn_thread("lifeline", lambda: supervisor._stop_with(lifeline))
+    thread = background_threads.spawn_thread("lifeline", lambda: supervisor._stop_with(lifeline))
     thread.join(PATIENCE_SECONDS)
     assert told == [(os.getpid(), signal.SIGTERM)]

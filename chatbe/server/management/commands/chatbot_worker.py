@@ -10,7 +10,7 @@ from django.db import connection
 from prometheus_client import start_http_server
 
 from chatbe.server.preflight import startup_problems
-from chatbot.worker.worker import start_worker, stop_worker
+from chatbot.worker.lifecycle import start_worker, stop_worker
 from common.database_role import set_role_limits
 
 

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from chatbe.server.listening import CannotListen, exposure, listen_on, url_of
 from chatbe.server.metrics_export import metrics_directory
 from chatbe.server.preflight import startup_problems
-from chatbe.server.single_instance import DatabaseTaken, sole_process
+from chatbe.server.single_instance import DatabaseTaken, single_instance
 from chatbe.server.supervisor import Supervisor
 from chatbe.server.uvicorn_server import REQUEST_SECONDS, ChatServer
 from common.database_role import set_role_limits
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not started. {len(problems)} problem(s) to mend first:\n{lines}")
         try:
             listeners = listen_on(options["host"], options["port"])
-            with sole_process(), metrics_directory(options["workers"]):
+            with single_instance(), metrics_directory(options["workers"]):
                 self._serve(options, listeners)
         except CannotListen as error:
             raise CommandError(f"Not started. {error}") from None

@@ -1,1 +1,0 @@
-"""The parts of `benchmarks.chaos`: faults, the chat they hit, and what must hold afterwards."""

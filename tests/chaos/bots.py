@@ -1,0 +1,37 @@
+"""Every question to a bot gets one answer, whichever servers died over it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.chaos.records import StoredLog
+from tests.chaos.violations import Violation
+
+# How a message in a group begins that is for the bot. Nothing else here says it.
+CALL = "/ask "
+
+
+def questions(log: StoredLog) -> list[int]:
+    """The seqs of the questions that people asked a bot in this conversation."""
+    if not log.bot_ids:
+        return []
+    return [
+        row.seq
+        for row in log.rows
+        if row.kind == "text"
+        and row.sender_id not in log.bot_ids
+        and (log.kind == "direct" or row.text.startswith(CALL))
+    ]
+
+
+def check_answers(log: StoredLog) -> Iterator[Violation]:
+    """Each question has exactly one answer, and nothing else was answered."""
+    answers = Counter(row.reply_to or 0 for row in log.rows if row.sender_id in log.bot_ids)
+    asked = questions(log)
+    for seq in asked:
+        if answers[seq] != 1:
+            kind = "question_unanswered" if not answers[seq] else "answered_twice"
+            yield Violation(kind, log.conversation_id, f"{answers[seq]} answers to {seq}")
+    for seq in answers.keys() - set(asked):
+        yield Violation("answered_unasked", log.conversation_id, f"a bot answers to {seq}")
