@@ -35,7 +35,7 @@ from contacts.services import add_contact
 
 
 class LegacyV1View(APIView):
-    """A door of /v1/; docs/compat.md is its documentation, the API's own document leaves it out."""
+    """A door of /v1/; docs/legacy-v1.md is its documentation, the API's own document leaves it out."""
 
     schema = None
 
