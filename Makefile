@@ -24,7 +24,7 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test fuzz explore abuse lint format bench bench-compare bench-peers chaos chaos-long lock audit sbom clean
+.PHONY: help install run migrate shell env test test-slow test-all check fuzz explore abuse lint format bench bench-compare bench-peers chaos chaos-long lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,8 +74,17 @@ env: $(VENV)/runtime.stamp ## Write new secrets for docker-compose.yml to .env (
 
 # --- the checks ---------------------------------------------------------------------------------
 
-test: $(VENV)/dev.stamp ## Run all tests, embedded and on PostgreSQL and Redis (ARGS=…)
+test: $(VENV)/dev.stamp ## Run the tests, but for the slow tier (ARGS=…)
 	@$(BIN)/python -m tools.run_tests $(ARGS)
+
+test-slow: $(VENV)/dev.stamp ## Run the slow tier: faults, attacks, fuzz, large data (ARGS=…)
+	@$(BIN)/python -m tools.run_tests --tier slow $(ARGS)
+
+test-all: $(VENV)/dev.stamp ## Run all tests, as CI does (ARGS=…)
+	@$(BIN)/python -m tools.run_tests --tier all $(ARGS)
+
+check: lint ## Lint, types, and the tests of what has changed since BASE (BASE=main)
+	@$(BIN)/python -m tools.changed_tests $(or $(BASE),main) | xargs -r $(BIN)/python -m tools.run_tests
 
 fuzz: $(VENV)/dev.stamp ## Send REST much that it allows and much that it does not (EXAMPLES=300)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_rest_fuzz.py --timeout 3600 $(ARGS)

@@ -9,7 +9,7 @@ from hypothesis import settings as property_settings
 
 from tests.kit.secret_scan import secrets_in
 from tests.kit.servers import QUICK_HASH_KIB, RAISED
-from tests.kit.site import KINDS, TestSites
+from tests.kit.site import TestSites
 
 # How long an example takes says something about the machine, not about the product.
 property_settings.register_profile(
@@ -106,13 +106,7 @@ def _sites():
         yield sites
 
 
-@pytest.fixture(params=KINDS)
-def site(request, _sites):
-    """A running server with people: once `manage.py serve`, once daphne's `runserver`."""
-    return _sites.get(request.param)
-
-
 @pytest.fixture
-def served(_sites):
-    """The same, only `manage.py serve`."""
+def site(_sites):
+    """A running server with people."""
     return _sites.get("serve")

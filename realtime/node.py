@@ -73,7 +73,7 @@ class Node:
         """The component of that kind, if there is one yet."""
         return self._components.get(kind)
 
-    def call_soon(self, function: Callable[[A], None], argument: A) -> None:
+    def call_on_loop(self, function: Callable[[A], None], argument: A) -> None:
         """From any thread: call this on the loop, which may have closed by then."""
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(function, argument)

@@ -32,12 +32,12 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 @pytest.fixture
 def arrive(
-    served: TestSite, new_context: Callable[..., BrowserContext]
+    site: TestSite, new_context: Callable[..., BrowserContext]
 ) -> Iterator[Callable[..., Visitor]]:
     """Opens browser windows, each with storage of its own; nothing may go wrong in them."""
     visitors = []
 
-    def open_window(site: TestSite = served, **options: Any) -> Visitor:
+    def open_window(site: TestSite = site, **options: Any) -> Visitor:
         visitor = Visitor(new_context(**options).new_page(), f"{site.server.url}/")
         visitor.watch()
         visitors.append(visitor)

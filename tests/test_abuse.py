@@ -22,7 +22,7 @@ from tests.kit.servers import PROJECT, RAISED
 from tests.kit.site import TestSite
 from tests.test_bad_neighbours import resident_bytes
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 LONG_SECONDS = float(os.environ.get("ABUSE_SECONDS", "0"))
 SECONDS = LONG_SECONDS or 12.0

@@ -51,13 +51,13 @@ def test_nothing_about_letting_a_socket_in_can_be_left_unsaid(function):
 
 
 @both
-async def test_who_was_disconnected_comes_back_and_stays(served, interface):
-    alice, bob = served.friends()
+async def test_who_was_disconnected_comes_back_and_stays(site, interface):
+    alice, bob = site.friends()
     async with interface(alice) as (first, _):
-        run(served, "disconnect_user", alice.username)
+        run(site, "disconnect_user", alice.username)
         assert await first.closed() == GOING_AWAY
     async with interface(alice) as (_, is_there), interface(bob) as (other, _):
         # Whoever closes the other's has looked at this one, too.
-        run(served, "disconnect_user", bob.username)
+        run(site, "disconnect_user", bob.username)
         assert await other.closed() == GOING_AWAY
         await is_there()

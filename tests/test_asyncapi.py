@@ -158,14 +158,14 @@ def test_an_event_nobody_documented_is_none():
         decode_command(json.dumps(EXAMPLES["message.created"]))
 
 
-async def test_the_server_really_sends_every_event(served):
-    alice, bob, conversation_id = await served.talking()
-    _, _, foreign = await served.talking()
-    carol, dave, far = await served.talking()
+async def test_the_server_really_sends_every_event(site):
+    alice, bob, conversation_id = await site.talking()
+    _, _, foreign = await site.talking()
+    carol, dave, far = await site.talking()
     await bob.be_logged_in()
     await carol.be_logged_in()
     # A log that is too long to be replayed.
-    served.change(f"UPDATE conversations_conversation SET last_seq = 600 WHERE id = {far}")  # noqa: S608
+    site.change(f"UPDATE conversations_conversation SET last_seq = 600 WHERE id = {far}")  # noqa: S608
     seen = []
     async with AsyncExitStack() as sockets:
         phone = await sockets.enter_async_context(alice.live())
@@ -195,7 +195,7 @@ async def test_the_server_really_sends_every_event(served):
         await phone.expect("live")
         await alice.rest("PUT", f"blocks/{dave.user_id}")
         await phone.expect("user.changed")
-        async with open_slowly(served.address) as stuck:
+        async with open_slowly(site.address) as stuck:
             await stuck.send("hello", token=bob.token)
             await stuck.send("sync", cursors={}, done=True)
             await stuck.expect("live")

@@ -11,8 +11,8 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 APPS = (
-    *("accounts", "chatbe", "chatbot", "contacts", "conversations", "groups", "moderation"),
-    "presence",
+    *("accounts", "chatbe", "chatbot", "common", "contacts", "conversations", "groups"),
+    *("moderation", "presence", "realtime"),
 )
 HELPER = "common/background.py"
 RUNS = {"run_loop", "Worker", "spawn", "run_thread", "spawn_thread", "guard", "call", "call_each"}
@@ -47,10 +47,11 @@ REASONS = {
     ("chatbe/server/uvicorn_server.py", "Timer"): "ends the process",
     ("chatbe/server/websocket_protocol.py", "call_later"): ONE_CALL,
     ("chatbe/server/websocket_protocol.py", "call_soon"): ONE_CALL,
-    ("realtime/hub.py", "add_done_callback"): ONE_CALL,
-    ("realtime/node.py", "Thread"): "runs an event loop, whose handler reports",
+    ("realtime/repairs.py", "add_done_callback"): ONE_CALL,
+    ("realtime/background.py", "Thread"): "runs an event loop, whose handler reports",
     ("realtime/node.py", "call_soon_threadsafe"): ONE_CALL,
-    ("realtime/node.py", "run_coroutine_threadsafe"): AWAITED,
+    ("realtime/background.py", "run_coroutine_threadsafe"): AWAITED,
+    ("realtime/background.py", "call_soon_threadsafe"): ONE_CALL,
     ("chatbot/database.py", "while True"): BOUNDED,
     ("chatbot/worker/provider_stream.py", "while True"): BOUNDED,
     ("conversations/log/batch_commit.py", "while True"): BOUNDED,

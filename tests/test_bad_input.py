@@ -218,8 +218,8 @@ async def test_a_frame_above_the_first_limit_is_refused_before_welcome(site, vic
         await socket.expect("welcome")
 
 
-async def test_a_frame_far_above_the_limit_is_cut_off(served):
-    alice, _ = served.friends()
+async def test_a_frame_far_above_the_limit_is_cut_off(site):
+    alice, _ = site.friends()
     async with alice.live() as socket:
         await socket.send_raw('{"type":"ping","ref":"' + "x" * (2 * 131_072) + '"}')
         assert await socket.closed() == 1009
@@ -260,10 +260,10 @@ REST_BODIES = {
 STATUSES = {"invalid": 400, "too_large": 413, "not_found": 404, "unsupported_media": 415}
 
 
-def rest(served, person, method, path, **options):
+def rest(site, person, method, path, **options):
     return requests.request(
         method,
-        f"http://{served.address}/api/v1/{path}",
+        f"http://{site.address}/api/v1/{path}",
         headers={"Authorization": f"Bearer {person.token}", **options.pop("headers", {})},
         timeout=20,
         **options,
@@ -271,20 +271,20 @@ def rest(served, person, method, path, **options):
 
 
 @pytest.fixture
-async def poster(served, _victims):
+async def poster(site, _victims):
     if "rest" not in _victims:
-        alice, _, conversation_id = await served.talking()
+        alice, _, conversation_id = await site.talking()
         _victims["rest"] = (alice, conversation_id)
     return _victims["rest"]
 
 
 @pytest.mark.parametrize("name", REST_BODIES)
-def test_a_bad_message_over_rest_is_refused_and_not_stored(served, poster, name):
+def test_a_bad_message_over_rest_is_refused_and_not_stored(site, poster, name):
     alice, conversation_id = poster
     body, code = REST_BODIES[name]
-    before = served.counts()
+    before = site.counts()
     answer = rest(
-        served,
+        site,
         alice,
         "POST",
         f"conversations/{conversation_id}/messages",
@@ -292,7 +292,7 @@ def test_a_bad_message_over_rest_is_refused_and_not_stored(served, poster, name)
         headers={"Content-Type": "application/json"},
     )
     assert (answer.status_code, answer.json()["code"]) == (STATUSES[code], code)
-    assert served.counts() == before
+    assert site.counts() == before
 
 
 @pytest.mark.parametrize(
@@ -310,11 +310,11 @@ def test_a_bad_message_over_rest_is_refused_and_not_stored(served, poster, name)
         (b'{"text":"' + b"x" * 200_000 + b'"}', "application/json", "too_large"),
     ],
 )
-def test_a_body_that_is_no_json_is_refused(served, poster, data, content_type, code):
+def test_a_body_that_is_no_json_is_refused(site, poster, data, content_type, code):
     alice, conversation_id = poster
-    before = served.counts()
+    before = site.counts()
     answer = rest(
-        served,
+        site,
         alice,
         "POST",
         f"conversations/{conversation_id}/messages",
@@ -322,16 +322,16 @@ def test_a_body_that_is_no_json_is_refused(served, poster, data, content_type, c
         headers={"Content-Type": content_type},
     )
     assert (answer.status_code, answer.json()["code"]) == (STATUSES[code], code)
-    assert served.counts() == before
+    assert site.counts() == before
 
 
 @pytest.mark.parametrize(
     "id", [str(i) for i in BAD_IDS.values() if isinstance(i, str) and i.strip()]
 )
-def test_what_is_no_id_is_not_there(served, poster, id):
+def test_what_is_no_id_is_not_there(site, poster, id):
     alice, _ = poster
     for path in (f"conversations/{id}", f"conversations/{id}/messages", f"private-messages/{id}"):
-        answer = rest(served, alice, "GET", path)
+        answer = rest(site, alice, "GET", path)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
@@ -352,25 +352,25 @@ def test_what_is_no_id_is_not_there(served, poster, id):
         "around=",
     ],
 )
-def test_a_query_that_means_nothing_is_refused(served, poster, query):
+def test_a_query_that_means_nothing_is_refused(site, poster, query):
     alice, conversation_id = poster
-    answer = rest(served, alice, "GET", f"conversations/{conversation_id}/messages?{query}")
+    answer = rest(site, alice, "GET", f"conversations/{conversation_id}/messages?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert answer.json()["fields"]
 
 
 @pytest.mark.parametrize("place", ["before", "after", "around"])
-def test_the_largest_position_is_only_far_away(served, poster, place):
+def test_the_largest_position_is_only_far_away(site, poster, place):
     alice, conversation_id = poster
     path = f"conversations/{conversation_id}"
     for query in (f"{path}/messages?{place}={2**63 - 1}", f"{path}/changes?after={2**63 - 1}"):
-        assert rest(served, alice, "GET", query).status_code == 200
-    assert rest(served, alice, "GET", f"{path}/messages/{2**63 - 1}").status_code == 404
+        assert rest(site, alice, "GET", query).status_code == 200
+    assert rest(site, alice, "GET", f"{path}/messages/{2**63 - 1}").status_code == 404
 
 
-def test_an_answer_is_json_or_nothing(served, poster):
+def test_an_answer_is_json_or_nothing(site, poster):
     alice, _ = poster
-    answer = rest(served, alice, "GET", "conversations", headers={"Accept": "text/html"})
+    answer = rest(site, alice, "GET", "conversations", headers={"Accept": "text/html"})
     assert answer.status_code == 406
     assert answer.json()["code"] == "not_acceptable"
 

@@ -17,7 +17,7 @@ from tests.kit.scraped import value
 from tests.kit.site import Socket, TestSite
 
 # Once is enough: nothing here differs with another database.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 PING_SECONDS = 2.0
 HELLO_SECONDS = 4.0

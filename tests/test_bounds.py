@@ -23,7 +23,7 @@ from chatbe.settings import env
 from tests.kit.site import TestSite
 from tests.test_bad_neighbours import resident_bytes
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 HELLO_SECONDS, BODY_SECONDS, ANSWER_SECONDS, STALL_SECONDS = 2, 2, 2, 3
 # What a busy machine may add to a deadline.

@@ -12,6 +12,9 @@ from tests.chaos.outcome import MIX
 from tests.chaos.runner import Options, run
 from tests.chaos.schedule import PLANS
 
+pytestmark = pytest.mark.slow
+
+
 SEED = 20
 # One fault of each kind, close upon each other, and few people.
 PLAN = replace(PLANS["short"], acks=500, frames=40, pairs=5, every=0.5)

@@ -29,6 +29,9 @@ from tests.kit.client import Client
 from tests.kit.event_log import Journal
 from tests.kit.servers import PROJECT
 
+pytestmark = pytest.mark.slow
+
+
 LONG = PLANS["long"]
 
 

@@ -37,7 +37,7 @@ from tests.kit.documents import SERVED
 MEGABYTE = 1024 * 1024
 NEWS = "Tonight the chat is away."
 
-pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,9 @@ def client_of(person, *, address=""):
 
 
 @pytest.fixture
-async def friends(served):
+async def friends(site):
     """Two old clients, logged in, whose people are contacts."""
-    return [await logged_in(person) for person in served.friends()]
+    return [await logged_in(person) for person in site.friends()]
 
 
 async def logged_in(person):
@@ -50,8 +50,8 @@ async def refusal(awaitable):
 # --- accounts ---------------------------------------------------------------------------
 
 
-async def test_somebody_registers_logs_in_renews_and_logs_out(served):
-    dora = LegacyV1Client(served.address, "dora1", "dora1@example.org", PASSWORD)
+async def test_somebody_registers_logs_in_renews_and_logs_out(site):
+    dora = LegacyV1Client(site.address, "dora1", "dora1@example.org", PASSWORD)
     user = await dora.register()
     assert (user["username"], user["email"]) == ("dora1", "dora1@example.org")
     tokens = await dora.log_in()
@@ -65,8 +65,8 @@ async def test_somebody_registers_logs_in_renews_and_logs_out(served):
     assert (await refusal(dora.log_out()))[0] == 400
 
 
-async def test_a_name_or_address_that_is_taken_or_none_is_refused(served):
-    taken, _ = served.strangers()
+async def test_a_name_or_address_that_is_taken_or_none_is_refused(site):
+    taken, _ = site.strangers()
     for username, email, password in (
         (taken.username, "free1@example.org", PASSWORD),
         ("free1", f"{taken.username}@example.org", PASSWORD),
@@ -75,30 +75,30 @@ async def test_a_name_or_address_that_is_taken_or_none_is_refused(served):
         ("free1", "free1@example.org", "short"),
         ("fr\x00e1", "free1@example.org", PASSWORD),
     ):
-        client = LegacyV1Client(served.address, username, email, password)
+        client = LegacyV1Client(site.address, username, email, password)
         assert (await refusal(client.register()))[0] == 400, username
 
 
-async def test_a_login_that_is_wrong_says_only_that(served):
-    alice, _ = served.strangers()
+async def test_a_login_that_is_wrong_says_only_that(site):
+    alice, _ = site.strangers()
     wrong = LegacyV1Client(
-        served.address, alice.username, f"{alice.username}@example.org", "wrong one"
+        site.address, alice.username, f"{alice.username}@example.org", "wrong one"
     )
-    unknown = LegacyV1Client(served.address, ABSENT, f"{ABSENT}@example.org", PASSWORD)
+    unknown = LegacyV1Client(site.address, ABSENT, f"{ABSENT}@example.org", PASSWORD)
     answers = [await refusal(client.log_in()) for client in (wrong, unknown)]
     assert answers[0] == answers[1]
     assert answers[0][0] == 401
 
 
-async def test_no_interface_takes_the_others_refresh_tokens(served):
-    person, _ = served.strangers()
+async def test_no_interface_takes_the_others_refresh_tokens(site):
+    person, _ = site.strangers()
     alice = await logged_in(person)
     old, access = alice.tokens["refresh_token"], alice.tokens["access_token"]
     login = {"login": alice.username, "password": PASSWORD}
-    new = (await call(served.address, "POST", "auth/login", body=login))["refresh_token"]
+    new = (await call(site.address, "POST", "auth/login", body=login))["refresh_token"]
     for token in (old, old.split(".", 1)[1]):
         with pytest.raises(RefusedError):
-            await call(served.address, "POST", "auth/refresh", body={"refresh_token": token})
+            await call(site.address, "POST", "auth/refresh", body={"refresh_token": token})
     for token in (new, access, f"{old}x", "", "x" * 5_000):
         body = {"refresh_token": token}
         assert (await refusal(alice.call("POST", "auth/token", body)))[0] == 401
@@ -107,10 +107,10 @@ async def test_no_interface_takes_the_others_refresh_tokens(served):
     await alice.renew()
 
 
-async def test_a_refresh_token_ends_with_its_session(served):
-    person, _ = served.strangers()
+async def test_a_refresh_token_ends_with_its_session(site):
+    person, _ = site.strangers()
     alice = await logged_in(person)
-    await call(served.address, "POST", "auth/logout", token=alice.tokens["access_token"])
+    await call(site.address, "POST", "auth/logout", token=alice.tokens["access_token"])
     assert (await refusal(alice.renew()))[0] == 400
 
 
@@ -133,32 +133,32 @@ async def test_a_refresh_token_ends_with_its_session(served):
         ("POST", "auth/login", {"json": {"email": "x" * 200_000, "password": "x"}}, 413),
     ],
 )
-def test_whatever_goes_wrong_is_said_in_the_same_way(served, method, path, options, status):
-    answer = requests.request(method, f"http://{served.address}/v1/{path}", timeout=20, **options)
+def test_whatever_goes_wrong_is_said_in_the_same_way(site, method, path, options, status):
+    answer = requests.request(method, f"http://{site.address}/v1/{path}", timeout=20, **options)
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/json"
     assert list(answer.json()) == ["error"]
     assert answer.json()["error"]
 
 
-async def test_addresses_work_with_and_without_a_slash_at_their_end(served):
-    person, _ = served.strangers()
+async def test_addresses_work_with_and_without_a_slash_at_their_end(site):
+    person, _ = site.strangers()
     alice = await logged_in(person)
     for path in ("contact", "messages"):
         assert await alice.call("GET", path) == await alice.call("GET", f"{path}/")
 
 
 @pytest.mark.parametrize("path", ["healthz", "metrics", "swagger", "swagger/index.html"])
-def test_what_operators_look_at_is_where_it_was(served, path):
-    for address in (f"http://{served.address}/{path}", f"http://{served.address}/{path}/"):
+def test_what_operators_look_at_is_where_it_was(site, path):
+    for address in (f"http://{site.address}/{path}", f"http://{site.address}/{path}/"):
         assert requests.get(address, timeout=20).status_code == 200
 
 
 # --- contacts and private messages --------------------------------------------------------
 
 
-async def test_a_contact_is_one_for_both_at_once(served):
-    alice, bob = [await logged_in(person) for person in served.strangers()]
+async def test_a_contact_is_one_for_both_at_once(site):
+    alice, bob = [await logged_in(person) for person in site.strangers()]
     await alice.add_contact(bob.username)
     assert alice.username in {user["username"] for user in await bob.contacts()}
     listed = {"id": bob.user_id, "username": bob.username, "email": ""}
@@ -186,9 +186,9 @@ async def test_private_messages_are_listed_by_friend_and_with_one(friends):
     assert await bob.private_messages() == {alice.user_id: found}
 
 
-async def test_messages_with_somebody_need_to_be_with_somebody(friends, served):
+async def test_messages_with_somebody_need_to_be_with_somebody(friends, site):
     alice, _ = friends
-    stranger, _ = served.strangers()
+    stranger, _ = site.strangers()
     answers = {await refusal(alice.messages_with(name)) for name in (stranger.username, ABSENT)}
     assert len(answers) == 1
     assert (await refusal(alice.messages_with("")))[0] == 400
@@ -231,10 +231,10 @@ async def test_texts_arrive_in_the_order_they_were_sent(friends):
     assert heard == [str(number) for number in range(50)]
 
 
-async def test_a_refused_frame_is_explained_and_changes_nothing(friends, served):
+async def test_a_refused_frame_is_explained_and_changes_nothing(friends, site):
     alice, bob = friends
-    stranger, _ = served.strangers()
-    before = served.counts()
+    stranger, _ = site.strangers()
+    before = site.counts()
     async with alice.online() as one, bob.online() as other:
         for name, text in (
             (stranger.username, "hello"),
@@ -261,7 +261,7 @@ async def test_a_refused_frame_is_explained_and_changes_nothing(friends, served)
             said = await one.any_frame()
             assert said["private_chat"]["message"], nonsense
             assert said["private_chat"]["message_id"] == 0
-    assert served.counts() == before
+    assert site.counts() == before
 
 
 async def test_the_one_time_code_opens_one_socket_for_its_owner(site):
@@ -296,13 +296,13 @@ async def test_of_many_who_bring_one_code_one_gets_in(friends):
     assert all(isinstance(outcome, InvalidStatus) for outcome in outcomes if outcome is not None)
 
 
-async def test_a_foreign_page_gets_no_socket(friends, served):
+async def test_a_foreign_page_gets_no_socket(friends, site):
     alice, _ = friends
     with pytest.raises(InvalidStatus) as refused:
         async with alice.online(origin="https://evil.example"):
             pass
     assert refused.value.response.status_code == 403
-    async with alice.online(origin=f"http://{served.address}"):
+    async with alice.online(origin=f"http://{site.address}"):
         pass
 
 
@@ -313,8 +313,8 @@ async def test_a_session_that_ends_closes_its_socket(friends):
         assert await one.closed() == 4503
 
 
-async def test_an_old_and_a_new_client_talk_to_each_other(served):
-    alice, bob = served.friends()
+async def test_an_old_and_a_new_client_talk_to_each_other(site):
+    alice, bob = site.friends()
     old = await logged_in(alice)
     conversation_id = await bob.direct(alice)
     async with old.online() as one, bob.live() as other:
@@ -329,8 +329,8 @@ async def test_an_old_and_a_new_client_talk_to_each_other(served):
         assert (said["sender_username"], said["message"]) == (bob.username, "from the new one")
 
 
-async def test_an_edit_or_deletion_is_seen_in_the_lists_only(served):
-    alice, bob = served.friends()
+async def test_an_edit_or_deletion_is_seen_in_the_lists_only(site):
+    alice, bob = site.friends()
     old = await logged_in(alice)
     conversation_id = await bob.direct(alice)
     async with old.online() as one, bob.live() as other:
@@ -350,8 +350,8 @@ async def test_an_edit_or_deletion_is_seen_in_the_lists_only(served):
 # --- who is online ------------------------------------------------------------------------
 
 
-async def test_friends_are_listed_once_and_told_of_as_they_come_and_go(served):
-    person, other = served.friends()
+async def test_friends_are_listed_once_and_told_of_as_they_come_and_go(site):
+    person, other = site.friends()
     alice, bob = await logged_in(person), await logged_in(other)
     listed = {"friend_id": bob.user_id, "friend_username": bob.username, "friend_email": ""}
     async with alice.online() as one:
@@ -367,8 +367,8 @@ async def test_friends_are_listed_once_and_told_of_as_they_come_and_go(served):
         assert told == {**listed, "online": False, "user_to_get_notified": alice.username}
 
 
-async def test_who_hides_is_never_seen(served):
-    person, other = served.friends()
+async def test_who_hides_is_never_seen(site):
+    person, other = site.friends()
     alice, bob = await logged_in(person), await logged_in(other)
     await other.rest("PATCH", "me", {"last_seen_for": "nobody"})
     async with alice.online() as one, bob.online() as two:
@@ -381,36 +381,36 @@ async def test_who_hides_is_never_seen(served):
 # --- whom a name means ----------------------------------------------------------------------
 
 
-async def test_who_is_no_contact_any_more_is_written_to_no_more(served):
-    person, other = served.friends()
+async def test_who_is_no_contact_any_more_is_written_to_no_more(site):
+    person, other = site.friends()
     alice, bob = await logged_in(person), await logged_in(other)
     async with alice.online() as one, bob.online() as two:
         for number in range(3):
             await one.say(bob.username, f"before {number}")
             await two.expect("private_chat", message=f"before {number}")
             await person.rest("DELETE", f"contacts/{other.user_id}")
-            before = served.counts()
+            before = site.counts()
             await one.say(bob.username, "afterwards")
             assert await one.explanation("private_chat")
             await two.say(alice.username, "afterwards")
             assert await two.explanation("private_chat")
-            assert served.counts() == before
+            assert site.counts() == before
             await alice.add_contact(bob.username)
         await one.say(bob.username, "again")
         await two.expect("private_chat", message="again")
         await other.rest("PUT", f"blocks/{person.user_id}")
-        before = served.counts()
+        before = site.counts()
         await one.say(bob.username, "afterwards")
         assert await one.explanation("private_chat")
         assert await two.heard() == []
-        assert served.counts() == before
+        assert site.counts() == before
 
 
-async def test_a_name_that_somebody_else_has_taken_is_not_who_it_was(served):
+async def test_a_name_that_somebody_else_has_taken_is_not_who_it_was(site):
     """Their client still shows the texts of the other under that name."""
-    alice = await logged_in(served.strangers()[0])
+    alice = await logged_in(site.strangers()[0])
     name = f"bob{uuid.uuid4().hex[:8]}"
-    bob = LegacyV1Client(served.address, name, f"{name}@example.org", PASSWORD)
+    bob = LegacyV1Client(site.address, name, f"{name}@example.org", PASSWORD)
     await bob.register()
     await bob.log_in()
     await alice.add_contact(name)
@@ -420,10 +420,10 @@ async def test_a_name_that_somebody_else_has_taken_is_not_who_it_was(served):
             await two.expect("private_chat", message="hello")
             gone = {"password": PASSWORD}
             token = bob.tokens["access_token"]
-            await call(served.address, "DELETE", "me", body=gone, token=token)
+            await call(site.address, "DELETE", "me", body=gone, token=token)
         await one.say(name, "are you there")
         assert await one.explanation("private_chat")
-        taken = LegacyV1Client(served.address, name, f"{name}@example.com", PASSWORD)
+        taken = LegacyV1Client(site.address, name, f"{name}@example.com", PASSWORD)
         await taken.register()
         await taken.log_in()
         await taken.add_contact(alice.username)

@@ -17,9 +17,9 @@ def new_name():
 
 
 @pytest.fixture
-async def circle(served):
+async def circle(site):
     """Alice, who has Bob and Carol for contacts, and her group with both of them."""
-    alice, bob, carol = [await logged_in(served.strangers()[0]) for _ in range(3)]
+    alice, bob, carol = [await logged_in(site.strangers()[0]) for _ in range(3)]
     for other in (bob, carol):
         await alice.add_contact(other.username)
     name = new_name()
@@ -58,9 +58,9 @@ async def test_of_two_who_make_a_group_of_one_name_at_once_one_does(circle):
     assert {one.status for one in refused} == {400}
 
 
-async def test_members_add_their_contacts_and_admins_remove(circle, served):
+async def test_members_add_their_contacts_and_admins_remove(circle, site):
     alice, bob, carol, name = circle
-    dora = await logged_in(served.strangers()[0])
+    dora = await logged_in(site.strangers()[0])
     assert (await refusal(bob.add_to_group(name, [dora.username])))[0] == 400
     await bob.add_contact(dora.username)
     assert (await refusal(bob.add_to_group(name, [dora.username, alice.username])))[0] == 400
@@ -77,9 +77,9 @@ async def test_members_add_their_contacts_and_admins_remove(circle, served):
     assert (await refusal(dora.add_to_group(name, [bob.username])))[0] == 400
 
 
-async def test_what_is_said_in_a_group_reaches_the_others(circle, served):
+async def test_what_is_said_in_a_group_reaches_the_others(circle, site):
     alice, bob, carol, name = circle
-    stranger = await logged_in(served.strangers()[0])
+    stranger = await logged_in(site.strangers()[0])
     async with alice.online() as one, bob.online() as two, carol.online() as three:
         await one.say_in_group(name, "hello all")
         for socket, client in ((two, bob), (three, carol)):
@@ -114,9 +114,9 @@ async def test_who_is_removed_hears_nothing_more(circle):
         assert await two.explanation("group_chat")
 
 
-async def test_who_is_added_hears_what_is_said_from_then_on(circle, served):
+async def test_who_is_added_hears_what_is_said_from_then_on(circle, site):
     alice, _, _, name = circle
-    dora = await logged_in(served.strangers()[0])
+    dora = await logged_in(site.strangers()[0])
     await alice.add_contact(dora.username)
     async with alice.online() as one, dora.online() as other:
         await one.say_in_group(name, "before")
@@ -127,44 +127,44 @@ async def test_who_is_added_hears_what_is_said_from_then_on(circle, served):
     assert [message["content"] for message in await dora.group_messages(name)] == ["after"]
 
 
-async def test_a_group_that_is_renamed_has_its_new_name_on_open_sockets(circle, served):
+async def test_a_group_that_is_renamed_has_its_new_name_on_open_sockets(circle, site):
     alice, bob, _, name = circle
     async with alice.online() as one, bob.online() as two:
         await one.say_in_group(name, "before")
         assert (await two.expect("group_chat", message="before"))["group_name"] == name
         [message] = await alice.group_messages(name)
         path, token = f"groups/{uuid.UUID(message['id']).int}", alice.tokens["access_token"]
-        await call(served.address, "PATCH", path, body={"name": f"{name} II"}, token=token)
+        await call(site.address, "PATCH", path, body={"name": f"{name} II"}, token=token)
         await one.say_in_group(f"{name} II", "after")
         assert (await two.expect("group_chat", message="after"))["group_name"] == f"{name} II"
 
 
-async def test_a_question_to_the_chatbot_takes_a_group_that_one_may_bring_it_to(circle, served):
+async def test_a_question_to_the_chatbot_takes_a_group_that_one_may_bring_it_to(circle, site):
     alice, bob, _, _ = circle
     name = new_name()
     body = {"name": name, "member_ids": [str(uuid.UUID(bob.user_id).int)]}
-    await call(served.address, "POST", "groups", body=body, token=alice.tokens["access_token"])
-    before = served.counts()
+    await call(site.address, "POST", "groups", body=body, token=alice.tokens["access_token"])
+    before = site.counts()
     async with bob.online() as two:
         for group, question in ((name, "help"), (ABSENT, "help"), (name, ""), (name, "\x00")):
             await two.ask_in_group(group, question)
             assert await two.explanation("group_chatbot"), (group, question)
         await two.ask("")
         assert await two.explanation("chatBot_private")
-    assert served.counts()[0] == before[0]
+    assert site.counts()[0] == before[0]
 
 
-async def brought_into(stranger, served, name, *members):
+async def brought_into(stranger, site, name, *members):
     """A group of the stranger's that is older than its name; its id."""
     body = {"name": "something else", "member_ids": [number_of(member) for member in members]}
-    made = await call(served.address, "POST", "groups", body=body, token=token_of(stranger))
-    await renamed(served, stranger, made["conversation_id"], name)
+    made = await call(site.address, "POST", "groups", body=body, token=token_of(stranger))
+    await renamed(site, stranger, made["conversation_id"], name)
     return made["conversation_id"]
 
 
-async def renamed(served, client, group_id, name):
+async def renamed(site, client, group_id, name):
     await call(
-        served.address, "PATCH", f"groups/{group_id}", body={"name": name}, token=token_of(client)
+        site.address, "PATCH", f"groups/{group_id}", body={"name": name}, token=token_of(client)
     )
 
 
@@ -176,17 +176,17 @@ def token_of(client):
     return client.tokens["access_token"]
 
 
-async def test_a_name_that_means_two_groups_means_neither(circle, served):
+async def test_a_name_that_means_two_groups_means_neither(circle, site):
     alice, bob, _, name = circle
-    mallory = await logged_in(served.strangers()[0])
+    mallory = await logged_in(site.strangers()[0])
     await mallory.add_contact(alice.username)
     async with alice.online() as one, bob.online() as two, mallory.online() as other:
         await one.say_in_group(name, "before")
         await two.expect("group_chat", message="before")
-        theirs = await brought_into(mallory, served, name, alice)
+        theirs = await brought_into(mallory, site, name, alice)
         await other.say_in_group(name, "here it is")
         await one.expect("group_chat", message="here it is")
-        before = served.counts()
+        before = site.counts()
         await one.say_in_group(name, "the code of the safe is 4711")
         assert "several groups" in await one.explanation("group_chat")
         await one.ask_in_group(name, "help")
@@ -200,22 +200,22 @@ async def test_a_name_that_means_two_groups_means_neither(circle, served):
             status, words = await refusal(refused)
             assert status == 400
             assert "of that name" in words
-        assert served.counts() == before
+        assert site.counts() == before
         assert await two.heard() == await other.heard() == []
         # For everybody else it means what it meant.
         await two.say_in_group(name, "still here")
         await one.expect("group_chat", message="still here")
-        await renamed(served, mallory, theirs, f"not {name}")
+        await renamed(site, mallory, theirs, f"not {name}")
         await one.say_in_group(name, "after")
         await two.expect("group_chat", message="after")
         assert await other.heard() == []
 
 
 @pytest.mark.parametrize("way", ["used", "shown", "left"])
-async def test_a_name_that_another_group_has_taken_is_not_the_group_it_was(circle, served, way):
+async def test_a_name_that_another_group_has_taken_is_not_the_group_it_was(circle, site, way):
     """Their client still shows the group of before under that name."""
     alice, bob, _, name = circle
-    mallory = await logged_in(served.strangers()[0])
+    mallory = await logged_in(site.strangers()[0])
     await mallory.add_contact(bob.username)
     async with alice.online() as one, bob.online() as two, mallory.online() as other:
         if way == "used":
@@ -228,8 +228,8 @@ async def test_a_name_that_another_group_has_taken_is_not_the_group_it_was(circl
         if way == "left":
             await alice.remove_from_group(name, bob.username)
         else:
-            await renamed(served, alice, uuid.UUID(message["id"]).int, f"{name} II")
-        await brought_into(mallory, served, name, bob)
+            await renamed(site, alice, uuid.UUID(message["id"]).int, f"{name} II")
+        await brought_into(mallory, site, name, bob)
         # Bob's socket has heard of it all by the time it hears this.
         await other.say_in_group(name, "here it is")
         await two.expect("group_chat", message="here it is")
@@ -250,10 +250,10 @@ async def test_a_name_that_another_group_has_taken_is_not_the_group_it_was(circl
 
 
 @pytest.mark.parametrize("way", ["renamed", "left"])
-async def test_nor_is_it_for_a_socket_that_has_heard_nothing_of_the_group(circle, served, way):
+async def test_nor_is_it_for_a_socket_that_has_heard_nothing_of_the_group(circle, site, way):
     """What their client shows, it has read before it connected."""
     alice, bob, _, name = circle
-    mallory = await logged_in(served.strangers()[0])
+    mallory = await logged_in(site.strangers()[0])
     await mallory.add_contact(bob.username)
     async with alice.online() as one, mallory.online() as other:
         await one.say_in_group(name, "before")
@@ -264,11 +264,11 @@ async def test_nor_is_it_for_a_socket_that_has_heard_nothing_of_the_group(circle
             if way == "left":
                 await alice.remove_from_group(name, bob.username)
             else:
-                await renamed(served, alice, uuid.UUID(message["id"]).int, f"{name} II")
-            theirs = await brought_into(mallory, served, "quiet", bob)
+                await renamed(site, alice, uuid.UUID(message["id"]).int, f"{name} II")
+            theirs = await brought_into(mallory, site, "quiet", bob)
             await other.say_in_group("quiet", "here it is")
             await two.expect("group_chat", message="here it is")
-            await renamed(served, mallory, theirs, name)
+            await renamed(site, mallory, theirs, name)
             await two.say_in_group(name, "the code of the safe is 4711")
             assert await two.explanation("group_chat")
             await two.ask_in_group(name, "help")
@@ -276,7 +276,7 @@ async def test_nor_is_it_for_a_socket_that_has_heard_nothing_of_the_group(circle
             assert await one.heard() == await other.heard() == []
 
 
-async def test_a_group_is_addressed_by_what_it_is_called_by_now(circle, served):
+async def test_a_group_is_addressed_by_what_it_is_called_by_now(circle, site):
     alice, bob, _, name = circle
     async with alice.online() as one, bob.online() as two:
         await two.say_in_group(name, "one")
@@ -285,12 +285,12 @@ async def test_a_group_is_addressed_by_what_it_is_called_by_now(circle, served):
         group_id = uuid.UUID(message["id"]).int
         for number in range(5):
             called = f"{name} {number}"
-            await renamed(served, alice, group_id, called)
+            await renamed(site, alice, group_id, called)
             await two.say_in_group(called, f"to {called}")
             assert (await one.expect("group_chat", message=f"to {called}"))["group_name"] == called
             await two.say_in_group(name, "to nobody")
             assert await two.explanation("group_chat")
-        await renamed(served, alice, group_id, name)
+        await renamed(site, alice, group_id, name)
         await two.say_in_group(f" {name} ", "as it was")
         await one.expect("group_chat", message="as it was")
         texts = [message["content"] for message in await alice.group_messages(name)]

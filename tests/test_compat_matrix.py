@@ -14,6 +14,9 @@ from tests.test_compat import ABSENT, client_of, logged_in, refusal
 from tests.test_doors import OLD_PREFIX, OPEN_ROUTES, routes
 from tests.test_matrix import ADMINS, MEMBERS, OUTSIDE, world_of
 
+pytestmark = pytest.mark.slow
+
+
 GROUP = "Mill"
 # What is done to a group, or with somebody, and which members or contacts may.
 DEEDS = {
@@ -46,13 +49,13 @@ def test_every_route_and_frame_has_its_row():
 
 
 @pytest.fixture
-async def world(served):
-    return await world_of(served)
+async def world(site):
+    return await world_of(site)
 
 
-async def newcomer(served, *knowing):
+async def newcomer(site, *knowing):
     """Somebody new whom these people have for a contact."""
-    person, _ = served.strangers()
+    person, _ = site.strangers()
     for other in knowing:
         await other.rest("POST", "contacts", {"username": person.username})
     return person.username
@@ -65,19 +68,19 @@ async def refused_alike(ask, what, absent):
     return status
 
 
-async def test_over_rest_each_may_what_the_table_says(served, world):
+async def test_over_rest_each_may_what_the_table_says(site, world):
     owner = await logged_in(world.people["owner"])
     for name in (*OUTSIDE, *MEMBERS):
         person, client = world.people[name], await logged_in(world.people[name])
-        added = await newcomer(served, person)
-        here = await newcomer(served, world.people["owner"])
+        added = await newcomer(site, person)
+        here = await newcomer(site, world.people["owner"])
         await owner.add_to_group(GROUP, [here])
         asks = {
             ("get", "messages/group"): client.group_messages,
             ("put", "groups/add"): lambda group, c=client, a=added: c.add_to_group(group, [a]),
             ("put", "groups/remove"): lambda group, c=client, h=here: c.remove_from_group(group, h),
         }
-        before = served.counts()
+        before = site.counts()
         for action, ask in asks.items():
             if name in OUTSIDE:
                 assert await refused_alike(ask, GROUP, ABSENT) == 400, (name, action)
@@ -86,7 +89,7 @@ async def test_over_rest_each_may_what_the_table_says(served, world):
             else:
                 assert (await refusal(ask(GROUP)))[0] == 400, (name, action)
         if name not in ADMINS:
-            assert served.counts() == before, name
+            assert site.counts() == before, name
 
 
 async def test_messages_are_read_with_contacts_only(world):
@@ -102,13 +105,13 @@ async def test_messages_are_read_with_contacts_only(world):
     await (await logged_in(owner)).messages_with(other)
 
 
-async def test_over_the_socket_each_may_what_the_table_says(served, world):
+async def test_over_the_socket_each_may_what_the_table_says(site, world):
     other, owner = world.people["other"].username, world.people["owner"].username
 
     def written(name):
         """How many messages there are of somebody: bots answer when they like."""
         sql = "SELECT count(*) FROM conversations_message WHERE sender_id = ?"
-        return served.rows(sql, int(world.people[name].user_id))[0][0]
+        return site.rows(sql, int(world.people[name].user_id))[0][0]
 
     async def explained(socket, kind, say, what):
         await say(what, "hello")
@@ -135,7 +138,7 @@ async def test_over_the_socket_each_may_what_the_table_says(served, world):
                     assert written(name) == before, (name, kind)
 
 
-async def test_who_is_nobody_opens_no_socket_and_no_door(served, world):
+async def test_who_is_nobody_opens_no_socket_and_no_door(site, world):
     client = client_of(world.people["stranger"])
     for method, path in DEEDS.keys() | OWN:
         with pytest.raises(Refused) as refused:

@@ -10,15 +10,17 @@ import pytest
 from tests.kit.v1_client import LegacyV1Client
 from tests.test_compat import refusal
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
-async def people(served):
+async def people(site):
     """Three who register with a password that resembles their name, and log in."""
     number = uuid.uuid4().hex[:6]
     found = []
     for first in ("jonathan", "marguerite", "sebastian"):
         name = f"{first}{number}"
-        client = LegacyV1Client(served.address, name, f"{name}@example.org", f"{name}123")
+        client = LegacyV1Client(site.address, name, f"{name}@example.org", f"{name}123")
         user = await client.register()
         assert (user["username"], user["email"]) == (name, client.email)
         assert (await client.log_in())["user"] == user
@@ -72,11 +74,11 @@ async def test_the_whole_story_of_the_originals_requests(people):
         assert (await refusal(client.renew()))[0] == 400
 
 
-async def test_the_other_rules_for_passwords_hold_there_too(served):
+async def test_the_other_rules_for_passwords_hold_there_too(site):
     name = f"newcomer{uuid.uuid4().hex[:6]}"
     for password in ("short1x", "password1", "12345678901", "x" * 300):
-        client = LegacyV1Client(served.address, name, f"{name}@example.org", password)
+        client = LegacyV1Client(site.address, name, f"{name}@example.org", password)
         status, words = await refusal(client.register())
         assert status == 400, password
         assert "password" in words, password
-    await LegacyV1Client(served.address, name, f"{name}@example.org", f"{name}1").register()
+    await LegacyV1Client(site.address, name, f"{name}@example.org", f"{name}1").register()

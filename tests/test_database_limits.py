@@ -14,7 +14,7 @@ from tests.kit.servers import Installation, fresh_database, running_redis
 from tests.kit.site import open_socket
 from tools import programs
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
 def shown(url, name):

@@ -20,7 +20,7 @@ from tests.test_compat import logged_in
 from tools.processes import wait_until
 from tools.services import Postgres, Redis
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300), pytest.mark.slow]
 
 UNKNOWN_SECONDS = 0.3
 # What a busy machine may add to a deadline.

@@ -31,7 +31,7 @@ from tools.processes import free_port
 from tools.services import Postgres
 
 # Nothing here depends on the database behind it.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Design: a server ends within 30 seconds of being asked to.
@@ -301,11 +301,11 @@ def test_secrets_and_data_stay_out_of_the_image_and_what_is_served_does_not():
         assert name not in left_out
 
 
-def test_the_health_check_of_the_image_tells_a_server_from_none(dockerfile, served):
+def test_the_health_check_of_the_image_tells_a_server_from_none(dockerfile, site):
     told = last(dockerfile, "HEALTHCHECK")
     command = yaml.safe_load(told[told.index("CMD") + 3 :])
     assert command[0] == "python"
-    for port, healthy in ((served.server.port, True), (free_port(), False)):
+    for port, healthy in ((site.server.port, True), (free_port(), False)):
         argv = [sys.executable, *(part.replace(":8000", f":{port}") for part in command[1:])]
         done = subprocess.run(argv, check=False, stderr=subprocess.DEVNULL, timeout=30)
         assert (done.returncode == 0) is healthy

@@ -72,9 +72,9 @@ async def test_every_command_but_hello_is_refused_before_hello(site):
             assert await socket.closed() == 4501, kind
 
 
-async def test_every_command_here_is_valid_after_hello(served):
+async def test_every_command_here_is_valid_after_hello(site):
     """Otherwise the test above would prove nothing."""
-    alice, _ = served.friends()
+    alice, _ = site.friends()
     for kind, fields in COMMANDS.items():
         async with alice.greeted() as socket:
             await socket.send(kind, ref="r", **fields)

@@ -23,6 +23,9 @@ from tests.kit.servers import Installation, ProductServer, fresh_database, runni
 from tests.kit.site import TestSite, open_socket
 from tools.processes import children, exists, wait_until
 
+pytestmark = pytest.mark.slow
+
+
 GOING_AWAY = 4003
 SOCKETS_EACH = 10
 # 60 sockets at 50 a second (realtime/drain.py).

@@ -12,7 +12,7 @@ from tests.explorer.faults import FAULTS
 from tests.explorer.many import explore_many, find_fault, make_pool, trace
 
 # Neither database is in it, nor Redis.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 SCHEDULES = 10_000
 # A planted fault shows within so many.

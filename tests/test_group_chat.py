@@ -4,6 +4,8 @@ import pytest
 
 from tests.kit.account import RefusedError
 
+pytestmark = pytest.mark.both_databases
+
 
 async def group_of(owner, *others, **fields):
     """The id of a new group of these people."""
@@ -41,8 +43,8 @@ async def test_a_group_appears_and_everybody_hears_everybody(site):
             assert (await there.message(text))["text"] == text
 
 
-async def test_only_owners_and_admins_write_where_only_they_announce(served):
-    alice, bob = served.friends()
+async def test_only_owners_and_admins_write_where_only_they_announce(site):
+    alice, bob = site.friends()
     id = await group_of(alice, bob)
     async with alice.live() as phone, bob.live() as tablet:
         await alice.rest("PATCH", f"groups/{id}", {"announcement_only": True})
@@ -60,8 +62,8 @@ async def test_only_owners_and_admins_write_where_only_they_announce(served):
         assert (await tablet.send_text(id, "at last"))["type"] == "reply"
 
 
-async def test_in_slow_mode_members_wait_between_two_messages(served):
-    alice, bob = served.friends()
+async def test_in_slow_mode_members_wait_between_two_messages(site):
+    alice, bob = site.friends()
     id = await group_of(alice, bob)
     async with alice.live() as phone, bob.live() as tablet:
         await alice.rest("PATCH", f"groups/{id}", {"slow_seconds": 3_600})
@@ -78,8 +80,8 @@ async def test_in_slow_mode_members_wait_between_two_messages(served):
         assert (await tablet.send_text(id, "third"))["type"] == "reply"
 
 
-async def test_nobody_writes_in_a_closed_group(served):
-    alice, bob = served.friends()
+async def test_nobody_writes_in_a_closed_group(site):
+    alice, bob = site.friends()
     id = await group_of(alice, bob)
     async with alice.live() as phone, bob.live() as tablet:
         await alice.rest("POST", f"groups/{id}/close")
@@ -89,8 +91,8 @@ async def test_nobody_writes_in_a_closed_group(served):
         assert await refusal(bob, id) == "forbidden"
 
 
-async def test_who_joins_by_a_link_hears_what_comes_from_then_on(served):
-    alice, bob = served.strangers()
+async def test_who_joins_by_a_link_hears_what_comes_from_then_on(site):
+    alice, bob = site.strangers()
     id = await group_of(alice)
     invitation = await alice.rest("POST", f"groups/{id}/invitations", {})
     async with alice.live() as phone, bob.live() as tablet:
@@ -105,8 +107,8 @@ async def test_who_joins_by_a_link_hears_what_comes_from_then_on(served):
         assert not any("before" in str(data) for data in tablet.raw)
 
 
-async def test_whoever_leaves_is_told_so_and_nothing_more(served):
-    alice, bob = served.friends()
+async def test_whoever_leaves_is_told_so_and_nothing_more(site):
+    alice, bob = site.friends()
     id = await group_of(alice, bob)
     async with alice.live() as phone, bob.live() as tablet:
         await bob.rest("POST", f"groups/{id}/leave")

@@ -26,6 +26,9 @@ from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import Installation, fresh_database, running_redis
 from tools.services import Redis
 
+pytestmark = pytest.mark.slow
+
+
 BURST, BURST_SECONDS = 10, 0.1
 # How long a busy machine may take for a step; nothing here waits so long when all is well.
 PATIENCE_SECONDS = 30.0

@@ -11,7 +11,7 @@ import pytest
 from tools.processes import children, exists, wait_until
 
 # Of the program that runs tests, whatever is behind them.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 PROJECT = Path(__file__).resolve().parent.parent
 # What a run may take to end (ten seconds where nothing else runs), and until its tests run.
@@ -20,6 +20,9 @@ END_SECONDS, BEGIN_SECONDS = 40, 90
 STUBBORN = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
+import pytest
+
+pytestmark = pytest.mark.both_databases
 
 def test_that_never_ends(tmp_path_factory):
     ignore = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; "
@@ -50,7 +53,6 @@ def test_it_ends_soon_and_leaves_no_process_behind(number, tmp_path):
         start_new_session=True,
     )
     try:
-        # Of the first half, and of one part of the second: a file belongs to one of them.
         assert wait_until(lambda: len([*tmp_path.glob("*.pids")]) == 2, BEGIN_SECONDS)
         pids = [int(pid) for path in tmp_path.glob("*.pids") for pid in path.read_text().split()]
         below = tree(run.pid)

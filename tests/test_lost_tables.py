@@ -24,7 +24,7 @@ TABLES = sorted(
 FAILED = {"internal", "unavailable", "closed"}
 NO_HELLO_WITHOUT = {"accounts_session", "accounts_user"}
 # What a statement that fails leaves of a transaction, PostgreSQL is strictest about.
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 WATCHED = ("conversations_conversation", "conversations_membership", "conversations_message")
 
 

@@ -220,26 +220,26 @@ class World:
 _worlds: dict[str, World] = {}
 
 
-async def world_of(served: Any) -> World:
+async def world_of(site: Any) -> World:
     """The world of this server, made when first asked for."""
-    if served.address not in _worlds:
-        _worlds[served.address] = await make_world(served)
-    return _worlds[served.address]
+    if site.address not in _worlds:
+        _worlds[site.address] = await make_world(site)
+    return _worlds[site.address]
 
 
-async def make_world(served: Any) -> World:
+async def make_world(site: Any) -> World:
     names = (*MEMBERS, *OUTSIDE, "other")
-    people = {name: served.friends()[0] for name in names}
+    people = {name: site.friends()[0] for name in names}
     owner = people["owner"]
     for name, person in people.items():
         await person.be_logged_in()
         if name != "owner":
             await owner.rest("POST", "contacts", {"username": person.username})
     for name in ("staff", "superuser"):
-        served.change(
+        site.change(
             "UPDATE accounts_user SET is_staff = TRUE WHERE id = ?", int(people[name].user_id)
         )
-    served.change(
+    site.change(
         "UPDATE accounts_user SET is_superuser = TRUE WHERE id = ?",
         int(people["superuser"].user_id),
     )
@@ -266,16 +266,16 @@ async def make_world(served: Any) -> World:
     await owner.rest("PUT", f"blocks/{people['blocked'].user_id}")
     link = await owner.rest("POST", f"groups/{id}/invitations", {"needs_approval": True})
     await people["pending"].rest("POST", "groups/join", {"token": link["token"]})
-    world = World(served.address, people, id, seqs)
-    await until_asked(served, world)
+    world = World(site.address, people, id, seqs)
+    await until_asked(site, world)
     return world
 
 
-async def until_asked(served: Any, world: World) -> None:
+async def until_asked(site: Any, world: World) -> None:
     """Let a worker find the question; on SQLite the server is one."""
     path = f"conversations/{world.conversation_id}/answers/{world.seqs['other', 'question']}"
-    worker = WorkerProcess(served.installation.environment)
-    if served.installation.environment["DATABASE_URL"]:
+    worker = WorkerProcess(site.installation.environment)
+    if site.installation.environment["DATABASE_URL"]:
         worker.start()
     try:
         async with asyncio.timeout(30):
@@ -291,8 +291,8 @@ async def until_asked(served: Any, world: World) -> None:
 @pytest.mark.parametrize(
     "action", [action for action in DEEDS if action.rest], ids=lambda action: action.verb
 )
-async def test_over_rest_each_may_what_the_table_says(served, action):
-    world = await world_of(served)
+async def test_over_rest_each_may_what_the_table_says(site, action):
+    world = await world_of(site)
     for method, path in action.rest:
         code, _ = await world.call("anonymous", action, method, path, world.conversation_id)
         assert code == "unauthenticated", path
@@ -305,11 +305,11 @@ async def test_over_rest_each_may_what_the_table_says(served, action):
             assert code == ("ok" if name in action.granted else "forbidden"), (name, path)
 
 
-async def test_over_the_socket_each_may_what_the_table_says(served):
-    world = await world_of(served)
+async def test_over_the_socket_each_may_what_the_table_says(site):
+    world = await world_of(site)
     said = [(action, kind) for action in DEEDS for kind in action.sockets]
     for action, kind in said:
-        async with open_socket(served.address) as socket:
+        async with open_socket(site.address) as socket:
             code, _ = await world.say(socket, "anonymous", action, kind, world.conversation_id)
             assert code == "unauthenticated", kind
     for name in OUTSIDE:

@@ -32,13 +32,13 @@ async def test_a_ban_closes_all_sockets_of_a_user_and_no_others(site):
         pass
 
 
-async def test_resetting_sessions_closes_sockets_and_a_login_opens_new_ones(served):
-    alice, _ = served.friends()
-    root = Staff(served, served.strangers()[0])
+async def test_resetting_sessions_closes_sockets_and_a_login_opens_new_ones(site):
+    alice, _ = site.friends()
+    root = Staff(site, site.strangers()[0])
     async with alice.live() as phone:
         await asyncio.to_thread(root.do, "reset", "accounts/user", alice.user_id)
         assert await phone.closed(AT_ONCE_SECONDS) == 4503
-    await alice.log_in(served.address)
+    await alice.log_in(site.address)
     async with alice.live():
         pass
 
@@ -55,11 +55,11 @@ async def test_a_message_deleted_by_a_moderator_goes_from_every_screen(site):
             assert (changed["seq"], changed["changed_seq"], changed["text"]) == (1, 2, "")
 
 
-async def test_what_a_moderator_reads_in_the_admin_no_socket_of_theirs_is_sent(served):
+async def test_what_a_moderator_reads_in_the_admin_no_socket_of_theirs_is_sent(site):
     """S5: a superuser is a stranger to REST and to the socket."""
-    alice, _, conversation_id = await served.talking()
-    carol, _ = served.strangers()
-    Staff(served, carol)
+    alice, _, conversation_id = await site.talking()
+    carol, _ = site.strangers()
+    Staff(site, carol)
     await alice.rest(
         "POST", f"conversations/{conversation_id}/messages", {"client_id": "c", "text": "hello"}
     )

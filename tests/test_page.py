@@ -15,8 +15,8 @@ from tests.kit.site import TestSite
 pytestmark = pytest.mark.browser
 
 
-def test_two_people_chat_and_each_sees_both_sides(served, arrive):
-    alice, bob = served.friends()
+def test_two_people_chat_and_each_sees_both_sides(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -29,8 +29,8 @@ def test_two_people_chat_and_each_sees_both_sides(served, arrive):
     his.reads("hello\nover there", "hello yourself")
 
 
-def test_who_is_typing_and_what_was_read_is_shown(served, arrive):
-    alice, bob = served.friends()
+def test_who_is_typing_and_what_was_read_is_shown(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -46,8 +46,8 @@ def test_who_is_typing_and_what_was_read_is_shown(served, arrive):
     expect(hers.page.locator("#sign")).to_have_text(re.compile(r"^Read up to #[12]$"))
 
 
-def test_somebody_who_is_added_by_name_is_there_for_both(served, arrive):
-    alice, bob = served.strangers()
+def test_somebody_who_is_added_by_name_is_there_for_both(site, arrive):
+    alice, bob = site.strangers()
     hers, his = arrive(), arrive()
     his.log_in(bob)
     hers.log_in(alice)
@@ -76,8 +76,8 @@ def test_somebody_who_has_to_be_asked_first_is_there_for_both_once_they_accept(a
         hers.reads("found me")
 
 
-def test_a_reload_keeps_the_login_and_finds_the_history(served, arrive):
-    alice, bob = served.friends()
+def test_a_reload_keeps_the_login_and_finds_the_history(site, arrive):
+    alice, bob = site.friends()
     hers = arrive()
     hers.log_in(alice)
     hers.open(bob.username)
@@ -91,8 +91,8 @@ def test_a_reload_keeps_the_login_and_finds_the_history(served, arrive):
     hers.reads("before", "after")
 
 
-def test_what_happens_while_disconnected_is_caught_up_with(served, arrive):
-    alice, bob = served.friends()
+def test_what_happens_while_disconnected_is_caught_up_with(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -111,8 +111,8 @@ def test_what_happens_while_disconnected_is_caught_up_with(served, arrive):
     his.reads("first", "while you were away", "from my side")
 
 
-def test_a_page_that_gave_way_to_newer_sockets_comes_back_when_it_is_used(served, arrive):
-    alice, _ = served.friends()
+def test_a_page_that_gave_way_to_newer_sockets_comes_back_when_it_is_used(site, arrive):
+    alice, _ = site.friends()
     hers = arrive()
     hers.log_in(alice)
     with ThreadPoolExecutor(1) as elsewhere:
@@ -134,17 +134,17 @@ async def push_out(person):
             await stack.enter_async_context(person.greeted())
 
 
-def test_the_page_comes_back_by_itself_after_a_restart_of_the_server(served, arrive):
-    alice, bob = served.friends()
+def test_the_page_comes_back_by_itself_after_a_restart_of_the_server(site, arrive):
+    alice, bob = site.friends()
     hers = arrive()
     hers.log_in(alice)
     hers.open(bob.username)
     hers.say("before")
     hers.reads("before")
-    served.server.stop()
+    site.server.stop()
     expect(hers.page.get_by_role("status")).to_contain_text("Connection lost", timeout=20_000)
     hers.say("written meanwhile")
-    served.server.start()
+    site.server.start()
     hers.is_live()
     hers.reads("before", "written meanwhile")
     # That nobody answered for a while, the browser says itself.
@@ -152,7 +152,7 @@ def test_the_page_comes_back_by_itself_after_a_restart_of_the_server(served, arr
     hers.complaints.clear()
 
 
-def test_a_refused_login_says_why(served, arrive):
+def test_a_refused_login_says_why(site, arrive):
     hers = arrive()
     hers.page.goto(hers.url)
     form = hers.page.locator("#login")
@@ -165,8 +165,8 @@ def test_a_refused_login_says_why(served, arrive):
     hers.complaints.clear()
 
 
-def test_frames_of_ones_own_are_sent_and_their_answers_shown(served, arrive):
-    alice, _ = served.friends()
+def test_frames_of_ones_own_are_sent_and_their_answers_shown(site, arrive):
+    alice, _ = site.friends()
     hers = arrive()
     hers.log_in(alice)
     box = hers.page.get_by_label("A frame of your own")
@@ -185,8 +185,8 @@ def test_frames_of_ones_own_are_sent_and_their_answers_shown(served, arrive):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_phone(served, arrive, scheme):
-    alice, bob = served.friends()
+def test_the_page_fits_a_phone(site, arrive, scheme):
+    alice, bob = site.friends()
     hers = arrive(viewport={"width": 360, "height": 740}, color_scheme=scheme)
     hers.log_in(alice)
     hers.open(bob.username)
@@ -195,8 +195,8 @@ def test_the_page_fits_a_phone(served, arrive, scheme):
     assert hers.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_logging_out_forgets_everything(served, arrive):
-    alice, bob = served.friends()
+def test_logging_out_forgets_everything(site, arrive):
+    alice, bob = site.friends()
     hers = arrive()
     hers.log_in(alice)
     hers.open(bob.username)

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.browser
 BOT = "Assistant"
 
 
-def test_the_bot_answers_to_who_opens_it_from_the_list(served, arrive):
-    alice, _ = served.friends()
+def test_the_bot_answers_to_who_opens_it_from_the_list(site, arrive):
+    alice, _ = site.friends()
     hers = arrive()
     hers.log_in(alice)
     hers.open(BOT)

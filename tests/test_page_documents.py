@@ -21,7 +21,7 @@ User.objects.filter(username=sys.stdin.read()).update(is_staff=True, is_superuse
 """
 
 
-def test_the_rest_documentation_works_without_the_outside(served, arrive):
+def test_the_rest_documentation_works_without_the_outside(site, arrive):
     reader = arrive()
     reader.page.goto(f"{reader.url}api/docs/")
     operations = reader.page.locator(".opblock")
@@ -31,9 +31,9 @@ def test_the_rest_documentation_works_without_the_outside(served, arrive):
     expect(reader.page.get_by_text("refresh_token_expires_at").first).to_be_visible()
 
 
-def test_the_admin_works_under_its_own_policy(served, arrive):
-    alice, bob = served.friends()
-    served.installation.run("-c", MAKE_STAFF, text=alice.username)
+def test_the_admin_works_under_its_own_policy(site, arrive):
+    alice, bob = site.friends()
+    site.installation.run("-c", MAKE_STAFF, text=alice.username)
     hers = arrive()
     page = hers.page
     page.goto(f"{hers.url}admin/")
@@ -60,12 +60,12 @@ def test_the_admin_works_under_its_own_policy(served, arrive):
 
 @pytest.mark.parametrize("width", [360, 1_280])
 def test_the_socket_documentation_shows_everything_without_script_or_the_outside(
-    served, arrive, width
+    site, arrive, width
 ):
     reader = arrive(viewport={"width": width, "height": 740}, java_script_enabled=False)
     reader.page.goto(reader.url)
     reader.page.get_by_role("link", name="Socket documentation").click()
-    document = asyncapi_document(host=served.address)
+    document = asyncapi_document(host=site.address)
     told = reader.page.locator("main section h3").all_inner_texts()
     assert set(told) >= set(document["components"]["messages"])
     for name, message in document["components"]["messages"].items():

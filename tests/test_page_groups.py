@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-def test_two_people_talk_in_a_group_and_who_is_removed_sees_nothing_more(served, arrive):
-    alice, bob = served.friends()
+def test_two_people_talk_in_a_group_and_who_is_removed_sees_nothing_more(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -39,8 +39,8 @@ def test_two_people_talk_in_a_group_and_who_is_removed_sees_nothing_more(served,
     expect(his.page.locator("#conversations")).to_be_empty()
 
 
-def test_somebody_joins_by_a_link_once_they_were_let_in(served, arrive):
-    alice, bob = served.strangers()
+def test_somebody_joins_by_a_link_once_they_were_let_in(site, arrive):
+    alice, bob = site.strangers()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     hers.make_group("Hikers")
@@ -63,8 +63,8 @@ def test_somebody_joins_by_a_link_once_they_were_let_in(served, arrive):
     hers.reads("Thank you")
 
 
-def test_a_revoked_link_leads_nowhere(served, arrive):
-    alice, bob = served.strangers()
+def test_a_revoked_link_leads_nowhere(site, arrive):
+    alice, bob = site.strangers()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     hers.make_group("Hikers")
@@ -78,8 +78,8 @@ def test_a_revoked_link_leads_nowhere(served, arrive):
     his.complaints.clear()
 
 
-def test_what_the_rules_of_a_group_forbid_is_said_beside_the_box(served, arrive):
-    alice, bob = served.friends()
+def test_what_the_rules_of_a_group_forbid_is_said_beside_the_box(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -114,8 +114,8 @@ def test_what_the_rules_of_a_group_forbid_is_said_beside_the_box(served, arrive)
     )
 
 
-def test_a_group_is_passed_on_left_and_closed(served, arrive):
-    alice, bob = served.friends()
+def test_a_group_is_passed_on_left_and_closed(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.browser
 
 
-def test_a_message_is_changed_and_deleted_before_the_eyes_of_both(served, arrive):
-    alice, bob = served.friends()
+def test_a_message_is_changed_and_deleted_before_the_eyes_of_both(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -34,8 +34,8 @@ def test_a_message_is_changed_and_deleted_before_the_eyes_of_both(served, arrive
     expect(his.message("hello").get_by_role("button")).to_have_text(["Report"])
 
 
-def test_an_admin_deletes_what_others_wrote(served, arrive):
-    alice, bob = served.friends()
+def test_an_admin_deletes_what_others_wrote(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -47,8 +47,8 @@ def test_an_admin_deletes_what_others_wrote(served, arrive):
     his.reads("Message deleted")
 
 
-def test_messages_and_people_are_reported(served, arrive):
-    alice, bob = served.friends()
+def test_messages_and_people_are_reported(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -72,8 +72,8 @@ def test_messages_and_people_are_reported(served, arrive):
     ]
 
 
-def test_a_dot_says_who_is_there(served, arrive):
-    alice, bob = served.friends()
+def test_a_dot_says_who_is_there(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     row = hers.page.get_by_role("list", name="Contacts").get_by_role("listitem").first

@@ -33,8 +33,8 @@ for username, name, alias in people:
 """
 
 
-def test_whatever_people_write_is_shown_as_text(served, arrive):
-    alice, bob = served.friends()
+def test_whatever_people_write_is_shown_as_text(site, arrive):
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)
@@ -49,8 +49,8 @@ def test_whatever_people_write_is_shown_as_text(served, arrive):
     assert all(link.startswith(("https://", "http://")) for link in links)
 
 
-def test_only_web_addresses_become_links(served, arrive):
-    alice, bob = served.friends()
+def test_only_web_addresses_become_links(site, arrive):
+    alice, bob = site.friends()
     hers = arrive()
     hers.log_in(alice)
     hers.open(bob.username)
@@ -60,8 +60,8 @@ def test_only_web_addresses_become_links(served, arrive):
     assert hrefs(linked) == ["https://example.org/a?b=1", "http://example.org/"]
 
 
-def test_whatever_people_are_called_is_shown_as_text(served, arrive):
-    alice, bob = served.friends()
+def test_whatever_people_are_called_is_shown_as_text(site, arrive):
+    alice, bob = site.friends()
     usernames = [payload for payload in PAYLOADS if len(payload) <= USERNAME_CHARACTERS]
     people = [
         *((name, "", "") for name in usernames),
@@ -69,7 +69,7 @@ def test_whatever_people_are_called_is_shown_as_text(served, arrive):
         *((f"{bob.username}.a{place}", "", name) for place, name in enumerate(PAYLOADS)),
     ]
     stored = json.dumps([alice.username, people])
-    served.installation.run("-c", STORE_CONTACTS, text=stored)
+    site.installation.run("-c", STORE_CONTACTS, text=stored)
     hers = arrive()
     hers.log_in(alice)
     called = sorted([bob.username, *usernames, *PAYLOADS, *PAYLOADS])
@@ -87,9 +87,9 @@ def test_whatever_people_are_called_is_shown_as_text(served, arrive):
     expect(hers.page.locator("#conversations .title")).to_have_text(usernames[4::-1])
 
 
-def test_whatever_groups_are_called_is_shown_as_text(served, arrive):
+def test_whatever_groups_are_called_is_shown_as_text(site, arrive):
     """In the list, above the messages, in the log, in the panel and before joining."""
-    alice, bob = served.friends()
+    alice, bob = site.friends()
     hers, his = arrive(), arrive()
     hers.log_in(alice)
     his.log_in(bob)

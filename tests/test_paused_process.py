@@ -8,6 +8,9 @@ import pytest
 
 from tests.chaos.paused_process import run
 
+pytestmark = pytest.mark.slow
+
+
 # How long the running process may take to answer: nobody waits for the paused one.
 ANSWER_SECONDS = 5.0
 

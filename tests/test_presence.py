@@ -76,8 +76,8 @@ def other_device(person):
     return TestUser(person.site, person.username, person.user_id)
 
 
-async def test_contacts_are_told_in_the_time_that_is_promised(served):
-    alice, bob = served.friends()
+async def test_contacts_are_told_in_the_time_that_is_promised(site):
+    alice, bob = site.friends()
     await alice.be_logged_in()
     async with watching(bob) as tablet:
         async with alice.live() as phone:
@@ -150,9 +150,9 @@ async def test_somebody_is_there_as_long_as_one_of_their_devices_is(quick):
         await told(tablet, alice, online=False)
 
 
-async def test_a_reload_is_no_flicker(served):
-    alice, bob = served.friends()
-    carol, _ = served.friends()
+async def test_a_reload_is_no_flicker(site):
+    alice, bob = site.friends()
+    carol, _ = site.friends()
     await befriend(bob, carol)
     async with watching(bob) as tablet:
         async with carol.live():

@@ -10,7 +10,7 @@ import requests
 from tests.kit.proxies import PROXIES
 from tools import programs
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 CODE = "CODE-THAT-OPENS-A-SOCKET"
 # As a client may write it, or a stranger who wants it to be logged.

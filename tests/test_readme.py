@@ -171,7 +171,7 @@ def spoken():
 
 
 @pytest.fixture
-def curled(served: TestSite, spoken):
+def curled(site: TestSite, spoken):
     """The answers of the first conversation, which happens once."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
@@ -179,7 +179,7 @@ def curled(served: TestSite, spoken):
         [script] = blocks("bash")
         done = subprocess.run(
             ["bash", "-euo", "pipefail"],
-            input="TOKEN=\n" + script.replace(ADDRESS, served.address),
+            input="TOKEN=\n" + script.replace(ADDRESS, site.address),
             capture_output=True,
             check=False,
             text=True,
@@ -199,10 +199,10 @@ def test_the_first_conversation_happens_as_described(curled):
     assert history == {"results": [first], "head": 1}
 
 
-def test_two_people_chat_with_the_python_example(served, curled, tmp_path):
+def test_two_people_chat_with_the_python_example(site, curled, tmp_path):
     [code] = blocks("python")
     program = tmp_path / "chat.py"
-    program.write_text(code.replace(ADDRESS, served.address))
+    program.write_text(code.replace(ADDRESS, site.address))
     dora, emil = (
         subprocess.Popen(
             [sys.executable, "-W", "error", program, *people],

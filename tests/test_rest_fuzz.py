@@ -31,7 +31,7 @@ from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import NO_LIMIT
 from tests.kit.site import TestSite
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
 SEED = 1

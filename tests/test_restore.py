@@ -13,7 +13,7 @@ from tests.kit.site import TestSite
 from tools import programs
 from tools.services import Redis
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
 def tool(name, url, *arguments):

@@ -24,9 +24,9 @@ async def over_socket(person: TestUser, group: str, text: str, client_id: str):
 
 
 @pytest.fixture
-async def group(served):
+async def group(site):
     """A group of two; the second is about to be removed."""
-    owner, member = served.friends()
+    owner, member = site.friends()
     await owner.be_logged_in()
     await member.be_logged_in()
     body = {"name": "Mill", "member_ids": [member.user_id]}

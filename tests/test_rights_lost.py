@@ -25,7 +25,7 @@ from tests.kit.frames import read_frames
 from tests.kit.secret_scan import PASSWORD
 from tests.test_group_removal import BURST_SECONDS, listen, live, two_processes, until
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300), pytest.mark.slow]
 
 # With a message of each in a tenth of a second these are the hundred a second.
 WRITERS = 10

@@ -82,16 +82,16 @@ def get(site, path, token):
     return requests.get(site.server.url + path, headers=headers, timeout=20)
 
 
-async def test_nothing_that_is_said_holds_what_is_nobodys_business(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_nothing_that_is_said_holds_what_is_nobodys_business(site):
+    alice, bob, conversation_id = await site.talking()
     await bob.rest("POST", "auth/ticket")
     for text in ("one", "two"):
         body = {"client_id": text, "text": text}
         await bob.rest("POST", f"conversations/{conversation_id}/messages", body)
-    secrets = secrets_of(served, alice)
+    secrets = secrets_of(site, alice)
     assert f"{bob.username}@example.org" in secrets
     assert len(secrets) > 10
-    outputs = await outputs_of(served, alice, bob, conversation_id)
+    outputs = await outputs_of(site, alice, bob, conversation_id)
     # Where she looks, she sees him, and his words.
     assert [bob.username in outputs[place] for place in ("/api/v1/contacts", "socket")] == [
         True

@@ -7,6 +7,8 @@ import pytest
 
 from tests.kit.account import RefusedError
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_a_message_is_answered_to_its_sender_and_told_to_every_socket(site):
     alice, bob, conversation_id = await site.talking()
@@ -222,8 +224,8 @@ async def test_a_foreign_conversation_and_an_absent_one_answer_the_same(site, do
     assert await ask(foreign) == await ask(absent)
 
 
-async def test_a_slow_reader_delays_nobody_and_continues_from_its_cursor(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_a_slow_reader_delays_nobody_and_continues_from_its_cursor(site):
+    alice, bob, conversation_id = await site.talking()
     text = "x" * 7_500
     async with alice.live() as phone, bob.live() as tablet, bob.live() as stuck:
         stuck.transport.pause_reading()

@@ -17,7 +17,7 @@ from chatbe.gateway.events import tag_of
 from tests.kit.site import open_socket
 
 # Nothing here depends on the database behind it.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 MESSAGES = asyncapi_document()["components"]["messages"]
 COMMANDS = {

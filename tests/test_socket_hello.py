@@ -190,12 +190,10 @@ async def test_a_revoked_session_loses_its_sockets_within_two_seconds(site):
 
 
 @pytest.mark.parametrize("change", ["password", "deletion"])
-async def test_a_new_password_and_a_deleted_account_close_sockets_within_two_seconds(
-    served, change
-):
-    alice, _ = served.friends()
+async def test_a_new_password_and_a_deleted_account_close_sockets_within_two_seconds(site, change):
+    alice, _ = site.friends()
     async with alice.greeted() as phone:
-        tablet = TestUser(served, alice.username, alice.user_id)
+        tablet = TestUser(site, alice.username, alice.user_id)
         async with tablet.greeted() as other:
             if change == "password":
                 body = {"password": PASSWORD, "new_password": "another horse entirely"}

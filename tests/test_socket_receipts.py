@@ -88,8 +88,8 @@ async def test_both_sides_and_ones_other_devices_learn_what_was_read(site):
         assert receipt in shown["results"]
 
 
-async def test_a_mark_over_rest_reaches_the_sockets(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_a_mark_over_rest_reaches_the_sockets(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone:
         await phone.send_text(conversation_id, "hello")
         await bob.rest("PUT", f"conversations/{conversation_id}/receipt", {"read_seq": 1})
@@ -97,8 +97,8 @@ async def test_a_mark_over_rest_reaches_the_sockets(served):
         assert event["receipts"] == [{"user_id": bob.user_id, "read_seq": 1, "delivered_seq": 1}]
 
 
-async def test_more_marks_than_may_be_unanswered_are_all_answered(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_more_marks_than_may_be_unanswered_are_all_answered(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         await phone.send_text(conversation_id, "hello")
         for number in range(200):
@@ -111,10 +111,10 @@ async def test_more_marks_than_may_be_unanswered_are_all_answered(served):
 
 
 @pytest.mark.parametrize("who", ["reader", "viewer"])
-async def test_who_hides_what_they_read_is_only_told_of_themselves(served, who):
-    alice, bob, conversation_id = await served.talking()
+async def test_who_hides_what_they_read_is_only_told_of_themselves(site, who):
+    alice, bob, conversation_id = await site.talking()
     hiding = bob if who == "reader" else alice
-    hide_reading(served, hiding)
+    hide_reading(site, hiding)
     async with alice.live() as phone, bob.live() as tablet, bob.live() as laptop:
         for number in range(3):
             await phone.send_text(conversation_id, str(number))
@@ -128,8 +128,8 @@ async def test_who_hides_what_they_read_is_only_told_of_themselves(served, who):
         assert await receipts_of(laptop) == [{bob.user_id: pointers} for pointers in mine]
 
 
-async def test_after_a_block_neither_hears_anything_of_the_other(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_after_a_block_neither_hears_anything_of_the_other(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         for number in range(2):
             await phone.send_text(conversation_id, str(number))
@@ -157,10 +157,10 @@ async def until_refused(socket, conversation_id):
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def test_in_a_small_group_everybody_is_named(served):
-    alice, bob = served.friends()
-    carol, _ = served.friends()
-    with group_of(served, alice, bob, carol) as group:
+async def test_in_a_small_group_everybody_is_named(site):
+    alice, bob = site.friends()
+    carol, _ = site.friends()
+    with group_of(site, alice, bob, carol) as group:
         async with alice.live() as phone, bob.live() as tablet, carol.live() as watch:
             await phone.send_text(group, "hello")
             await asyncio.gather(*(read_up_to(s, group, 1) for s in (tablet, watch)))
@@ -171,11 +171,11 @@ async def test_in_a_small_group_everybody_is_named(served):
             assert told == {bob.user_id: 1, carol.user_id: 1}
 
 
-async def test_in_a_crowd_readers_are_counted_and_only_told_of_themselves(served):
-    alice, bob = served.friends()
-    carol, _ = served.friends()
-    hide_reading(served, carol)
-    with group_of(served, alice, bob, carol, size=CROWD) as group:
+async def test_in_a_crowd_readers_are_counted_and_only_told_of_themselves(site):
+    alice, bob = site.friends()
+    carol, _ = site.friends()
+    hide_reading(site, carol)
+    with group_of(site, alice, bob, carol, size=CROWD) as group:
         async with alice.live() as phone, bob.live() as tablet, carol.live() as watch:
             await phone.send_text(group, "hello")
             counts = []
@@ -218,8 +218,8 @@ async def test_the_other_side_learns_who_is_typing_and_when_it_is_over(site):
             assert await typing_of(own) == []
 
 
-async def test_a_message_ends_typing_also_from_another_door(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_a_message_ends_typing_also_from_another_door(site):
+    alice, bob, conversation_id = await site.talking()
     body = {"client_id": "c", "text": "by post"}
     async with alice.live() as phone, bob.live() as tablet:
         await phone.ask("typing.start", conversation_id=conversation_id)
@@ -244,10 +244,10 @@ async def test_a_message_ends_typing_also_from_another_door(served):
         )
 
 
-async def test_after_a_block_neither_sees_the_other_type_in_a_group(served):
-    alice, bob = served.friends()
-    carol, _ = served.friends()
-    with group_of(served, alice, bob, carol) as group:
+async def test_after_a_block_neither_sees_the_other_type_in_a_group(site):
+    alice, bob = site.friends()
+    carol, _ = site.friends()
+    with group_of(site, alice, bob, carol) as group:
         async with bob.live() as tablet, carol.live() as watch:
             async with alice.live() as phone:
                 await types(tablet, group, watch)
@@ -283,8 +283,8 @@ async def until_hidden(phone, tablet, conversation_id, watch):
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def test_a_socket_that_goes_stops_typing(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_a_socket_that_goes_stops_typing(site):
+    alice, bob, conversation_id = await site.talking()
     async with bob.live() as tablet:
         async with alice.live() as phone:
             await phone.ask("typing.start", conversation_id=conversation_id)
@@ -292,16 +292,16 @@ async def test_a_socket_that_goes_stops_typing(served):
         await tablet.expect("typing.stopped", user_id=alice.user_id, seconds=5)
 
 
-async def test_typing_that_goes_on_in_silence_is_over_after_a_while(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_typing_that_goes_on_in_silence_is_over_after_a_while(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.live() as phone, bob.live() as tablet:
         await phone.ask("typing.start", conversation_id=conversation_id)
         started = await tablet.expect("typing.started")
         await tablet.expect("typing.stopped", seconds=started["expires_in"] + 10)
 
 
-async def test_who_is_not_live_in_a_conversation_does_not_type_there(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_who_is_not_live_in_a_conversation_does_not_type_there(site):
+    alice, bob, conversation_id = await site.talking()
     async with alice.greeted() as phone, bob.live() as tablet:
         for kind in ("typing.start", "typing.stop"):
             answer = await phone.ask(kind, conversation_id=conversation_id)
@@ -309,10 +309,10 @@ async def test_who_is_not_live_in_a_conversation_does_not_type_there(served):
         assert await typing_of(tablet) == []
 
 
-async def test_the_reference_client_knows_who_types_and_who_has_read(served):
-    alice, bob, conversation_id = await served.talking()
+async def test_the_reference_client_knows_who_types_and_who_has_read(site):
+    alice, bob, conversation_id = await site.talking()
     await bob.be_logged_in()
-    one, other = Client(alice, [served.address]), Client(bob, [served.address])
+    one, other = Client(alice, [site.address]), Client(bob, [site.address])
     place = {"conversation_id": conversation_id}
     try:
         await asyncio.gather(one.start(), other.start())
@@ -337,9 +337,9 @@ async def until(condition):
 
 
 @pytest.mark.postgres
-async def test_receipts_and_typing_cross_from_one_process_to_another(served):
-    alice, bob, conversation_id = await served.talking()
-    with served.installation.server() as other:
+async def test_receipts_and_typing_cross_from_one_process_to_another(site):
+    alice, bob, conversation_id = await site.talking()
+    with site.installation.server() as other:
         elsewhere = type(bob)(AtServer(other.address), bob.username, bob.user_id)
         async with alice.live() as phone, elsewhere.live() as tablet:
             await phone.send_text(conversation_id, "hello")

@@ -2,6 +2,9 @@
 
 import pytest
 
+pytestmark = pytest.mark.both_databases
+
+
 BEYOND = 99
 
 
@@ -104,8 +107,8 @@ async def test_an_up_to_date_client_is_told_nothing_but_live(site):
 
 
 @pytest.mark.parametrize("behind", [500, 501])
-async def test_who_missed_more_than_the_server_replays_is_told_to_start_anew(served, behind):
-    alice, bob, conversation_id = await served.talking()
+async def test_who_missed_more_than_the_server_replays_is_told_to_start_anew(site, behind):
+    alice, bob, conversation_id = await site.talking()
     await write(bob, conversation_id, behind + 1)
     async with alice.greeted() as socket:
         [frame] = await resume(socket, {conversation_id: 1})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.both_databases]
 
 PROJECT = Path(__file__).resolve().parent.parent
 APPS = (

@@ -12,7 +12,7 @@ import pytest
 from chatbe.server import packages
 
 # Nothing here asks a database.
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.slow]
 
 PROJECT = Path(__file__).resolve().parent.parent
 PRODUCT = [

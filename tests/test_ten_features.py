@@ -16,6 +16,9 @@ import pytest
 from tests.kit.api_drivers import VISITORS, LegacyV1Visitor, ShutOut
 from tests.kit.servers import Installation, fresh_database, running_redis
 
+pytestmark = pytest.mark.both_databases
+
+
 # Each has a friend next to them.
 PEOPLE = 160
 # Who goes is seen to go after a twelfth of this.

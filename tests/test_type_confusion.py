@@ -25,7 +25,7 @@ from tests.kit.answers import strict_document
 from tests.kit.secret_scan import PASSWORD
 from tests.kit.v1_client import SPEAKS, LegacyV1Client
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.both_databases]
 
 # As they stand in JSON.
 VALUES = (
@@ -223,13 +223,13 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"hello"}))
-async def test_a_field_of_another_type_is_refused_over_the_socket(served, command):
+async def test_a_field_of_another_type_is_refused_over_the_socket(site, command):
     fields, example = COMMANDS[command]
-    alice, _, conversation_id = await served.talking()
+    alice, _, conversation_id = await site.talking()
     frame = {**example, "ref": "r"}
     if "conversation_id" in frame:
         frame["conversation_id"] = conversation_id
-    before = rows_of(served, conversation_id)
+    before = rows_of(site, conversation_id)
     async with alice.live() as socket:
         for name in fields.keys() - {"type"}:
             for value in VALUES:
@@ -241,7 +241,7 @@ async def test_a_field_of_another_type_is_refused_over_the_socket(served, comman
                 assert error["code"] in {"invalid", "bad_frame"}, (text, error)
                 assert error["retry"] is False
         assert (await socket.ask("ping"))["type"] == "pong"
-    assert rows_of(served, conversation_id) == before
+    assert rows_of(site, conversation_id) == before
 
 
 def rows_of(site, conversation_id):
@@ -256,13 +256,11 @@ def rows_of(site, conversation_id):
     ]
 
 
-async def test_a_field_of_another_type_is_refused_over_the_socket_of_v1(served):
-    alice, bob, conversation_id = await served.talking()
-    client = LegacyV1Client(
-        served.address, alice.username, f"{alice.username}@example.org", PASSWORD
-    )
+async def test_a_field_of_another_type_is_refused_over_the_socket_of_v1(site):
+    alice, bob, conversation_id = await site.talking()
+    client = LegacyV1Client(site.address, alice.username, f"{alice.username}@example.org", PASSWORD)
     await client.log_in()
-    before = rows_of(served, conversation_id)
+    before = rows_of(site, conversation_id)
     async with client.online() as socket:
         for command in OLD_COMMANDS:
             kind = str(command.__struct_config__.tag)
@@ -285,4 +283,4 @@ async def test_a_field_of_another_type_is_refused_over_the_socket_of_v1(served):
             await socket.send_raw(text)
             assert await socket.explanation("error")
         assert await socket.heard() == []
-    assert rows_of(served, conversation_id) == before
+    assert rows_of(site, conversation_id) == before

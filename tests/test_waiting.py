@@ -26,6 +26,9 @@ from tests.kit.servers import NO_LIMIT, fresh_database, running_redis
 from tests.kit.site import TestSite, TestUser, open_socket
 from tests.test_compat import logged_in
 
+pytestmark = pytest.mark.slow
+
+
 CROWD = 48
 # How long others may take, on a busy machine.
 OTHERS_SECONDS = 5.0

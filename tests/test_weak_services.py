@@ -16,7 +16,7 @@ from tests.kit.site import TestSite, open_socket
 from tools.processes import wait_until
 from tools.services import Postgres, Redis
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.postgres, pytest.mark.timeout(300), pytest.mark.slow]
 
 UNKNOWN_SECONDS = 2.0
 HELLO_SECONDS = 10.0

@@ -1,17 +1,17 @@
-"""Runs the whole suite twice, as `make test`: embedded, and on PostgreSQL and Redis.
+"""Runs the tests, as `make test`: each once, on PostgreSQL and Redis or on SQLite.
 
-The embedded half has SQLite and the in-memory layer. The other takes DATABASE_URL and REDIS_URL
-where they are set, otherwise throw-away servers of its own; where there can be none it says so,
-loudly, and with CI=true that counts as a failure: a suite that passed by not running is a lie.
+`tools.test_plugin` says which test belongs where. The runs go on at the same time, for most of
+a test is waiting, each with workers of its own (pytest-xdist). Browser tests have a pytest of
+their own: Playwright keeps an event loop running in the main thread, where no async test could
+follow. What the others print is shown when the first is done.
 
-The halves run at the same time, for most of a test is waiting, and the second one, whose tests
-take longer, in two parts with servers of their own. What these print is shown when the first
-half is done. Browser tests come after the first half, on SQLite alone: a page
-does not know what is behind the server. They have a pytest of their own, for Playwright keeps
-an event loop running in the main thread until its session ends, and every async test after it
-would fail.
+PostgreSQL and Redis are those of DATABASE_URL and REDIS_URL where these are set, otherwise
+throw-away servers; where there can be none a run says so, loudly, and with CI=true that counts
+as a failure: a suite that passed by not running is a lie.
 
-Arguments go to pytest: `make test ARGS="-k resume -x"`. The last line sums up all of its runs.
+`--tier` chooses `fast` (the default), `slow` or `all`. Other arguments go to pytest:
+`make test ARGS="-k resume -x"`. Files that are named run on SQLite at once, whatever their tier,
+and what they have for PostgreSQL or the browser beside it. The last line sums up all runs.
 """
 
 from __future__ import annotations
@@ -27,59 +27,33 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from tools import programs
+from tools import programs, test_plugin
 from tools.process_tree import adopt_orphans, kill_descendants
 from tools.processes import wait_until
 from tools.programs import ServiceError
 from tools.services import Postgres, Redis
 
-if TYPE_CHECKING:
-    import pytest
-
 PROJECT = Path(__file__).resolve().parent.parent
-COUNTS_FILE = "RUN_TESTS_COUNTS_FILE"
-PART = "RUN_TESTS_PART"
-OUTCOMES = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
 NO_TESTS_COLLECTED = 5
-# Of the ways to deal the files out, one with which both parts take about the same time.
-SHUFFLE = 69
 INSTALLING = threading.Lock()
 # For tests that are interrupted to put away what they have; then everything is ended.
 INTERRUPT_SECONDS = 4
 MEMORY = Path("/dev/shm")  # noqa: S108 - everything in it gets a private folder
 MEMORY_MIN_BYTES = 4 * 1024**3
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """pytest's hook, because each run loads this module as a plugin: hand the counts back."""
-    counts = {
-        name: sum(
-            getattr(report, "count_towards_summary", True)
-            for report in terminalreporter.getreports(name)
-        )
-        for name in OUTCOMES
-    }
-    Path(os.environ[COUNTS_FILE]).write_text(json.dumps(counts))
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """pytest's hook: of each file all tests or none, so that what they share is made once."""
-    part, _, parts = os.environ.get(PART, "0/1").partition("/")
-    mine: list[pytest.Item] = []
-    others: list[pytest.Item] = []
-    for item in items:
-        place = zlib.crc32(os.path.relpath(item.path, PROJECT).encode(), SHUFFLE)
-        (mine if place % int(parts) == int(part) else others).append(item)
-    items[:] = mine
-    config.hook.pytest_deselected(items=others)
+TITLES = {
+    "sqlite": "SQLite and the in-memory layer",
+    "postgres": "PostgreSQL and Redis",
+    "browser": "In the browser",
+}
+# Processes that run tests; while one waits, another computes.
+WORKERS = {"sqlite": 2, "postgres": 3, "browser": 0}
 
 
 @dataclass
@@ -88,33 +62,56 @@ class Suite:
 
     arguments: Sequence[str]
     markexpr: str
+    tier: str
+    # Whether files were named.
+    is_part: bool
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     counting: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(
-        self,
-        title: str,
-        marks: Sequence[str],
-        environment: Mapping[str, str],
-        output: IO[str],
-    ) -> None:
+    def command(self, run: str) -> list[str]:
+        command = [sys.executable, "-m", "pytest", "-p", "tools.test_plugin"]
+        if WORKERS[run] and not self.is_part:
+            command += ["-n", str(WORKERS[run]), "--dist", "worksteal"]
+        return [*command, *self.arguments, "-m", self.markexpr]
+
+    def environment(self, run: str) -> dict[str, str]:
+        tier = "all" if self.is_part else self.tier
+        named = "1" if self.is_part else ""
+        return {
+            test_plugin.RUN: run,
+            test_plugin.TIER: tier,
+            test_plugin.NAMED: named,
+        }
+
+    def has_tests(self, run: str, environment: Mapping[str, str]) -> bool:
+        """Whether a run would have any tests; only asked of files that are named."""
+        found = subprocess.run(
+            [*self.command(run), "--collect-only", "--quiet"],
+            cwd=PROJECT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            env={**environment, **self.environment(run)},
+        )
+        return found.returncode != NO_TESTS_COLLECTED
+
+    def run(self, run: str, environment: Mapping[str, str], output: IO[str]) -> None:
         """One run of pytest, with a DATA_DIR that goes with it."""
-        banner(title, output)
-        expression = " and ".join(f"({mark})" for mark in (*marks, self.markexpr) if mark)
+        banner(TITLES[run], output)
         with tempfile.TemporaryDirectory(prefix="chatbe-tests-") as scratch:
             counts_file = Path(scratch) / "counts.json"
-            command = [sys.executable, "-m", "pytest", "-p", "tools.run_tests"]
             process = subprocess.Popen(
-                [*command, *self.arguments, "-m", expression],
+                self.command(run),
                 cwd=PROJECT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={
                     **environment,
+                    **self.environment(run),
                     "DATA_DIR": str(Path(scratch) / "data"),
-                    COUNTS_FILE: str(counts_file),
+                    test_plugin.COUNTS_FILE: str(counts_file),
                 },
             )
             self.running.append(process)
@@ -123,7 +120,7 @@ class Suite:
         with self.counting:
             self.counts.update(counts)
             if status not in {0, NO_TESTS_COLLECTED}:
-                self.problems.append(f"{title}: pytest ended with status {status}")
+                self.problems.append(f"{TITLES[run]}: pytest ended with status {status}")
                 if not counts.get("failed") and not counts.get("error"):
                     self.counts["error"] += 1
 
@@ -135,9 +132,10 @@ class Suite:
 
     def closing_line(self, seconds: float) -> str:
         plural = {"error": "errors" if self.counts["error"] != 1 else "error"}
-        parts = [f"{self.counts[name]} {plural.get(name, name)}" for name in OUTCOMES]
-        told = [part for part in parts if not part.startswith("0 ")]
-        text = f" {', '.join(told) or 'no tests ran'} in {seconds:.1f}s "
+        outcomes = test_plugin.OUTCOMES
+        parts = [f"{self.counts[name]} {plural.get(name, name)}" for name in outcomes]
+        shown = [part for part in parts if not part.startswith("0 ")]
+        text = f" {', '.join(shown) or 'no tests ran'} in {seconds:.1f}s "
         return text.center(max(shutil.get_terminal_size().columns, len(text) + 8), "=")
 
     @property
@@ -154,43 +152,46 @@ def banner(text: str, output: IO[str] = sys.stdout) -> None:
     print(f"\n{line}\n# {text}\n{line}", file=output, flush=True)
 
 
-def run_on_servers(
-    suite: Suite, environment: Mapping[str, str], output: IO[str], part: int, parts: int
-) -> None:
-    title = "Half 2 of 2: PostgreSQL and Redis"
-    if parts > 1:
-        title += f", part {part + 1} of {parts}"
+def run_on_servers(suite: Suite, environment: Mapping[str, str], output: IO[str]) -> None:
+    if suite.is_part and not suite.has_tests("postgres", environment):
+        return
     try:
         with database_and_redis() as urls:
-            marks = ["not embedded_only", "not browser"]
-            suite.run(title, marks, {**environment, **urls, PART: f"{part}/{parts}"}, output)
+            suite.run("postgres", {**environment, **urls}, output)
     except ServiceError as error:
-        suite.skip(title, error)
+        suite.skip(TITLES["postgres"], error)
 
 
-def run_both(suite: Suite, environment: Mapping[str, str]) -> None:
-    # On servers that are not ours to multiply it is one.
-    given = os.environ.get("DATABASE_URL") or os.environ.get("REDIS_URL")
-    parts = 1 if given else 2
+def run_in_browser(suite: Suite, environment: Mapping[str, str], output: IO[str]) -> None:
+    if suite.is_part and not suite.has_tests("browser", environment):
+        return
+    try:
+        with INSTALLING:
+            chromium = str(programs.install_browser())
+    except ServiceError as error:
+        suite.skip(TITLES["browser"], error)
+        return
+    suite.run("browser", {**environment, "CHROMIUM": chromium}, output)
+
+
+def run_all(suite: Suite, environment: Mapping[str, str]) -> None:
+    beside = (run_on_servers, run_in_browser)
     with contextlib.ExitStack() as stack:
-        others = stack.enter_context(ThreadPoolExecutor(parts))
-        told = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(parts)]
-        second = [
-            others.submit(run_on_servers, suite, environment, output, part, parts)
-            for part, output in enumerate(told)
+        threads = stack.enter_context(ThreadPoolExecutor(len(beside)))
+        outputs = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in beside]
+        others = [
+            threads.submit(run, suite, environment, output)
+            for run, output in zip(beside, outputs, strict=True)
         ]
         try:
-            title = "Half 1 of 2: SQLite and the in-memory layer"
-            suite.run(title, ["not postgres", "not browser"], environment, sys.stdout)
-            if "CHROMIUM" in environment:
-                suite.run("In the browser", ["browser"], environment, sys.stdout)
-            for run in second:
-                run.result()
+            suite.run("sqlite", environment, sys.stdout)
+            for other in others:
+                other.result()
         except BaseException:
             interrupt(suite)
             raise
         finally:
-            for output in told:
+            for output in outputs:
                 output.seek(0)
                 shutil.copyfileobj(output, sys.stdout)
 
@@ -232,26 +233,8 @@ def database_and_redis() -> Iterator[dict[str, str]]:
         yield urls
 
 
-def main() -> int:
-    # Only the last -m counts for pytest: the caller's has to become part of ours.
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("-m", dest="markexpr", default="")
-    options, arguments = parser.parse_known_args()
-    suite = Suite(arguments=arguments, markexpr=options.markexpr)
-    started = time.monotonic()
-    adopt_orphans()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    # Whoever started us in the background may have had it ignored, for us and ours.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    keep_files_in_memory()
-    plain = {**os.environ}
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        plain.pop(name, None)
-    try:
-        plain["CHROMIUM"] = str(programs.install_browser())
-    except ServiceError as error:
-        suite.skip("Browser tests", error)
+def install_helpers(suite: Suite) -> None:
+    """What single tests need of the system."""
     for title, names in (
         ("The README's curl conversation", ["curl"]),
         ("Servers behind a proxy", ["nginx", "caddy"]),
@@ -262,7 +245,37 @@ def main() -> int:
         except ServiceError as error:
             suite.skip(title, error)
 
-    run_both(suite, plain)
+
+def names_files(arguments: Sequence[str]) -> bool:
+    return any(Path(argument.partition("::")[0]).exists() for argument in arguments)
+
+
+def main() -> int:
+    # Only the last -m counts for pytest, and the empty one is none.
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-m", dest="markexpr", default="")
+    parser.add_argument("--tier", choices=("fast", "slow", "all"), default="fast")
+    parser.add_argument("-c", dest="config")
+    options, arguments = parser.parse_known_args()
+    suite = Suite(arguments, options.markexpr, options.tier, is_part=names_files(arguments))
+    if options.config:
+        suite.arguments = ["-c", options.config, *arguments]
+    started = time.monotonic()
+    adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    # Whoever started us in the background may have had it ignored, for us and ours.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    keep_files_in_memory()
+    install_helpers(suite)
+    plain = {**os.environ}
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        plain.pop(name, None)
+    with tempfile.TemporaryDirectory(prefix="chatbe-templates-") as templates:
+        if not os.environ.get("DATABASE_URL"):
+            # Not on a server that outlives the run.
+            plain["TESTS_TEMPLATES"] = templates
+        run_all(suite, plain)
     for problem in suite.problems:
         banner(problem)
     print(f"\n{suite.closing_line(time.monotonic() - started)}", flush=True)

@@ -8,6 +8,8 @@ from accounts.models import User
 from accounts.tests.rest import make_user
 from tests.kit.concurrency import run_together
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.django_db
 def test_a_bump_moves_each_feed_by_one(django_assert_num_queries):

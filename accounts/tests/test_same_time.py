@@ -24,7 +24,11 @@ LIMIT_SECONDS = 0.005
 FEW, MANY = 12, 200
 NO_LIMIT = "1000000/minute"
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.embedded_only]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.embedded_only,
+    pytest.mark.both_databases,
+]
 
 _numbers = count(1)
 

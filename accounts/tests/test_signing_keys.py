@@ -12,7 +12,7 @@ from accounts import services
 from accounts.tests.rest import make_user
 from common.secrets_file import read_or_create
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def run(name, *arguments):

@@ -11,6 +11,9 @@ from benchmarks.targets import Ours
 from benchmarks.tests.suite_target import target_of
 from benchmarks.workloads import storm
 
+pytestmark = pytest.mark.slow
+
+
 OPTIONS = {**storm.DEFAULTS, "sockets": 200, "pairs": 4, "seconds": 1.0}
 # How long those who stayed may wait for an answer, on a machine that is busy with more than this.
 OTHERS_MS = 8_000

@@ -141,7 +141,7 @@ class ChatConsumer(AsyncConsumer):
             too_fast = self._pace.take()
             if too_fast is not None:
                 raise too_fast
-            answering = self.execute(command)
+            answering = self._execute(command)
         except Exception as error:
             self._fail_command(command, error)
             return None
@@ -179,7 +179,7 @@ class ChatConsumer(AsyncConsumer):
             raise Refused(TooLarge(f"A frame has at most {limit} bytes."), None)
         return decode_command(text)
 
-    def execute(self, command: Command) -> Awaitable[None] | None:
+    def _execute(self, command: Command) -> Awaitable[None] | None:
         greeted = self._greeted
         if greeted is None:
             if not isinstance(command, Hello):
@@ -218,7 +218,7 @@ class ChatConsumer(AsyncConsumer):
         await greeted.connection.wait_until_answered(self._unanswered_max)
         if self._is_closed():
             return
-        answering = self.execute(command)
+        answering = self._execute(command)
         if answering is not None:
             await answering
 

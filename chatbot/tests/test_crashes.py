@@ -8,6 +8,8 @@ import pytest
 from chatbot.tests.bots import WorkerProcess, answer_to, ask
 from chatbot.tests.conftest import started
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.embedded_only
 async def test_a_server_killed_in_mid_answer_says_what_it_had_and_asks_nobody_again(provider):

@@ -27,8 +27,8 @@ async def test_it_is_there_and_says_what_it_is(site):
             assert "roll 2d6" in said
 
 
-async def test_it_searches_sums_up_throws_dice_and_knows_the_time(served):
-    alice, conversation_id = await with_assistant(served)
+async def test_it_searches_sums_up_throws_dice_and_knows_the_time(site):
+    alice, conversation_id = await with_assistant(site)
     async with alice.live() as phone:
         for text in (
             "The harbour festival begins on Friday.",
@@ -49,8 +49,8 @@ async def test_it_searches_sums_up_throws_dice_and_knows_the_time(served):
         assert re.search(r"\d\d:\d\d \(UTC\)", await talk(phone, conversation_id, "time"))
 
 
-async def test_it_reminds_once_and_only_whom_it_was_asked_by(served):
-    alice, conversation_id = await with_assistant(served)
+async def test_it_reminds_once_and_only_whom_it_was_asked_by(site):
+    alice, conversation_id = await with_assistant(site)
     async with alice.live() as phone:
         assert "when" in await talk(phone, conversation_id, "remind me to breathe")
         assert "what for" in await talk(phone, conversation_id, "remind me in 2 hours")
@@ -59,10 +59,10 @@ async def test_it_reminds_once_and_only_whom_it_was_asked_by(served):
         assert "I will remind you" in (await answer_to(phone, seq))["text"]
         reminder = await answer_to(phone, seq)
         assert reminder["text"] == "You wanted to be reminded: breathe out"
-    said = [text for _, text in served.stored(conversation_id)]
+    said = [text for _, text in site.stored(conversation_id)]
     assert said.count(reminder["text"]) == 1
     # It is closed after it was said.
     row = int(reminder["client_id"].removeprefix("reminder-"))
     async with asyncio.timeout(30):
-        while served.rows("SELECT open, text FROM chatbot_reminder WHERE id = ?", row) != [(0, "")]:
+        while site.rows("SELECT open, text FROM chatbot_reminder WHERE id = ?", row) != [(0, "")]:
             await asyncio.sleep(0.05)

@@ -5,7 +5,7 @@ import pytest
 from accounts.names import username_key
 from chatbot.questions import is_called, what_is_asked
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = [pytest.mark.embedded_only, pytest.mark.both_databases]
 
 CALLS = [
     ("assistant", "@assistant what now?", "what now?"),

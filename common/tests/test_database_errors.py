@@ -12,6 +12,9 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from common.database_errors import is_passing, sqlstate_of
 from common.errors import Internal, Unavailable, as_chat_error
 
+pytestmark = pytest.mark.both_databases
+
+
 PASSING = {
     *("08000", "08001", "08003", "08004", "08006", "08007", "08P01"),
     *("25006", "25P03", "25P04", "28000", "28P01", "3D000", "72000"),

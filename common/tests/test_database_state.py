@@ -10,6 +10,8 @@ from common import database_state, statement_deadline
 from common.database_errors import is_passing
 from common.statement_deadline import deadline, seconds_left
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.django_db
 def test_a_database_that_takes_writes_is_ok():

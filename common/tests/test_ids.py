@@ -12,6 +12,9 @@ from django.db import transaction
 from common import ids
 from common.ids import COUNTER_BITS, EPOCH_MS, MACHINE_BITS, MAX_ID, IdGenerator, parse_id
 
+pytestmark = pytest.mark.both_databases
+
+
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 THREADS = 8
 EACH = 5_000

@@ -11,7 +11,7 @@ from common.limits import window
 from common.limits.shared import SharedLimits
 from common.limits.socket_leases import SocketLeases
 from presence.redis_store import RedisStore
-from presence.store import Lease, StoreUnavailable, Term
+from presence.store import Lease, LeaseUpdate, StoreUnavailable
 
 CODES = [
     "READONLY You can't write against a read only replica.",
@@ -93,7 +93,7 @@ async def test_leases_and_presence_go_on_without_it(refusing):
     assert sharing.processes == 2
     store = RedisStore(sharing)
     for ask in (
-        lambda: store.put([Term(Lease(1, "a"), 5.0)]),
+        lambda: store.put([LeaseUpdate(Lease(1, "a"), 5.0)]),
         store.sweep,
         lambda: store.online([1]),
         store.unsaved,

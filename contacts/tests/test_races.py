@@ -10,7 +10,7 @@ from tests.kit.concurrency import run_together
 
 ROUNDS = 60
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -10,7 +10,11 @@ from tests.kit.concurrency import run_together
 
 ROUNDS = 60
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("asking")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("asking"),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from common.ids import new_id
 from contacts import selectors
 from contacts.tests.people import BLOCKS, CONTACTS, USERS, add, empty
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def search(client, **query):

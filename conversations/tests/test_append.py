@@ -13,7 +13,7 @@ from conversations.log.append import append_messages
 from conversations.models import Conversation, Membership, Message
 from conversations.tests.people import assert_gapless, codes, draft, head, make_friends
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from conversations.tests.people import draft, make_friends
 
 LENGTH = 12
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture

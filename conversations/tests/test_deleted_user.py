@@ -13,7 +13,7 @@ from conversations.tests.people import CONVERSATIONS, make_friends, post
 from tests.kit.concurrency import run_together
 from tests.kit.secret_scan import PASSWORD
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def delete(user):

@@ -24,7 +24,7 @@ from realtime.sources import Sources
 from realtime.sweep import Sweep
 from realtime.tests.sockets import connect, copy_of, make_hub
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from conversations.selectors.friends import NEWEST
 from conversations.tests.people import make_friends, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def test_what_is_edited_again_and_again_pushes_nothing_out_of_the_list():

@@ -21,7 +21,7 @@ from conversations.services.members import (
 )
 from conversations.tests.people import CONVERSATIONS, codes, draft, make_friends, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

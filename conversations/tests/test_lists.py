@@ -7,7 +7,7 @@ from contacts.services import add_contact
 from conversations.services.direct import open_direct
 from conversations.tests.people import CONVERSATIONS, join, make_friends, make_group, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def listed(device):

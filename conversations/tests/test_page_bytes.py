@@ -6,7 +6,7 @@ from chatbe.legacy_v1.selectors import newest_messages_of, newest_private_messag
 from conversations.selectors.log import access_changes
 from conversations.tests.people import CONVERSATIONS, make_friends, post
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 # Bytes count, and not letters.
 TEXT, SIZE, COUNT = "\u00e9" * 500, 1_000, 10

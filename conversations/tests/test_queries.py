@@ -25,7 +25,7 @@ from realtime.resume import resume
 from realtime.tests.sockets import Recorder
 from tests.kit.settled import settle
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 SIZES = [1, 10, 200]
 

@@ -23,7 +23,7 @@ from tests.kit.concurrency import run_together
 ROUNDS = 100
 SENDS_MAX = 1_000
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from conversations.services.edits import edit_message
 from conversations.tests.people import draft
 from realtime.sources import ANNOUNCED_PER_READ, READ_BYTES, ChangedRow, RangeRequest, Sources
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 LONGEST = "😀" * 8_000
 ROW_BYTES = 1_000

@@ -30,7 +30,7 @@ from conversations.tests.test_queries import statements
 from realtime.node import Node
 from tests.kit.concurrency import run_together
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

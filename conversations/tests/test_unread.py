@@ -21,7 +21,7 @@ from tests.kit.concurrency import run_together
 STEPS = 60
 ROUNDS = 100
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

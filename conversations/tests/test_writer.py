@@ -18,7 +18,7 @@ from conversations.services.sending import send_message
 from conversations.tests.people import assert_gapless, codes, draft, make_friends
 from realtime.node import Node
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 @pytest.fixture

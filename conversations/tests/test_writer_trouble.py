@@ -15,6 +15,9 @@ from conversations.log.pending_message import PendingMessage
 from conversations.log.receipt_buffer import Move, ReceiptBuffer
 from conversations.log.writer import WriterWorker
 
+pytestmark = pytest.mark.both_databases
+
+
 PATIENCE_SECONDS = 20
 
 

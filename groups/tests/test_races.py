@@ -16,7 +16,7 @@ from tests.kit.secret_scan import PASSWORD
 ROUNDS = 12
 SENDS_MAX = 1_000
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def roles(circle):

@@ -8,7 +8,7 @@ from moderation.models import Action, AuditEntry, Target
 from moderation.services.audit import record
 from moderation.tests.people import do, make_moderator, make_superuser, page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ from presence.redis_store import RedisStore
 from presence.store import Lease, LeaseUpdate, MemoryStore, OfflineUser, StoreUnavailable
 from tools.services import Redis
 
+pytestmark = pytest.mark.both_databases
+
+
 LONG = 60.0
 # The clocks of Redis and of this machine are one; what a machine may be late is more.
 NEAR = timedelta(seconds=5)

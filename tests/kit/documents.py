@@ -16,8 +16,9 @@ from chatbe import settings as product
 from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.gateway.events import EVENTS, tag_of
-from chatbe.gateway.protocol_events import Answer, Failure
+from chatbe.gateway.protocol_events import Failure
 from common.errors import error_table
+from realtime.protocol import Reply
 
 PROJECT = Path(__file__).resolve().parents[2]
 SERVED = (
@@ -102,7 +103,7 @@ def done_events() -> list[str]:
     return [
         f"`{tag_of(kind)}` {done_fields(kind)}".strip()
         for kind in EVENTS
-        if not issubclass(kind, Answer) and kind is not Failure and tag_of(kind) != "live"
+        if not issubclass(kind, Reply) and kind is not Failure and tag_of(kind) != "live"
     ]
 
 

@@ -31,6 +31,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.kit import templates
 from tests.kit.secret_scan import PASSWORD, secrets_in
 from tools.server import Server
 from tools.services import Postgres, Redis
@@ -173,7 +174,16 @@ class Installation:
         }
 
     def migrate(self) -> None:
-        self.run("manage.py", "migrate", "--verbosity", "0")
+        """Make the database, which is empty so far, up to date."""
+        if url := self.environment["DATABASE_URL"]:
+            templates.provide_database(url, self._migrate)
+        else:
+            templates.provide_file(Path(self._data.name), self._migrate)
+
+    def _migrate(self, environment: Mapping[str, str]) -> None:
+        done = self._done(["manage.py", "migrate", "--verbosity", "0"], environment=environment)
+        if done.returncode != 0:
+            raise RuntimeError(f"migrate failed:\n{done.stderr.strip()}")
 
     def make_users(
         self,
@@ -216,12 +226,14 @@ class Installation:
         """Run a program of the project, whether it succeeds or not; its standard error."""
         return self._done(arguments).stderr
 
-    def _done(self, arguments: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    def _done(
+        self, arguments: Sequence[str], text: str = "", environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
             check=False,
             cwd=PROJECT,
-            env={**os.environ, **self.environment},
+            env={**os.environ, **self.environment, **(environment or {})},
             input=text,
             capture_output=True,
             text=True,

@@ -27,7 +27,6 @@ from tests.kit.servers import Installation, fresh_database, running_redis
 
 Kind = Literal["serve", "runserver"]
 
-KINDS: tuple[Kind, ...] = ("serve", "runserver")
 PEOPLE = 1_500
 ANSWER_SECONDS = 20.0
 # Low enough to wait for, high enough for a busy machine.

@@ -51,8 +51,8 @@ def test_metrics_still_ask_who_it_is(settings):
     "head", ["GET {} HTTP/1.0\r\n\r\n", "GET {} HTTP/1.1\r\nHost: 10.0.0.5\r\n\r\n"]
 )
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_a_server_answers_a_check_that_knows_no_name(served, path, head):
-    host, port = served.address.split(":")
+def test_a_server_answers_a_check_that_knows_no_name(site, path, head):
+    host, port = site.address.split(":")
     with socket.create_connection((host, int(port)), timeout=20) as line:
         line.sendall(head.format(path).encode())
         answer = http.client.HTTPResponse(line)

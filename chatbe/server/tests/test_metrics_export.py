@@ -110,8 +110,8 @@ async def test_what_happens_is_counted(site):
     assert more("chat_greeted_users") == 0
 
 
-async def test_hellos_that_fail_and_routes_that_are_not_there_are_counted(served):
-    address = served.address
+async def test_hellos_that_fail_and_routes_that_are_not_there_are_counted(site):
+    address = site.address
     labels = {"kind": "again", "outcome": "wrong_credentials"}
     hellos = value(address, "chat_hellos_total", **labels)
     async with open_socket(address) as socket:
