@@ -23,18 +23,18 @@ T = TypeVar("T", bound=Target)
 KINDS: Mapping[str, type[Target]] = {**targets.KINDS, **peers.KINDS}
 # One repetition of one side of a comparison.
 Side = Callable[[], Outcome]
-# How many users there are, and the members of each conversation as places among them.
+# How many users there are, and the members of each conversation as indexes into them.
 Layout = tuple[int, Sequence[Sequence[int]]]
 
-# Beyond the timed part: opening the sockets, draining, and ending.
+# Beyond the timed part: connecting, draining and closing.
 SLACK_SECONDS = 240
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Running servers with empty databases, pinned to `load_cpu`; what is measured has `server_cpu`.
+    """Running databases, pinned to `load_cpu`; the server under test runs on `server_cpu`.
 
-    `scratch` goes with the run, and so does what is entered into `stack`.
+    `scratch` is removed after the run, and `stack` closed.
     """
 
     postgres: Postgres
@@ -46,17 +46,17 @@ class Bench:
 
     @property
     def processes(self) -> dict[str, int]:
-        """Whose processor time is measured beside the server's, by name."""
+        """The processes, by name, whose CPU time is measured beside the server's."""
         return {"database": self.postgres.pid, "redis": self.redis.pid}
 
     def filled(self, kind: type[T], layout: Layout) -> T:
-        """A server of this kind, not yet started, on a database of its own with `layout` in it."""
+        """A target of this kind, not yet started, with `layout` in a database of its own."""
         target = kind(self.postgres, self.redis, cpus=self.server_cpu, scratch=str(self.scratch))
         target.prepare(*layout)
         return target
 
     def chat(self, workload: str, side: str, layout: Layout, settings: Mapping[str, float]) -> Side:
-        """Repetitions of a chatting workload on the server of this name, filled with `layout`."""
+        """A side that runs a chat workload on the target of this name, filled with `layout`."""
         target = self.filled(KINDS[side], layout)
         return lambda: self.drive(workload, target, settings)
 
@@ -70,7 +70,7 @@ class Bench:
     ) -> Outcome:
         """One run on a freshly started server, checked against the database.
 
-        `also` are processes that are to be measured as well.
+        `also` names further processes to measure.
         """
         prefix = secrets.token_hex(4)
         with target.server() as server:
@@ -92,13 +92,13 @@ class Bench:
         return msgspec.structs.replace(outcome, faults=dict(+faults))
 
     def generate(self, job: Job) -> Outcome:
-        """The workload's `drive` in the generator process."""
+        """Run the workload's `drive` in the generator process."""
         return self.run_job(job, "benchmarks.generator", cpus=self.load_cpu)
 
     def run_job(
         self, job: Job, module: str, *, cpus: str, environment: Mapping[str, str] | None = None
     ) -> Outcome:
-        """A job by this program, which reads it and writes its outcome."""
+        """Run a job in this program, which reads it and writes its outcome."""
         timed = sum(job.options.get(key, 0) for key in ("warm-up", "seconds"))
         done = subprocess.run(
             ["taskset", "-c", cpus, sys.executable, "-m", module],
@@ -113,7 +113,7 @@ class Bench:
 
 
 def stored_faults(outcome: Outcome, stored: Mapping[str, int]) -> Counter[str]:
-    """Those of the outcome, and what it acked that is not in the database exactly once."""
+    """The outcome's faults, and acked messages that are not in the database exactly once."""
     faults = Counter(outcome.faults)
     faults["acked but not stored"] = len(set(outcome.acked) - stored.keys())
     faults["stored twice"] = sum(number > 1 for number in stored.values())

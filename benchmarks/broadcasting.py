@@ -1,4 +1,4 @@
-"""The broadcast server in C (c/broadcast.c) and its clients: frames of one size, no headers."""
+"""The C broadcast server (c/broadcast.c) and its clients: frames of one size, no headers."""
 
 import asyncio
 import signal
@@ -12,13 +12,13 @@ from benchmarks.webserver import PROJECT
 from tools import programs
 from tools.server import Server
 
-# An event of ours with the header of its WebSocket frame.
+# The size of our event with its WebSocket header.
 FRAME_BYTES = 388
 SOURCE = PROJECT / "benchmarks" / "c" / "broadcast.c"
 
 
 def build(folder: Path) -> Path:
-    """The program, compiled into this folder."""
+    """Compile the program into this folder; returns its path."""
     program = folder / "broadcast"
     compiler = programs.locate("cc")
     subprocess.run([compiler, "-O2", "-Wall", "-Werror", "-o", program, SOURCE], check=True)
@@ -59,7 +59,7 @@ class Broadcast(Server):
 
 
 class Listener(asyncio.Protocol):
-    """Counts what arrives. As a talker it sends its next frame when one of its own is back."""
+    """Counts what arrives. A talker sends its next frame when one of its own comes back."""
 
     transport: asyncio.Transport
 
@@ -79,7 +79,7 @@ class Listener(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received_bytes += len(data)
         if self._is_sending:
-            # Numbers and dots: no frame begins within another.
+            # Frames are digits and dots, so that none begins within another.
             data = self._rest + data
             whole = len(data) // FRAME_BYTES * FRAME_BYTES
             self._send(data.count(self._frame, 0, whole))

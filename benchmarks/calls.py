@@ -1,4 +1,4 @@
-"""REST from the generator: connections that are kept, cheap enough not to be what is measured."""
+"""REST from the generator, over persistent connections and cheap enough not to affect results."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from benchmarks.job import Seat
 
 TIMEOUT_SECONDS = 60.0
-# Of everybody whom seed.py makes.
+# The password of every user in seed.py.
 PASSWORD = "plain yellow saucer"  # noqa: S105
 
 
 class Answer(NamedTuple):
-    """`seconds` are from the request to the last byte of its answer."""
+    """`seconds` is the time from the request to the last byte of the answer."""
 
     status: int
     body: bytes
@@ -36,7 +36,7 @@ class Caller:
         self._headers = f"Host: {address.netloc}\r\nContent-Type: application/json\r\n"
         if seat.hello is not None and "token" in seat.hello:
             self._headers += f"Authorization: Bearer {seat.hello['token']}\r\n"
-        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def get(self, path: str) -> Answer:
         return await self.call("GET", path)
@@ -54,21 +54,21 @@ class Caller:
         return Answer(status, answered, time.perf_counter() - began)
 
     def close(self) -> None:
-        if self._line is not None:
-            self._line[1].close()
-            self._line = None
+        if self._connection is not None:
+            self._connection[1].close()
+            self._connection = None
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
-        if self._line is not None:
-            # A server ends a connection on which nothing has come for a while, perhaps just now.
+        if self._connection is not None:
+            # The server may just have closed a connection that was idle for a while.
             with contextlib.suppress(ConnectionError):
                 return await self._ask(request)
         return await self._ask(request)
 
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
-        if self._line is None:
-            self._line = await asyncio.open_connection(*self._address)
-        reader, writer = self._line
+        if self._connection is None:
+            self._connection = await asyncio.open_connection(*self._address)
+        reader, writer = self._connection
         writer.write(request)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -80,7 +80,7 @@ class Caller:
 
 
 async def _read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    """What follows a head, which is in lower case."""
+    """The body after this head, which must be in lower case."""
     if b"\r\ntransfer-encoding: chunked\r\n" not in head:
         at = head.index(b"content-length:") + len(b"content-length:")
         return await reader.readexactly(int(head[at : head.index(b"\r", at)]))

@@ -1,7 +1,7 @@
-"""People who chat at a steady pace, whatever the server does: how long do they wait?
+"""Users who chat at a steady pace, whatever the server does: how long do they wait?
 
-Each message leaves when its time has come, not when the one before was answered, so a
-server that stands still for a second makes all wait that were sent in it.
+Messages leave on a schedule, not when the previous one is answered. A server that pauses for a
+second delays every message sent in that second.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from benchmarks.talks import DRAIN_SECONDS
 class Chatter:
     """Talkers in all these conversations, which together send `per_second` messages.
 
-    `async with` connects them and begins; afterwards `faults` says what went wrong.
+    `async with` connects them and starts sending; afterwards `faults` holds what went wrong.
     """
 
     def __init__(self, job: Job, conversations: Sequence[Conversation], per_second: float) -> None:
@@ -55,7 +55,7 @@ class Chatter:
             talker.close()
 
     async def answered(self) -> int:
-        """Wait for the answers to all that was sent until now; how many there have been."""
+        """Wait for the answers to everything sent so far; returns how many have arrived."""
         sent = sum(talker.sent for talker in self._talkers)
         deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
         while len(self.latencies) < sent and asyncio.get_running_loop().time() < deadline:
@@ -63,7 +63,7 @@ class Chatter:
         return len(self.latencies)
 
     def acked(self) -> list[str]:
-        """Their client_ids."""
+        """The client_ids of the answered messages."""
         return [client_id for talker in self._talkers for client_id in talker.acked()]
 
     @property
@@ -81,7 +81,7 @@ class Chatter:
 
 
 def waits(latencies: Sequence[float], name: str) -> dict[str, float]:
-    """p50 and p99 of these in ms, as figures; none of nothing."""
+    """The figures p50 and p99, in ms; empty if there are no latencies."""
     ordered = sorted(latencies)
     if not ordered:
         return {}

@@ -3,13 +3,12 @@
     make bench-compare BASE=<commit>
     make bench-compare BASE=<commit> ARGS="pairs idle --pairs 7 --option seconds=5"
 
-The older tree is taken out of git and installed from its own lock file. Each tree runs its own
-workload on its own server, with databases of its own: old, new, old, new. A ratio is that of one
-pair, turned so that more than 1 is better: more a second, or less time and memory. A figure whose
-pairs lie on both sides of 1 is called noise, for it shows no difference.
+The older tree is exported from git and installed from its own lock file. Each tree runs its own
+workload on its own server and databases: old, new, old, new. A ratio is that of one pair, oriented
+so that more than 1 is better: more per second, or less time and memory. If the pairs of a figure
+lie on both sides of 1, it is called noise.
 
-It fails when the median of a figure that is no noise is below `--least`, and when a run had
-faults.
+Fails if the median of a figure that is not noise is below `--least`, and if a run had faults.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from benchmarks.workloads import WORKLOADS
 
 TURNS = Path(__file__).with_name("turns.py").read_text()
 USUAL = ("pairs", "fanout", "busy", "embedded", "storm", "idle", "connect_cost")
-# By the end of a figure's label. Shares of a processor say who worked, not how well.
+# Units at the end of a label. CPU shares say who worked, not how well.
 LESS_IS_BETTER = ("ms", "µs", "KB", "MB")
 
 Figures = Mapping[str, float]
 
 
 class Side:
-    """A workload in one tree, prepared; `run` does it once."""
+    """A prepared workload in one tree; `run` runs it once."""
 
     def __init__(self, tree: Path, workload: str, options: Mapping[str, float]) -> None:
         self._process = subprocess.Popen(
@@ -68,7 +67,7 @@ class Side:
         return json.loads(line)
 
     def close(self) -> None:
-        """It ends its servers when nobody asks it for more."""
+        """The process stops its servers when its input ends."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
@@ -89,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(name: str, older: Path, options: argparse.Namespace) -> bool:
-    """Whether nothing became worse; prints the table."""
+    """Print the table; returns whether nothing became worse."""
     chosen = {key: value for key, value in options.option if key in WORKLOADS[name].DEFAULTS}
     with contextlib.ExitStack() as stack:
         sides = []
@@ -106,8 +105,8 @@ def _compare(name: str, older: Path, options: argparse.Namespace) -> bool:
     for key, values in found.items():
         one = spread(values)
         cells = [f"{value:.3f}" for value in (*one, *values)]
-        said = verdict(one, options.least)
-        rows.append([sides[1].labels[key], *cells[:3], said, *cells[3:]])
+        judged = verdict(one, options.least)
+        rows.append([sides[1].labels[key], *cells[:3], judged, *cells[3:]])
     print("\n" + markdown(rows))
     for title, side in zip(("old", "new"), sides, strict=True):
         if side.faults:
@@ -119,7 +118,7 @@ def _compare(name: str, older: Path, options: argparse.Namespace) -> bool:
 def ratios(
     pairs: Sequence[tuple[Figures, Figures]], labels: Mapping[str, str]
 ) -> dict[str, list[float]]:
-    """By figure, of each pair of an old and a new run; more than 1 is better."""
+    """The ratios of each pair of an old and a new run, by figure; more than 1 is better."""
     found: dict[str, list[float]] = {}
     for key, label in labels.items():
         more, less = "/s" in label, label.endswith(LESS_IS_BETTER)
@@ -130,7 +129,7 @@ def ratios(
 
 
 def verdict(ratio: Spread, least: float) -> str:
-    """What the pairs of a figure say together."""
+    """The verdict on a figure: "worse", "noise" or nothing."""
     if ratio.low <= 1 <= ratio.high:
         return "noise"
     return "worse" if ratio.median < least else ""

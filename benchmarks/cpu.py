@@ -1,4 +1,4 @@
-"""CPU time of whole servers, a process and all it has started, and of the machine. Linux only."""
+"""CPU time of process trees and of the machine. Linux only."""
 
 import contextlib
 import os
@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 
 class Process(NamedTuple):
-    """`ticks` are user and system time, with that of its children that have ended."""
+    """`ticks` are user and system time, ended children included."""
 
     parent: int
     ticks: int
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
-    """What each named process and its descendants have used since they started, in seconds."""
+    """CPU seconds that each named process and its descendants have used since they started."""
     table = read_processes()
     per_second = os.sysconf("SC_CLK_TCK")
     return {name: tree_ticks(pid, table) / per_second for name, pid in pids.items()}
 
 
 def busy_seconds() -> float:
-    """What all processors together have worked since the machine started, in seconds."""
+    """CPU seconds that all processors have worked since the machine started."""
     user, nice, system, _idle, _iowait, irq, softirq, *_ = (
         Path("/proc/stat").read_text().split()[1:9]
     )
@@ -32,7 +32,7 @@ def busy_seconds() -> float:
 
 
 class Meter:
-    """What named processes, and `other` the rest of the machine, have used since it was made."""
+    """CPU time of named processes since its creation; `other` is the rest of the machine."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
@@ -42,12 +42,12 @@ class Meter:
         return time.perf_counter() - self._began
 
     def used(self) -> dict[str, float]:
-        """Seconds of processor time."""
-        # Clocks that tick at different moments can make nothing a little less than that.
+        """CPU seconds."""
+        # Clocks tick at different moments, so that zero may come out slightly negative.
         return {name: max(now - self._at_first[name], 0) for name, now in self._read().items()}
 
     def shares(self) -> dict[str, float]:
-        """The same in percent of one processor, as figures: `server_cpu` and so on."""
+        """Percent of one processor, as figures: `server_cpu` and so on."""
         seconds = self.seconds()
         return {f"{name}_cpu": 100 * used / seconds for name, used in self.used().items()}
 

@@ -1,4 +1,4 @@
-"""The servers that are measured, with a file for a database and no Redis."""
+"""The targets on SQLite, without Redis."""
 
 import sqlite3
 from contextlib import closing
@@ -9,7 +9,7 @@ from tools.services import Postgres, Redis
 
 
 class _OnSqlite(Target):
-    """`_file` is the database."""
+    """Stores its data in the database `_file`."""
 
     _file: Path
 
@@ -23,7 +23,7 @@ class _OnSqlite(Target):
 
 
 class NaiveOnSqlite(_OnSqlite, Naive):
-    """SQLite as Django sets it up, but for the time it waits for a lock."""
+    """SQLite with Django's defaults, except for a longer lock timeout."""
 
     def _make_database(self, postgres: Postgres, scratch: str) -> str:
         self._file = Path(scratch, "naive.sqlite3")
@@ -35,7 +35,7 @@ class NaiveOnSqlite(_OnSqlite, Naive):
 
 
 class OursOnSqlite(_OnSqlite, Ours):
-    """The embedded default: nothing is said of a database or Redis."""
+    """The embedded default: no database or Redis is configured."""
 
     def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
         super().__init__(postgres, redis, cpus=cpus, scratch=scratch)

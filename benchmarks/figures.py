@@ -1,4 +1,4 @@
-"""Numbers and how they are shown. Pure functions."""
+"""Statistics, and tables of them. Pure functions."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One line of the table. `key` is its name in the results; `wanted` says what is good."""
+    """One line of the table. `key` is its name in the records; `wanted` is the goal."""
 
     key: str
     label: str
@@ -15,7 +15,7 @@ class Figure(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """The same figure over the repetitions of a run."""
+    """One figure over the repetitions of a run."""
 
     low: float
     median: float
@@ -25,13 +25,13 @@ class Spread(NamedTuple):
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` (0 to 1) of the `ordered` values do not exceed.
 
-    The nearest rank: always a value that was measured. There must be one.
+    Nearest rank, so always a measured value. `ordered` must not be empty.
     """
     return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """The smallest, the middle (of two: their mean) and the largest of the values."""
+    """The minimum, the median and the maximum of the values."""
     ordered = sorted(values)
     half = len(ordered) // 2
     middle = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
@@ -41,8 +41,8 @@ def spread(values: Sequence[float]) -> Spread:
 def table(figures: Sequence[Figure], sides: Mapping[str, Mapping[str, Spread]]) -> str:
     """The results as a Markdown table: median (least … most).
 
-    The last of the sides comes first, with its ratio to each of the others. A line that
-    nobody measured is left out.
+    The last side comes first, with its ratio to each of the others. Lines without any
+    measurement are left out.
     """
     *others, subject = sides
     rows = [["", subject]]
@@ -63,7 +63,7 @@ def table(figures: Sequence[Figure], sides: Mapping[str, Mapping[str, Spread]]) 
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """A Markdown table; the first of the rows is its head. Numbers stand to the right."""
+    """A Markdown table; the first row is its head. Numbers are right-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     rows = [rows[0], ruler, *rows[1:]]

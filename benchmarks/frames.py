@@ -1,9 +1,8 @@
 """Counts what a server's frame holds without decoding it.
 
-The load shares two cores with the database, so the usual frame (events and replies,
-alone or in a `batch`) is only searched: a `"type":"…"` with its quotes unescaped cannot
-stand inside a JSON string, and docs/protocol.md has one per frame and none in a message.
-Frames that hold anything else are decoded.
+The load generator shares two cores with the database, so the usual frames (events and replies,
+alone or in a `batch`) are only searched: `"type":"…"` with unescaped quotes cannot occur inside a
+JSON string, and docs/protocol.md has exactly one per frame. Other frames are decoded.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The process that makes the load: a `Job` on standard input, an `Outcome` on standard output."""
+"""The load generator process: a `Job` on standard input, an `Outcome` on standard output."""
 
 import gc
 import importlib
@@ -12,11 +12,11 @@ from benchmarks.job import Job
 
 def main() -> None:
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    # A collection here would look like a pause of the server; a run makes no cycles to speak of.
+    # A garbage collection here would look like a pause of the server; a run makes hardly any cycles.
     gc.disable()
     workload = importlib.import_module(f"benchmarks.workloads.{job.workload}")
     outcome = uvloop.run(workload.drive(job))
-    # Opened anew, because with PYTHONUNBUFFERED set Python's own may write only a part of it.
+    # Reopened, because with PYTHONUNBUFFERED a write to sys.stdout may be partial.
     with open(sys.stdout.fileno(), "wb", closefd=False) as output:
         output.write(msgspec.json.encode(outcome))
 

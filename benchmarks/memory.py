@@ -1,4 +1,4 @@
-"""Memory that servers have to themselves, a process and all it has started. Linux only."""
+"""Private memory of process trees. Linux only."""
 
 import contextlib
 from pathlib import Path
@@ -9,10 +9,9 @@ PRIVATE = ("Private_Clean", "Private_Dirty", "Private_Hugetlb")
 
 
 def private_kilobytes(pid: int) -> int:
-    """What a process and its descendants hold and share with nobody.
+    """Memory that a process and its descendants share with nobody: what is freed when they end.
 
-    It is what goes away when they end. What processes share, such as the pages of a program
-    or those from before a fork, counts for none of them.
+    Shared pages, such as those of a program or from before a fork, do not count.
     """
     return sum(map(_own, tree(pid, read_processes())))
 

@@ -1,7 +1,7 @@
-"""pgbench, PostgreSQL's own load generator: what the database does without a chat before it.
+"""pgbench, PostgreSQL's own load generator: what the database can do without a chat in front.
 
-Two statements: a row into a table of the same columns as ours with nothing but a primary
-key, and our own append of one message. Both are prepared, and each is a transaction.
+It runs two statements: an insert into a table with our columns and nothing but a primary key, and
+our own append of one message. Both are prepared, and each is a transaction.
 """
 
 import os
@@ -51,7 +51,7 @@ STATEMENTS: dict[Statement, str] = {
 
 
 class Measured(NamedTuple):
-    """`latencies` in seconds, ordered; none without "--log". `shares` are those of a Meter."""
+    """`latencies` are sorted seconds, empty without "--log". `shares` are those of a Meter."""
 
     per_second: float
     latencies: list[float]
@@ -123,13 +123,13 @@ class Pgbench:
 
 
 class _Filled(Ours):
-    """Our database, without our server."""
+    """Ours, of which only the database is used."""
 
     name = "pgbench"
 
 
 def transactions_per_second(report: str) -> float:
-    """From what pgbench prints; connecting does not count."""
+    """Parse the rate from pgbench's output; connecting does not count."""
     (line,) = (line for line in report.splitlines() if line.startswith("tps = "))
     return float(line.split()[2])
 

@@ -1,7 +1,7 @@
-"""redis-benchmark, Redis' own load generator: how many publishes a second it passes on.
+"""redis-benchmark, Redis' own load generator: how many publishes a second Redis passes on.
 
-Each is a single event's frame to one topic, which one client hears: what telling another
-process costs without a chat on either side, and without packing many events together.
+Each publish is the frame of one event to one topic with one subscriber: the cost of reaching
+another process without a chat on either side, and without batching events.
 """
 
 import csv
@@ -18,24 +18,24 @@ from tools import programs
 from tools.processes import wait_until
 
 TOPIC = "benchmark"
-# As long as a message of the load generator is as an event.
+# The length of an event of the load generator.
 EVENT = "e" * 300
 CLIENTS = 16
-# So many say how long as many as are wanted will take.
+# A first run, from whose speed follows how many publishes take the wanted time.
 FIRST = 20_000
-HEARS_SECONDS = 10.0
+SUBSCRIBE_SECONDS = 10.0
 SLACK_SECONDS = 60.0
 
 
 class Published(NamedTuple):
-    """`shares` are those of a Meter, over the whole of it."""
+    """`shares` are those of a Meter over the whole run."""
 
     per_second: float
     shares: dict[str, float]
 
 
 def publish(bench: Bench, *, seconds: float) -> Published:
-    """Publish for about so long, from where our server would, while somebody listens."""
+    """Publish for about this long, on the server's processor, to one subscriber."""
     tool = programs.locate("redis")
     pinned = ["taskset", "-c", bench.server_cpu]
     address = ["-p", str(bench.redis.port)]
@@ -47,7 +47,9 @@ def publish(bench: Bench, *, seconds: float) -> Published:
     publisher = [*pinned, str(tool.with_name("redis-benchmark")), *address]
     try:
         with redis.Redis.from_url(bench.redis.url, protocol=2) as client:
-            wait_until(lambda: client.pubsub_numsub(TOPIC) == [(TOPIC.encode(), 1)], HEARS_SECONDS)
+            wait_until(
+                lambda: client.pubsub_numsub(TOPIC) == [(TOPIC.encode(), 1)], SUBSCRIBE_SECONDS
+            )
         first = _published(publisher, FIRST)
         meter = Meter({"ours": os.getpid(), "redis": bench.redis.pid})
         per_second = _published(publisher, max(round(first * seconds), FIRST))

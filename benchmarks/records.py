@@ -1,4 +1,4 @@
-"""What the runs came to, kept beside the program: one file for each workload."""
+"""The recorded runs: one file for each workload."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 def spreads(runs: Sequence[Run]) -> dict[str, Spread]:
-    """Of each figure that all of them have."""
+    """The spread of each figure that all runs have."""
     measured = [key for key in runs[0].figures if all(key in run.figures for run in runs)]
     return {key: spread([run.figures[key] for run in runs]) for key in measured}
 
@@ -55,7 +55,7 @@ def write(record: Record, folder: Path = RUNS) -> None:
 
 
 def read_all(folder: Path = RUNS) -> dict[str, Record]:
-    """By workload."""
+    """All records, by workload."""
     found = [
         msgspec.json.decode(path.read_bytes(), type=Record)
         for path in sorted(folder.glob("*.json"))

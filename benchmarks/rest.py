@@ -1,4 +1,4 @@
-"""A user of the server's REST interface, as far as the check of a run needs it."""
+"""A REST client with the few calls that checking a run needs."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ PAGE = 200
 
 
 class Account:
-    """A logged-in user. It belongs to no one server: every call names one."""
+    """A logged-in user. Every call names the server."""
 
     def __init__(self, access_token: str) -> None:
         self._http = requests.Session()
         self._http.headers["Authorization"] = f"Bearer {access_token}"
 
     def ticket(self, url: str) -> str:
-        """What opens one socket."""
+        """A ticket that opens one socket."""
         answer = self._http.post(f"{url}/api/v1/auth/ticket", timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
         ticket: str = answer.json()["ticket"]

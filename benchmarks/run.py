@@ -4,9 +4,9 @@
     python -m benchmarks.run pairs [--repeat 3] [--seconds 10] [--users 200] …
     python -m benchmarks.run all --repeat 1
 
-The server under test has one processor to itself; PostgreSQL, Redis and the generator
-share another. See README.md for what the lines of a table mean. A whole comparison is kept
-in results/, and docs/performance.md is written anew from what is there.
+The server under test has one processor to itself; PostgreSQL, Redis and the generator share
+another. README.md explains the tables. A whole comparison is kept in results/, and
+docs/performance.md is regenerated from there.
 """
 
 import argparse
@@ -31,11 +31,11 @@ from tools.services import Postgres, Redis
 
 ALL = {**WORKLOADS, **PEER_WORKLOADS}
 GROUPS = {"all": WORKLOADS, "peers": PEER_WORKLOADS}
-# For one workload with all its repetitions: it ends by itself, whatever hangs.
+# For one workload with all its repetitions, whatever hangs.
 LIMIT_SECONDS = 45 * 60
-# What others may take of a processor before a run says little.
+# The most that other programs may use of a processor before a run is unreliable.
 QUIET_PERCENT = 10
-# Measured beside us; they may lose what they like.
+# Faults of these sides do not make the command fail.
 PEERS = frozenset(
     {
         *("naive", "helped", "channels", "daphne"),
@@ -46,17 +46,17 @@ PEERS = frozenset(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0].startswith("-"):
-        given.insert(0, "all")
-    name, *rest = given
-    # All are looked at before the first of them runs.
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0].startswith("-"):
+        words.insert(0, "all")
+    name, *rest = words
+    # Parse all before the first one runs.
     runs = [_parse([each, *rest]) for each in GROUPS.get(name, [name])]
     return max([_run(options) for options in runs])
 
 
 def _run(options: argparse.Namespace) -> int:
-    """One workload, from empty servers to its table."""
+    """Run one workload, from empty servers to its table."""
     name, workload = options.workload, ALL[options.workload]
     settings = {key: vars(options)[key.replace("-", "_")] for key in workload.DEFAULTS}
     with _time_limit(LIMIT_SECONDS), contextlib.ExitStack() as stack:
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         sides=as_runs(outcomes),
     )
     _print(workload, record)
-    # Half a comparison is for whoever asked for it, not for the record.
+    # Half a comparison is not recorded.
     if options.only is None and not options.keep_record:
         records.write(record)
         report.write()
@@ -136,8 +136,8 @@ def _print(workload: Workload, record: Record) -> None:
 
 
 def _summary(workload: Workload, outcome: Outcome) -> str:
-    told = next((figure for figure in workload.FIGURES if figure.key in outcome.figures), None)
-    first = f"{outcome.figures[told.key]:,.{told.decimals}f} {told.label}, " if told else ""
+    shown = next((figure for figure in workload.FIGURES if figure.key in outcome.figures), None)
+    first = f"{outcome.figures[shown.key]:,.{shown.decimals}f} {shown.label}, " if shown else ""
     faults = ", ".join(f"{what}: {number}" for what, number in outcome.faults.items())
     return first + (faults or "no faults")
 
@@ -148,7 +148,7 @@ def _say(text: str) -> None:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """End everything in order when the whole takes longer than `seconds`."""
+    """Raise TimeoutError in the block after `seconds`, so that everything is closed in order."""
 
     def on_alarm(_number: int, _frame: FrameType | None) -> None:
         message = f"The benchmark took longer than {seconds:.0f} seconds."

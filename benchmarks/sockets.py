@@ -1,4 +1,4 @@
-"""A socket that greets the server, goes live and counts."""
+"""A WebSocket client that authenticates, goes live and counts what arrives."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from benchmarks.job import Seat
 OPENING_AT_ONCE = 50
 OPEN_TIMEOUT = 60.0
 
-# What a server may say at any time and that asks nothing of a client that only counts.
+# Frames that may arrive at any time and that a counting client ignores.
 HARMLESS = {
     "conversation.added",
     "user.changed",
@@ -32,7 +32,7 @@ HARMLESS = {
 class Socket(WSListener):
     """`delivered` counts messages that arrived as events, `faults` what must not happen.
 
-    `cursors` are positions by conversation id. Without any it only counts.
+    `cursors` are positions by conversation id; without any, nothing is replayed.
     """
 
     def __init__(
@@ -70,22 +70,22 @@ class Socket(WSListener):
             self._fault("connection lost")
 
     def on_reply(self, ref: bytes) -> None:
-        """A command was carried out. For the workload to say."""
+        """A command succeeded. Subclasses handle it."""
 
     def on_error(self, ref: bytes) -> None:
-        """A command was refused. For the workload to say; it counts as a fault already."""
+        """A command was refused, which is counted as a fault already. Subclasses handle it."""
 
     def close(self) -> None:
         self.is_closing = True
         self.transport.disconnect()
 
     def drop(self) -> None:
-        """Lose the line without a word."""
+        """Lose the connection without a close frame."""
         self.is_closing = True
         self.transport.disconnect(graceful=False)
 
     def on_other(self, frame: dict[str, Any]) -> None:
-        """Any other frame that came."""
+        """Handle any other frame."""
         kind = frame["type"]
         if kind == "welcome":
             self.transport.send(WSMsgType.TEXT, self._sync)
@@ -106,7 +106,7 @@ class Socket(WSListener):
 
 
 class Newcomer(Socket):
-    """`heads` are those of the conversations it was told of because it knew none."""
+    """A client without cursors. `heads` are those of the conversations announced to it."""
 
     def __init__(
         self, seat: Seat, scanner: Scanner, cursors: Mapping[str, int] | None = None

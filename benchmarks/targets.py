@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started, filled and checked afterwards."""
+"""The servers under test: how each is started, filled and checked afterwards."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class Target(ABC):
     """One server under test. `prepare` once, then any number of `server()` and `seats()`."""
 
     name: ClassVar[str]
-    # What stands between a name and its value in the server's JSON.
+    # What the server's JSON has between a name and its value.
     separator: ClassVar[str]
     messages_table: ClassVar[str]
 
@@ -41,7 +41,7 @@ class Target(ABC):
 
     @property
     def keeps(self) -> bool:
-        """Whether what it acks has to be in the database."""
+        """Whether acked messages must be in the database."""
         return True
 
     @abstractmethod
@@ -50,7 +50,7 @@ class Target(ABC):
 
     @abstractmethod
     def server(self) -> AbstractContextManager[Server]:
-        """The server, started for as long as it is needed."""
+        """The server, running inside the block."""
 
     @abstractmethod
     def seats(self, server: Server) -> list[Seat]:
@@ -70,7 +70,7 @@ class Target(ABC):
         return 0
 
     def _run(self, *arguments: str, environment: Mapping[str, str], text: str = "") -> str:
-        """A program of the project, to its end; its standard output."""
+        """Run a Python program of the project; returns its standard output."""
         done = subprocess.run(
             [sys.executable, *arguments],
             check=False,
@@ -90,7 +90,7 @@ class Naive(Target):
     """`benchmarks.naive` under daphne, with Django's own defaults."""
 
     name = "naive"
-    # Seconds; Django's default is a connection for each piece of work.
+    # Seconds; with Django's default, 0, every request opens a connection.
     conn_max_age: ClassVar[str] = "0"
     separator = ": "
     messages_table = "naive_message"
@@ -134,7 +134,7 @@ class Naive(Target):
 
 
 class Helped(Naive):
-    """The same, with connections that stay open."""
+    """Naive with persistent database connections."""
 
     name = "helped"
     conn_max_age = "86400"
@@ -147,7 +147,7 @@ class Ours(Target):
     separator = ":"
     messages_table = "conversations_message"
 
-    # A sample: reading everything by REST would take longer than the run.
+    # A sample, because reading everything over REST would take longer than the run.
     HISTORY_SAMPLE = 3
 
     def __init__(self, postgres: Postgres, redis: Redis, *, cpus: str, scratch: str) -> None:
@@ -164,7 +164,7 @@ class Ours(Target):
             "HELLOS_PER_ADDRESS": "100000+10000/second",
             "CONTACT_REQUESTS_PER_USER": "1000000/hour",
             "ACCESS_TOKEN_SECONDS": "7200",
-            # The load generator is quicker than people: limits are counted, but far off.
+            # The load generator is faster than people: limits are counted, but set high.
             "COMMANDS_PER_SOCKET": "20000+5000/second",
             "COMMANDS_PER_USER": "20000+5000/second",
             "MESSAGES_PER_CONVERSATION": "40000+10000/second",
@@ -227,7 +227,7 @@ class Ours(Target):
 
 
 class Legacy(Ours):
-    """The same server, used through the interface of the original under /v1/."""
+    """Ours, used through the legacy v1 API."""
 
     name = "v1"
 
@@ -237,7 +237,7 @@ class Legacy(Ours):
         self._environment["TICKET_SECONDS"] = "600"
 
     def seats(self, server: Server) -> list[Seat]:
-        """With a ticket each, which is what opens a socket there, too."""
+        """Seats with a ticket each, which opens a socket there as well."""
         return [
             Seat(
                 url=f"ws://127.0.0.1:{server.port}/v1/ws"
@@ -247,7 +247,7 @@ class Legacy(Ours):
         ]
 
     def stored(self, prefix: str) -> dict[str, int]:
-        """Clients choose no `client_id` there: their texts begin with one."""
+        """Clients cannot choose a `client_id` there, so their texts begin with one."""
         query = (
             "SELECT split_part(text, ' ', 1), count(*) FROM conversations_message"
             " WHERE text LIKE %s GROUP BY 1"

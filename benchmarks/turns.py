@@ -1,9 +1,8 @@
-"""One side of `compare`: a workload of the tree it is started in, one run whenever it is asked.
+"""One side of `compare`: a workload of the tree it runs in, one run for each request.
 
-Started with `python -c` and this text, in the root of a tree that may be an older one: it uses
-nothing of `benchmarks` but what prepares a workload and runs it. Standard input: a line for each
-run. Standard output: a line of JSON for each, its figures and faults, after one with what the
-figures are.
+Runs as `python -c` with this text, in the root of a tree that may be older, so it uses only what
+prepares and runs a workload. Each line on standard input requests a run. Standard output is JSON
+lines: first the labels of the figures, then the figures and faults of each run.
 """
 
 import contextlib
@@ -19,7 +18,7 @@ from tools.services import Postgres, Redis
 
 
 def main(name: str, options: dict[str, float]) -> None:
-    """`options` are those of the workload that differ from its defaults."""
+    """`options` override the workload's defaults."""
     workload = WORKLOADS[name]
     cpus = sorted(os.sched_getaffinity(0))
     with contextlib.ExitStack() as stack:

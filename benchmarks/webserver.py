@@ -15,10 +15,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 class WebServer(Server):
-    """`arguments` go to Python, with `{port}` filled in; `environment` is added to ours.
+    """`arguments` go to Python, with `{port}` filled in; `environment` extends our own.
 
-    `ready` is the path that answers 200 when it takes requests. Without one, an open port
-    will do.
+    `ready` is a path that answers 200 once the server accepts requests; without it, an open port
+    is enough.
     """
 
     title = "The web server"

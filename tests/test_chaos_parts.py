@@ -17,9 +17,9 @@ from common.errors import Unavailable
 from tests.chaos import abusive_clients
 from tests.chaos.__main__ import main
 from tests.chaos.abusive_clients import SORTS
-from tests.chaos.chat import acquaintances, contacts
+from tests.chaos.chat import contacts, talking_pairs
 from tests.chaos.delays import delivery_delays
-from tests.chaos.groups import circles
+from tests.chaos.groups import group_indexes
 from tests.chaos.outcome import BEGIN, END, MIX, Outcome, rule_of_three, write_report
 from tests.chaos.schedule import KINDS, PLANS, SERVER_POINTS, draw, share
 from tests.chaos.violations import KINDS as VIOLATION_KINDS
@@ -318,10 +318,10 @@ def test_a_client_writes_down_what_it_is_shown_of_a_group_it_is_not_in():
 def test_everybody_is_a_contact_of_whom_they_are_in_a_group_or_talk_with():
     known = contacts(pairs=5)
     assert len(known) == len(set(known))
-    assert set(acquaintances(5)) - {(9, 0)} <= set(known)
-    for owner, *others in circles(5):
+    assert set(talking_pairs(5)) - {(9, 0)} <= set(known)
+    for owner, *others in group_indexes(5):
         assert {(owner, other) for other in others} <= set(known)
-    assert sorted(place for circle in circles(5) for place in circle) == list(range(10))
+    assert sorted(index for group in group_indexes(5) for index in group) == list(range(10))
 
 
 # --- delays

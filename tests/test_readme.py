@@ -151,7 +151,7 @@ def test_every_target_of_make_can_be_made(make):
         planned = make("--dry-run", target)
         lines = planned.communicate(timeout=60)[0]
         assert planned.returncode == 0, target
-        for module in re.findall(r"python -m ((?:tools|benchmarks)[\w.]*)", lines):
+        for module in re.findall(r"python -m ((?:tools|benchmarks|tests)[\w.]*)", lines):
             place = PROJECT / module.replace(".", "/")
             assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
 

@@ -1,6 +1,6 @@
 """Fills an empty baseline database: `python -m benchmarks.naive.seed < layout.json`.
 
-Reads {"users": number, "conversations": [[place of a member among the users, …], …]},
+Reads {"users": number, "conversations": [[index of a member among the users, …], …]},
 writes {"user_ids": […], "conversation_ids": […]} in the same order.
 """
 
@@ -28,9 +28,9 @@ def main() -> None:
         conversation_model() for _ in layout["conversations"]
     )
     membership_model.objects.bulk_create(
-        membership_model(conversation=conversation, user=users[place])
-        for conversation, places in zip(conversations, layout["conversations"], strict=True)
-        for place in places
+        membership_model(conversation=conversation, user=users[index])
+        for conversation, members in zip(conversations, layout["conversations"], strict=True)
+        for index in members
     )
     made = {
         "user_ids": [user.pk for user in users],

@@ -15,7 +15,7 @@ INSTALLED_APPS = [
 ]
 ASGI_APPLICATION = "benchmarks.naive.asgi.application"
 
-# 0 is what Django does unless told otherwise: a connection for each piece of work.
+# 0 is Django's default: every request opens a connection.
 DATABASES = {
     "default": env.db_url("DATABASE_URL")
     | {"CONN_MAX_AGE": env.int("NAIVE_CONN_MAX_AGE", default=0)}

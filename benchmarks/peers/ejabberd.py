@@ -1,7 +1,7 @@
 """ejabberd from the Debian package, with its messages archived in PostgreSQL and without.
 
-It is given what an operator would: no limits, one scheduler, since it has one processor,
-and only the modules that this needs. Nobody has contacts, and nothing waits for whoever is away.
+Configured as an operator would for speed: no limits, one scheduler for its one processor, and only
+the modules needed. Users have no contacts, and there is no offline storage.
 """
 
 import json
@@ -33,10 +33,10 @@ class EjabberdServer(PeerServer):
             "module": "ejabberd_c2s",
             "access": "all",
             "shaper": "none",
-            # All come at once.
+            # All clients connect at once.
             "backlog": 1000,
         }
-        # JSON is YAML.
+        # JSON is valid YAML.
         self._write("ejabberd.yml", json.dumps({**self._settings, "listen": [listener]}))
 
     def _command(self) -> list[str]:
@@ -67,7 +67,7 @@ class Ejabberd(XmppTarget):
             "hosts": [DOMAIN],
             "loglevel": "error",
             "auth_method": "internal",
-            # Without a digest: logging in is not what is measured.
+            # No digest, as logging in is not measured.
             "auth_password_format": "plain",
             "registration_timeout": "infinity",
             "modules": {

@@ -1,6 +1,6 @@
 """prosody from the Debian package, with its messages archived in PostgreSQL and without.
 
-It is given what an operator would: no limits, and only the modules that this needs.
+Configured as an operator would for speed: no limits, and only the modules needed.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Synapse from PyPI, in a virtual environment of its own, on the run's PostgreSQL.
 
-It is given what an operator would: no limits, and nothing on that a chat of two does not
-need: federation, presence, previews, the user directory.
+Configured as an operator would for speed: no limits, and everything off that private chat does
+not need: federation, presence, previews, the user directory.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ FAR_OFF = {"per_second": 100_000, "burst_count": 100_000}
 
 
 def install() -> Path:
-    """The Python of an environment that has it, made on first use."""
+    """The Python of a virtual environment with Synapse, created on first use."""
     folder = CACHE / f"synapse-{SYNAPSE}"
     python, done = folder / "bin" / "python", folder / "installed"
     if not done.exists():
@@ -85,7 +85,7 @@ class SynapseServer(PeerServer):
             "log_config": str(self.directory / "log.yaml"),
         }
         log = {"version": 1, "root": {"level": "ERROR"}, "disable_existing_loggers": False}
-        # JSON is YAML.
+        # JSON is valid YAML.
         self._write("log.yaml", json.dumps(log))
         self._write(
             "homeserver.yaml", json.dumps({**self._settings, **files, "listeners": [listener]})
@@ -139,7 +139,7 @@ class Synapse(Peer):
             "database": {
                 "name": "psycopg2",
                 "args": {**self._database, "cp_min": 5, "cp_max": 10},
-                # It asks for C. Ours is C.UTF-8, which sorts alike.
+                # Synapse requires C; ours is C.UTF-8, which sorts the same.
                 "allow_unsafe_locale": True,
             },
         }
@@ -163,7 +163,7 @@ class Synapse(Peer):
 
         async def meet(members: Sequence[int]) -> Conversation:
             async with free:
-                one, two = (self._tokens[place] for place in members)
+                one, two = (self._tokens[index] for index in members)
                 room_id = await _meet(url, one, two, f"@user{members[1]}:{DOMAIN}")
                 return Conversation(id=room_id, members=list(members))
 

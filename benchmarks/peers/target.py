@@ -1,4 +1,4 @@
-"""What targets that are no project of ours share: a server that stays between its runs."""
+"""The base of third-party targets: one server that is kept between runs."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tools.server import Server
 
 
 class Peer(Target):
-    """Its accounts are made once, on a server that is stopped and started again for each run."""
+    """Accounts are created once, on a server that is stopped and restarted for each run."""
 
     _kept: Server
 
@@ -35,11 +35,11 @@ class Peer(Target):
 
     @abstractmethod
     def _install(self) -> Server:
-        """The server, installed if it was missing."""
+        """The server, installed if missing."""
 
     @abstractmethod
     def _fill(self, server: Server, conversations: Sequence[Sequence[int]]) -> None:
-        """Make the accounts, and set `conversations`."""
+        """Create the accounts and set `conversations`."""
 
     @property
     def _database(self) -> dict[str, str]:
@@ -48,14 +48,14 @@ class Peer(Target):
 
 
 class Archive(NamedTuple):
-    """Where the stanzas are that an XMPP server keeps in PostgreSQL."""
+    """Where an XMPP server stores its stanzas in PostgreSQL."""
 
     table: str
     column: str
 
 
 class XmppTarget(Peer):
-    # None: it keeps nothing.
+    # None: nothing is stored.
     archive: ClassVar[Archive | None] = None
     separator = ""
 

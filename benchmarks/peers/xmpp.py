@@ -1,4 +1,4 @@
-"""A client of an XMPP server that logs in and then only counts."""
+"""An XMPP client that logs in and then only counts."""
 
 import asyncio
 import base64
@@ -19,13 +19,13 @@ OPENING = (
     f"<stream:stream to='{DOMAIN}' version='1.0' xmlns='jabber:client'"
     " xmlns:stream='http://etherx.jabber.org/streams'>"
 ).encode()
-# Stands for the end of a connection in what was read.
+# Marks the end of a connection in what was read.
 LOST = b"<lost/>"
 REFUSALS = (b"<failure", b"<stream:error", b"type='error'", LOST)
 
 
 def jid(user: str) -> str:
-    """Where messages for them go: to this very session, so that nothing has to be looked up."""
+    """The full address of the user's session, so that the server need not look it up."""
     return f"{user}@{DOMAIN}/{RESOURCE}"
 
 
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         await self.ask(OPENING, b"</stream:features>")
 
     async def register(self) -> None:
-        """Make the account (XEP-0077)."""
+        """Create the account (XEP-0077)."""
         await self.ask(
             (
                 "<iq type='set' id='register'><query xmlns='jabber:iq:register'>"
@@ -76,17 +76,17 @@ class Connection(asyncio.Protocol):
             ).encode(),
             b"</iq>",
         )
-        # The server's echo says that it knows.
+        # The echo confirms it.
         await self.ask(b"<presence/>", b"<presence")
         await self.enter()
         self._is_counting = True
         self._count(self._read)
 
     async def enter(self) -> None:
-        """What else is to be done before messages are counted. For the workload to say."""
+        """Subclasses do here what must happen before messages are counted."""
 
     async def ask(self, stanza: bytes, answer: bytes) -> None:
-        """Send it and read until the answer."""
+        """Send a stanza and read until the answer. Raises ConnectionError."""
         self.transport.write(stanza)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPEN_TIMEOUT):
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def on_messages(self, number: int, own: int) -> None:
-        """So many messages arrived, so often with the own mark. For the workload to say."""
+        """This many messages arrived, `own` of them with the own mark. Subclasses handle it."""
 
     def data_received(self, data: bytes) -> None:
         if self._is_counting:
@@ -134,7 +134,7 @@ class Opening(Protocol):
 
 
 async def open_all(clients: Sequence[Opening]) -> None:
-    """Connect them and wait until all have logged in."""
+    """Connect the clients and wait until all have logged in."""
     free = asyncio.Semaphore(OPENING_AT_ONCE)
 
     async def open_one(client: Opening) -> None:
@@ -147,7 +147,7 @@ async def open_all(clients: Sequence[Opening]) -> None:
 
 
 async def register_all(seats: Sequence[Seat]) -> None:
-    """Make their accounts."""
+    """Create an account for each seat."""
 
     class Registering(Connection):
         async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""Servers under test on the databases of the suite."""
+"""Targets on the databases of the test suite."""
 
 import os
 import tempfile
@@ -14,20 +14,20 @@ T = TypeVar("T", bound=Ours)
 
 @contextmanager
 def target_of(kind: type[T]) -> Iterator[T]:
-    """One that is not prepared yet, on every processor there is."""
+    """A target of this kind, not prepared yet, on all processors."""
     with (
         fresh_database() as database_url,
         running_redis() as redis_url,
         tempfile.TemporaryDirectory(prefix="chatbe-bench-") as scratch,
     ):
-        postgres: Any = _Given(database_url)
-        redis: Any = _Given(redis_url)
+        postgres: Any = _SuiteServer(database_url)
+        redis: Any = _SuiteServer(redis_url)
         cpus = ",".join(map(str, os.sched_getaffinity(0)))
         yield kind(postgres, redis, cpus=cpus, scratch=scratch)
 
 
-class _Given:
-    """Stands for a server of tools.services that somebody else has started."""
+class _SuiteServer:
+    """Stands in for a server of tools.services that the suite has started."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""Who knows whom in the workloads about size, and what their clients count."""
+"""The layouts of the workloads about size, and what their clients count."""
 
 import asyncio
 from typing import Any
@@ -15,8 +15,8 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{"a":1}'
 def test_those_cut_off_are_in_groups_and_none_of_them_among_those_who_chat():
     users, conversations = storm.layout({"sockets": 50, "group": 20, "pairs": 3})
     pairs, groups = conversations[:3], conversations[3:]
-    assert [place for pair in pairs for place in pair] == list(range(6))
-    assert [place for group in groups for place in group] == list(range(6, users))
+    assert [index for pair in pairs for index in pair] == list(range(6))
+    assert [index for group in groups for index in group] == list(range(6, users))
     assert list(map(len, groups)) == [20, 20, 10]
 
 
@@ -37,23 +37,23 @@ def test_each_guest_has_its_contacts_among_the_watchers_and_no_contact_twice():
     assert {watcher for _, watcher in known} == set(range(4, 11))
 
 
-def test_what_people_do_all_day_is_a_hundred_things_a_fifth_of_them_messages():
+def test_the_shares_of_a_day_add_up_to_a_hundred_a_fifth_of_them_messages():
     assert sum(day.SHARES.values()) == 100
     assert day.SHARES["send"] == 20
 
 
-async def test_a_guest_has_come_when_all_were_told_however_often_each_of_them_was():
+async def test_a_guest_is_online_when_all_were_notified_however_often_each_was():
     board = presence._Board()
     one, other = Watcher(), Watcher()
     coming = asyncio.create_task(board.reached("7", 2))
     await asyncio.sleep(0)
-    board.tell(one, "7", online=True)
-    board.tell(one, "7", online=True)
+    board.update(one, "7", online=True)
+    board.update(one, "7", online=True)
     await asyncio.sleep(0)
     assert not coming.done()
-    board.tell(other, "7", online=True)
+    board.update(other, "7", online=True)
     came_at = await coming
-    board.tell(other, "8", online=True)
+    board.update(other, "8", online=True)
     assert await board.reached("7", 2) == came_at
 
 

@@ -1,4 +1,4 @@
-"""The reference in C: its frames are like ours, and everybody gets them."""
+"""The C reference server: its frames are as long as ours, and everybody receives them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How the load generator reads an answer by HTTP."""
+"""How the load generator reads HTTP responses."""
 
 import asyncio
 import contextlib

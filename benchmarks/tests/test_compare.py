@@ -1,4 +1,4 @@
-"""What pairs of runs of two trees say."""
+"""Verdicts on pairs of runs of two trees."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which processes' time counts as a server's."""
+"""Which processes count toward a server's CPU time."""
 
 import subprocess
 import sys

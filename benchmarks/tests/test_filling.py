@@ -1,4 +1,4 @@
-"""Conversations that are made long behind the product's back are as right as its own."""
+"""Conversations filled by SQL are as consistent as those the product writes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the load generator counts in a frame, whichever way the server packed it."""
+"""What the load generator counts in a frame, however the server packed it."""
 
 import json
 

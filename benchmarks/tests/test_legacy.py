@@ -1,4 +1,4 @@
-"""What clients of the old interface count, and when a message of theirs is answered."""
+"""What clients of the legacy v1 API count, and when a message counts as answered."""
 
 import json
 from collections import Counter

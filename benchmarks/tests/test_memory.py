@@ -1,4 +1,4 @@
-"""Which memory counts as a server's own."""
+"""Which memory counts as private to a server."""
 
 import os
 import subprocess

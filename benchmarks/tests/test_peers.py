@@ -1,4 +1,4 @@
-"""What the load generator counts in the stream of an XMPP server, and what it takes for an answer."""
+"""What the load generator counts in an XMPP stream, and when a message counts as answered."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def job() -> Job:
         workload="peers_pairs",
         prefix="run",
         separator="",
-        seats=[Seat(url="", hello={"user": f"user{place}"}) for place in range(2)],
+        seats=[Seat(url="", hello={"user": f"user{index}"}) for index in range(2)],
         conversations=[],
         processes={},
         options={},
@@ -84,7 +84,7 @@ def job() -> Job:
 
 
 class Wire:
-    """Keeps what is sent."""
+    """Records what is sent."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []

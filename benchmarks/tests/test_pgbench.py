@@ -1,4 +1,4 @@
-"""What is read from pgbench."""
+"""Parsing of pgbench's output."""
 
 import pytest
 

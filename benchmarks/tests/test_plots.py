@@ -1,4 +1,4 @@
-"""Pictures hold what they show, and nothing that asks another site for anything."""
+"""Charts contain their figures, and nothing that loads from another site."""
 
 import re
 

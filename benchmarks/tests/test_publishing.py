@@ -1,4 +1,4 @@
-"""What is read from redis-benchmark, and that somebody hears what it publishes."""
+"""Parsing of redis-benchmark's output, and that its publishes reach a subscriber."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Who is in which conversation, and what a run then expects to be stored."""
+"""The layouts of the workloads, and which messages a run expects to be stored."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -49,13 +49,13 @@ def test_members_of_conversations_are_among_the_users():
         *AT_SIZE,
     ):
         users, conversations = workload.layout(workload.DEFAULTS)
-        assert {place for members in conversations for place in members} <= set(range(users))
+        assert {index for members in conversations for index in members} <= set(range(users))
 
 
 def test_each_user_is_in_one_group_only():
     users, groups = group_sizes.layout(group_sizes.DEFAULTS)
     assert tuple(map(len, groups)) == group_sizes.SIZES
-    assert sorted(place for members in groups for place in members) == list(range(users))
+    assert sorted(index for members in groups for index in members) == list(range(users))
 
 
 def test_the_connecting_user_is_in_every_conversation_and_half_of_them_are_groups():
@@ -112,7 +112,7 @@ def text(payload: bytes) -> Any:
 
 
 class Wire:
-    """Keeps what is sent."""
+    """Records what is sent."""
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []

@@ -1,9 +1,9 @@
-"""A group with everybody connected, beside a server in C that only broadcasts.
+"""A group in which everybody is connected, beside a C server that only broadcasts.
 
-First one member writes and has one message unanswered: each event leaves as a frame of its
-own. Then `talkers` keep `in-flight` each unanswered, and ours sends what one turn of its
-loop has for a socket as one frame; the server in C never does. Its frames are as long as
-ours, it stores nothing, and what it sends back to the talker is the answer.
+First one member writes with one message unanswered, so that each event leaves as a frame of its
+own. Then `talkers` keep `in-flight` messages unanswered each, and our server combines what one
+turn of its loop has for a socket into one frame; the C server never does. The C server's frames
+are as long as ours, it stores nothing, and the talker's own frame coming back is its answer.
 """
 
 import asyncio
@@ -29,25 +29,25 @@ SIDES: Sequence[str] = ("c", "ours")
 
 FIGURES: Sequence[Figure] = [
     Figure("one_us", "server CPU per delivered event, µs", 2, wanted="1.6 times theirs or less"),
-    Figure("many_us", "… with many under way, µs", 2, wanted="less than theirs"),
+    Figure("many_us", "… with many in flight, µs", 2, wanted="less than theirs"),
     Figure("one_delivered", "delivered events/s"),
-    Figure("many_delivered", "… with many under way"),
+    Figure("many_delivered", "… with many in flight"),
     Figure("one_server_cpu", "server CPU, %"),
-    Figure("many_server_cpu", "… with many under way, %"),
+    Figure("many_server_cpu", "… with many in flight, %"),
     Figure("one_generator_cpu", "generator CPU, %"),
-    Figure("many_generator_cpu", "… with many under way, %"),
+    Figure("many_generator_cpu", "… with many in flight, %"),
     Figure("other_cpu", "CPU of everything else, %"),
 ]
 
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
-    """A group for each of the two: who sent a message says where."""
+    """A group for each mode: the sender of a message tells which."""
     members = int(options["members"])
     return 2 * members, [list(range(members)), list(range(members, 2 * members))]
 
 
-def ways(options: Mapping[str, float]) -> dict[str, tuple[int, int]]:
-    """How many talk, and how many messages each has unanswered."""
+def modes(options: Mapping[str, float]) -> dict[str, tuple[int, int]]:
+    """Per mode: the number of talkers, and of unanswered messages of each."""
     return {"one": (1, 1), "many": (int(options["talkers"]), int(options["in-flight"]))}
 
 
@@ -74,31 +74,31 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 async def drive(job: Job) -> Outcome:
     whole = Outcome(figures={"other_cpu": 0.0}, acked=[], faults={})
-    for place, (way, (talkers, in_flight)) in enumerate(ways(job.options).items()):
+    for index, (mode, (talkers, in_flight)) in enumerate(modes(job.options).items()):
         if job.conversations:
             options = {**job.options, "in-flight": in_flight}
             one = await talk(
                 msgspec.structs.replace(job, options=options),
-                [job.conversations[place]],
+                [job.conversations[index]],
                 talkers=talkers,
             )
         else:
             one = await _broadcast(job, talkers, in_flight)
         whole.figures |= {
-            f"{way}_us": one.figures["delivery_us"],
+            f"{mode}_us": one.figures["delivery_us"],
             **{
-                f"{way}_{name}": one.figures[name]
+                f"{mode}_{name}": one.figures[name]
                 for name in ("delivered", "server_cpu", "generator_cpu")
             },
             "other_cpu": max(whole.figures["other_cpu"], one.figures["other_cpu"]),
         }
         whole.acked += one.acked
-        whole.faults |= {f"{what} ({way})": number for what, number in one.faults.items()}
+        whole.faults |= {f"{what} ({mode})": number for what, number in one.faults.items()}
     return whole
 
 
 async def _broadcast(job: Job, talkers: int, in_flight: int) -> Outcome:
-    """The same on the server in C."""
+    """The same with the C server."""
     sockets = await connect(job.seats[0].url, int(job.options["members"]))
     for talker in sockets[:talkers]:
         talker.start(in_flight)

@@ -1,4 +1,4 @@
-"""The same as `pairs`, with one message of everybody's unanswered, then with four."""
+"""`pairs` with one message of every user in flight, then with four."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,8 +1,8 @@
-"""Somebody with many conversations connects, and again, and again.
+"""A user with many conversations connects, again and again.
 
-Half of the `conversations` are direct ones, half groups, with a message in each. At first
-the client knows none of them; then it comes with a cursor for each and has missed nothing.
-The processor time is that of the whole visit: connecting, becoming live, and leaving.
+Half of the `conversations` are direct and half are groups, with one message in each. First the
+client knows none of them; then it has a cursor for each and has missed nothing. The processor
+time is that of the whole visit: connecting, going live and disconnecting.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ DEFAULTS: Mapping[str, float] = {"conversations": 1_000, "visits": 10}
 SIDES: Sequence[str] = ("naive", "helped", "ours")
 
 FIGURES: Sequence[Figure] = [
-    Figure("new_ms", "server CPU for who knows none of them, ms", 1, wanted="under 100"),
-    Figure("known_ms", "server CPU for who knows them all, ms", 1, wanted="under 100"),
-    Figure("new_database_ms", "PostgreSQL CPU for who knows none, ms", 1),
-    Figure("known_database_ms", "PostgreSQL CPU for who knows them all, ms", 1),
-    Figure("new_live_ms", "until live for who knows none, ms", 1),
-    Figure("known_live_ms", "until live for who knows them all, ms", 1),
+    Figure("new_ms", "server CPU, no conversation known, ms", 1, wanted="under 100"),
+    Figure("known_ms", "server CPU, all known, ms", 1, wanted="under 100"),
+    Figure("new_database_ms", "PostgreSQL CPU, no conversation known, ms", 1),
+    Figure("known_database_ms", "PostgreSQL CPU, all known, ms", 1),
+    Figure("new_live_ms", "until live, no conversation known, ms", 1),
+    Figure("known_live_ms", "until live, all known, ms", 1),
     Figure("other_cpu", "CPU of everything else, %"),
 ]
 
 GROUP_SIZE = 4
-# What a server does after a socket has gone.
+# For what the server does after a disconnect.
 AFTERWARDS_SECONDS = 0.2
 
 
@@ -51,7 +51,7 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 async def drive(job: Job) -> Outcome:
     meter = job.meter()
-    # What is made once, is made; and what the client knows from then on.
+    # Warms the server up, and gives the cursors that the client knows afterwards.
     visitor = await _visit(job, {})
     cursors, faults = visitor.heads, visitor.faults
     figures: dict[str, float] = {}
@@ -79,9 +79,9 @@ async def _visit(job: Job, cursors: Mapping[str, int]) -> Visitor:
     began = time.perf_counter()
     await open_all([visitor])
     visitor.live_after = time.perf_counter() - began
-    # Only a server with cursors tells what a client does not know.
+    # Only a server with cursors announces the conversations that a client does not know.
     expected = 0 if visitor.seat.hello is None else len(job.conversations) - len(cursors)
-    visitor.faults["conversation not told of"] = abs(expected - len(visitor.heads))
+    visitor.faults["conversation not announced"] = abs(expected - len(visitor.heads))
     visitor.close()
     await asyncio.sleep(AFTERWARDS_SECONDS)
     return visitor

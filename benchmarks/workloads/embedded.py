@@ -1,6 +1,6 @@
-"""Everybody writes to a partner, on SQLite in one process, without Redis.
+"""`pairs` on SQLite in one process, without Redis.
 
-The same as `pairs`, on what starts when nothing is set, beside the baseline on SQLite.
+Ours as it starts without settings, beside the baseline on SQLite.
 """
 
 from collections.abc import Mapping, Sequence

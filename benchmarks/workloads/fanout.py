@@ -1,6 +1,6 @@
-"""A group with everybody connected; every message is committed and goes to all of them.
+"""A group in which everybody is connected; every message is committed and delivered to all.
 
-The first `talkers` of the `members` keep `in-flight` messages each unanswered.
+The first `talkers` of the `members` keep `in-flight` messages unanswered each.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""What a delivery costs in groups of 10 to 2,000, one after the other, everybody connected.
+"""What a delivery costs in groups of 10 to 2,000 members, one after the other, all connected.
 
-In each the first `talkers` members keep `in-flight` messages each unanswered, for `seconds`.
+In each, the first `talkers` members keep `in-flight` messages unanswered each, for `seconds`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ DEFAULTS: Mapping[str, float] = {
     "warm-up": 1.0,
     "seconds": 4.0,
 }
-# They would take minutes for what the fanout workload says already.
+# The baselines would take minutes, and the fanout workload compares with them already.
 SIDES: Sequence[str] = ("ours",)
 
 FIGURES: Sequence[Figure] = [
@@ -37,7 +37,7 @@ FIGURES: Sequence[Figure] = [
 
 
 def layout(_: Mapping[str, float]) -> tuple[int, list[list[int]]]:
-    """Nobody is in two of them: who sent a message says where."""
+    """Nobody is in two groups: the sender of a message tells which."""
     bounds = [0, *accumulate(SIZES)]
     return bounds[-1], [list(range(start, end)) for start, end in pairwise(bounds)]
 

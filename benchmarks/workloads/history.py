@@ -1,8 +1,8 @@
-"""How long a page of history takes in a conversation of 10 k, 1 M and 10 M messages.
+"""How long a page of history takes in conversations of 10 k, 1 M and 10 M messages.
 
-The conversations are `small`, `middle` and `large`, all in one database. By REST, one request
-after the other on a connection that is kept, with a limit of 50: pages at random places, the
-page at the end, and the changes after random cursors; `requests` of each.
+The conversations are `small`, `middle` and `large`, all in one database. Over REST, one request
+at a time on one connection, with a limit of 50: pages at random positions, the last page, and the
+changes after random cursors; `requests` of each. Baselines have no REST API.
 """
 
 import random
@@ -25,19 +25,19 @@ DEFAULTS: Mapping[str, float] = {
 SIDES: Sequence[str] = ("ours",)
 
 SIZES = ("large", "middle", "small")
-KINDS = {"page": "page at random places", "end": "page at the end", "changes": "changes"}
+KINDS = {"page": "page at a random position", "end": "last page", "changes": "changes"}
 
 FIGURES: Sequence[Figure] = [
     *(
         Figure(
             f"{kind}_{figure}_{size}",
-            f"{said}, {label}, {size}",
+            f"{title}, {label}, {size}",
             decimals,
             wanted="1.3 times the small one"
             if (kind, figure, size) == ("page", "p50", "large")
             else "",
         )
-        for kind, said in KINDS.items()
+        for kind, title in KINDS.items()
         for figure, label, decimals in (
             ("p50", "p50 in ms", 2),
             ("p99", "p99 in ms", 2),
@@ -51,7 +51,7 @@ FIGURES: Sequence[Figure] = [
 
 MEMBERS = 10
 LIMIT = 50
-# Before the clock starts, in each conversation.
+# Requests before the measurement, in each conversation.
 WARM_UP = 50
 
 
@@ -69,7 +69,7 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 async def drive(job: Job) -> Outcome:
     caller = Caller(job.seats[0])
     faults: Counter[str] = Counter()
-    # The same places in every run.
+    # The same positions in every run.
     dice = random.Random(1)
     figures: dict[str, float] = {}
     meter = job.meter()
@@ -92,7 +92,7 @@ async def drive(job: Job) -> Outcome:
 
 
 class _Reader:
-    """Reads one kind of thing in one conversation, and looks whether it is all there."""
+    """Reads one kind of page in one conversation, and checks that it is complete."""
 
     def __init__(
         self, caller: Caller, conversation_id: str, kind: str, dice: random.Random
@@ -112,8 +112,8 @@ class _Reader:
             )
             answer = await self._caller.get(self._path + self._query(first))
             answers.append(answer)
-            if answer.status != 200 or _places(answer.content) != list(range(first, first + LIMIT)):
-                self.faults["not the page that was asked for"] += 1
+            if answer.status != 200 or _seqs(answer.content) != list(range(first, first + LIMIT)):
+                self.faults["not the requested page"] += 1
         return answers
 
     def _query(self, first: int) -> str:
@@ -126,5 +126,5 @@ class _Reader:
                 return f"messages?limit={LIMIT}"
 
 
-def _places(content: Any) -> list[int]:
+def _seqs(content: Any) -> list[int]:
     return [message["seq"] for message in content.get("results", content.get("changes", ()))]

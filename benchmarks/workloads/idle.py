@@ -1,8 +1,7 @@
 """How much memory a socket holds while nothing happens.
 
-`users` sockets connect and stay, and after `settle` seconds the private memory of the server
-and all it has started is what it was before, and theirs. Then their processor time is
-measured for `seconds`.
+`users` sockets connect and stay. The private memory of the server and all its child processes is
+read before, and `settle` seconds after. Then their processor time is measured for `seconds`.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ FIGURES: Sequence[Figure] = [
     Figure("other_cpu", "CPU of everything else, %"),
 ]
 
-# They come and go first, so that what is loaded or kept once is there already.
+# These connect and disconnect first, so that what is allocated once does not count.
 FIRST = 100
 
 
@@ -59,7 +58,7 @@ async def drive(job: Job) -> Outcome:
 async def measure(
     job: Job, connect: Callable[[Sequence[Seat]], Awaitable[Sequence[Listening]]]
 ) -> Outcome:
-    """What the clients cost that `connect` connects."""
+    """The figures for the clients that `connect` opens."""
     server = job.processes["server"]
     for client in await connect(job.seats[:FIRST]):
         client.close()

@@ -1,8 +1,8 @@
 """What a command costs before it does anything, beside a stock Channels consumer.
 
-`users` sockets each keep `in-flight` pings unanswered; a ping touches no database. Ours is
-counted, checked and decoded; the stock consumer answers whatever comes. **channels** is on
-the uvicorn that ours is built on, **daphne** is Channels' own server.
+`users` sockets each keep `in-flight` pings unanswered; a ping touches no database. Our server
+rate-limits, checks and decodes it; the stock consumer answers anything. **channels** runs on
+uvicorn, as ours does, and **daphne** on Channels' own server.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 
 def on_stock(bench: Bench, workload: str, side: str, settings: Mapping[str, float]) -> Side:
-    """Repetitions of a workload of `users` sockets on one of the STOCK servers."""
+    """A side that runs a workload of `users` sockets on one of the STOCK servers."""
 
     def repeat() -> Outcome:
         server = WebServer(

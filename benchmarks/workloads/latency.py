@@ -1,8 +1,8 @@
-"""How long an ack takes when nearly nothing else goes on, beside one client of pgbench.
+"""How long an ack takes when almost nothing else happens, beside one pgbench client.
 
-Two users are in one direct conversation. One of them keeps one message unanswered; then
-both do; then they send in turn, `pace` messages a second. pgbench runs our own append of one
-message, back to back and at that pace.
+Two users share a direct conversation. First one of them keeps one message unanswered, then both
+do, then they send in turn at `pace` messages a second. pgbench runs our own append of one message,
+back to back and at that pace.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ FIGURES: Sequence[Figure] = [
 
 
 def layout(_: Mapping[str, float]) -> tuple[int, list[list[int]]]:
-    """Two users for each way to talk: who sent a message says where."""
+    """Two users for each mode: the sender of a message tells which."""
     return 6, [[0, 1], [2, 3], [4, 5]]
 
 
@@ -45,20 +45,20 @@ async def drive(job: Job) -> Outcome:
     alone = await talk(job, [one], talkers=1)
     both = await talk(job, [two], talkers=2)
     paced = await talk(job, [three], talkers=2, per_second=job.options["pace"])
-    ways = {"": alone, "both_": both, "paced_": paced}
+    modes = {"": alone, "both_": both, "paced_": paced}
     figures = {
-        f"{way}{wait}": outcome.figures[wait]
-        for way, outcome in ways.items()
+        f"{mode}{wait}": outcome.figures[wait]
+        for mode, outcome in modes.items()
         for wait in ("p50", "p99")
     }
     figures["server_us"] = alone.figures["server_us"]
-    figures["other_cpu"] = max(outcome.figures["other_cpu"] for outcome in ways.values())
+    figures["other_cpu"] = max(outcome.figures["other_cpu"] for outcome in modes.values())
     return Outcome(
         figures=figures,
-        acked=[client_id for outcome in ways.values() for client_id in outcome.acked],
+        acked=[client_id for outcome in modes.values() for client_id in outcome.acked],
         faults={
-            f"{way}{what}": number
-            for way, outcome in ways.items()
+            f"{mode}{what}": number
+            for mode, outcome in modes.items()
             for what, number in outcome.faults.items()
         },
     )

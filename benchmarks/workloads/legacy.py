@@ -1,7 +1,7 @@
-"""The old interface beside our own: private chat, then a group, everybody connected.
+"""The legacy v1 API beside our own: private chat, then a group, everybody connected.
 
-First the pairs write as in `pairs`, then the first `talkers` of the group as in `fanout`, on
-sockets of /v1/ and on our own, in turns, with the same generator.
+First the pairs write as in `pairs`, then the first `talkers` of the group as in `fanout`; over
+/v1/ and over our own API in turns, with the same generator.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ DEFAULTS: Mapping[str, float] = {
     "members": 200,
     "talkers": 10,
     "in-flight": 1,
-    # Everybody has been told who is here.
+    # Time for everybody to receive who is online.
     "warm-up": 4.0,
     "seconds": 6.0,
 }
@@ -45,9 +45,9 @@ _GROUP_TOO = ("p50", "p99", "server_cpu", "generator_cpu")
 
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
-    """The pairs, then a group of others: nobody is in two."""
+    """The pairs, then a group of other users."""
     users, members = int(options["users"]) // 2 * 2, int(options["members"])
-    pairs = [[place, place + 1] for place in range(0, users, 2)]
+    pairs = [[index, index + 1] for index in range(0, users, 2)]
     return users + members, [*pairs, list(range(users, users + members))]
 
 

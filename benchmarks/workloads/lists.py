@@ -1,7 +1,7 @@
-"""How long the list of conversations takes for somebody with many, beside somebody with 50.
+"""How long the list of conversations takes for a user with many, beside a user with 50.
 
-By REST, one request after the other on a connection that is kept: the first page of 50, a
-page from the middle, and the whole list page by page. `requests` of each page.
+Over REST, one request at a time on one connection: the first page of 50, a page from the middle,
+and the whole list page by page; `requests` of each page.
 """
 
 from collections import Counter
@@ -33,14 +33,14 @@ FIGURES: Sequence[Figure] = [
 
 PAGE = 50
 FIRST = f"conversations?limit={PAGE}"
-# Before the clock starts.
+# Requests before the measurement.
 WARM_UP = 20
 
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
-    """As those who arrive; and the last user has a page of them, with the same people."""
+    """As in `connect_cost`; the last user has one page of conversations with the same members."""
     users, conversations = connect_cost.layout(options)
-    few = [[users if place == 0 else place for place in members] for members in conversations]
+    few = [[users if index == 0 else index for index in members] for members in conversations]
     half = PAGE // 2
     middle = len(few) // 2
     return users + 1, conversations + few[:half] + few[middle : middle + half]
@@ -55,8 +55,8 @@ async def drive(job: Job) -> Outcome:
     faults: Counter[str] = Counter()
     meter = job.meter()
     whole, middle = await _whole(many)
-    told = {row["id"] for answer in whole for row in answer.content["results"]}
-    faults["conversation not told of"] = int(job.options["conversations"]) - len(told)
+    listed = {row["id"] for answer in whole for row in answer.content["results"]}
+    faults["conversation not listed"] = int(job.options["conversations"]) - len(listed)
     figures = {"whole_ms": sum(answer.seconds for answer in whole) * 1e3}
     for name, caller, path in (
         ("first_{}_many", many, FIRST),
@@ -87,7 +87,7 @@ async def _ask(caller: Caller, path: str, times: int) -> list[Answer]:
 
 
 async def _whole(caller: Caller) -> tuple[list[Answer], str]:
-    """All pages, and the path of the one in their middle."""
+    """All pages, and the path of the middle one."""
     paths, answers = [FIRST], [await caller.get(FIRST)]
     while after := answers[-1].content["next"]:
         paths.append(f"{FIRST}&after={after}")

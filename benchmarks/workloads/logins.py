@@ -1,8 +1,8 @@
-"""How many log in, and how many sockets go live, in a second.
+"""How many logins and how many new live sockets a second.
 
-Logins by password first: their hash is made to be slow, so they are few by design. Then
-sockets with a ticket taken by REST, `hello` and `sync`, each closed as soon as it is live;
-the baseline's only connect. `at-once` are under way, `seconds` for each of the two.
+First logins by password: their hash is slow by design. Then sockets: each takes a ticket over
+REST, sends `hello` and `sync`, and closes as soon as it is live; those of the baseline only
+connect. `at-once` are in progress, for `seconds` each.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ FIGURES: Sequence[Figure] = [
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     users = int(options["users"]) // 2 * 2
-    return users, [[place, place + 1] for place in range(0, users, 2)]
+    return users, [[index, index + 1] for index in range(0, users, 2)]
 
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
@@ -51,30 +51,30 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 
 async def drive(job: Job) -> Outcome:
-    door = _Door(job)
+    entry = _Entry(job)
     figures: dict[str, float] = {}
-    # The last of them says whose processor time was used.
-    if door.asks_who:
-        figures |= await _repeat(job, "logins", door.log_in)
-    figures |= await _repeat(job, "connects", door.connect)
-    return Outcome(figures=figures, acked=[], faults=dict(+door.faults))
+    # The shares of the second phase replace those of the first.
+    if entry.needs_login:
+        figures |= await _repeat(job, "logins", entry.log_in)
+    figures |= await _repeat(job, "connects", entry.connect)
+    return Outcome(figures=figures, acked=[], faults=dict(+entry.faults))
 
 
-async def _repeat(job: Job, name: str, come: Callable[[int], Awaitable[None]]) -> dict[str, float]:
-    """Let so many at once come again and again; what it took, as figures."""
-    places = itertools.cycle(range(len(job.seats)))
+async def _repeat(job: Job, name: str, enter: Callable[[int], Awaitable[None]]) -> dict[str, float]:
+    """Let `at-once` users enter again and again; returns the figures."""
+    indexes = itertools.cycle(range(len(job.seats)))
     latencies: list[float] = []
     clock = time.perf_counter
     meter = job.meter()
     end = clock() + job.options["seconds"]
 
-    async def keep_coming() -> None:
+    async def keep_entering() -> None:
         while clock() < end:
             began = clock()
-            await come(next(places))
+            await enter(next(indexes))
             latencies.append(clock() - began)
 
-    await asyncio.gather(*(keep_coming() for _ in range(int(job.options["at-once"]))))
+    await asyncio.gather(*(keep_entering() for _ in range(int(job.options["at-once"]))))
     return {
         name: len(latencies) / meter.seconds(),
         f"{name}_ms": meter.used()["server"] / len(latencies) * 1e3,
@@ -83,8 +83,8 @@ async def _repeat(job: Job, name: str, come: Callable[[int], Awaitable[None]]) -
     }
 
 
-class _Door:
-    """Where people come in, by their places among the seats."""
+class _Entry:
+    """Logs users in and connects them, by their index in the seats."""
 
     def __init__(self, job: Job) -> None:
         self.faults: Counter[str] = Counter()
@@ -93,25 +93,25 @@ class _Door:
         self._callers = [Caller(seat) for seat in job.seats]
 
     @property
-    def asks_who(self) -> bool:
+    def needs_login(self) -> bool:
         return self._seats[0].hello is not None
 
-    async def log_in(self, place: int) -> None:
-        body = {"login": f"user{place}", "password": PASSWORD}
-        await self._post(place, "auth/login", body)
+    async def log_in(self, index: int) -> None:
+        body = {"login": f"user{index}", "password": PASSWORD}
+        await self._post(index, "auth/login", body)
 
-    async def connect(self, place: int) -> None:
-        seat = self._seats[place]
-        if self.asks_who:
-            ticket = (await self._post(place, "auth/ticket"))["ticket"]
+    async def connect(self, index: int) -> None:
+        seat = self._seats[index]
+        if self.needs_login:
+            ticket = (await self._post(index, "auth/ticket"))["ticket"]
             seat = msgspec.structs.replace(seat, hello={"type": "hello", "ticket": ticket})
         socket = Socket(seat, self._scanner)
         await open_one(socket)
         socket.close()
         self.faults += socket.faults
 
-    async def _post(self, place: int, path: str, body: dict[str, str] | None = None) -> Any:
-        answer = await self._callers[place].call("POST", path, body)
+    async def _post(self, index: int, path: str, body: dict[str, str] | None = None) -> Any:
+        answer = await self._callers[index].call("POST", path, body)
         if answer.status >= 400:
             self.faults[f"{path}: {answer.status}"] += 1
         return answer.content

@@ -1,8 +1,8 @@
 """Everybody writes to a partner as fast as the server answers.
 
-Each of `users` keeps `in-flight` messages unanswered in a direct conversation with one
-other user: the next one leaves when a reply, which means committed, comes in. Both sides
-of a conversation must get every message as an event.
+Each of `users` keeps `in-flight` messages unanswered in a direct conversation with one other
+user: the next one leaves when a reply arrives, which means that the message is committed. Both
+members must receive every message as an event.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ FIGURES: Sequence[Figure] = [
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     users = int(options["users"]) // 2 * 2
-    return users, [[place, place + 1] for place in range(0, users, 2)]
+    return users, [[index, index + 1] for index in range(0, users, 2)]
 
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:

@@ -1,6 +1,6 @@
-"""The fanout workload beside a room of ejabberd that keeps nothing.
+"""`fanout` beside an ejabberd room without an archive.
 
-There a message counts as answered when it comes back from the room to whoever sent it.
+There a message counts as answered when it comes back from the room to its sender.
 """
 
 from collections.abc import Mapping, Sequence

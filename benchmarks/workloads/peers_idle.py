@@ -1,4 +1,4 @@
-"""The idle workload beside ejabberd, whose sessions are available, as ours are live."""
+"""`idle` beside ejabberd, whose sessions are available, as ours are live."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,7 @@
-"""The pairs workload beside Synapse, which stores every message in PostgreSQL, as ours does.
+"""`pairs` beside Synapse, which stores every message in PostgreSQL as well.
 
-Its clients send by PUT and hear by long polling; an answer there is a stored message too.
-The window is longer than that of `pairs`, so that each is answered more than once in it.
+Its clients send by PUT, answered once the message is stored, and receive by long polling. The
+window is longer than that of `pairs`, so that each client is answered more than once in it.
 """
 
 from collections.abc import Mapping, Sequence

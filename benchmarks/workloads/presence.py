@@ -1,8 +1,8 @@
-"""Many come and go all the time, their contacts are told, and others chat.
+"""Many users connect and disconnect all the time, their contacts are notified, and others chat.
 
-Each of `users` connects, is told of to `contacts` of the `watchers`, stays for `stay`
-seconds, leaves, and comes again when all have been told that it went: for `seconds`. `pairs`
-of others chat before and meanwhile, at a steady pace.
+Each of `users` connects, is announced to `contacts` of the `watchers`, stays for `stay` seconds,
+disconnects, and connects again once all have been notified that it went offline; for `seconds`.
+`pairs` of others chat before and meanwhile, at a steady pace.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ DEFAULTS: Mapping[str, float] = {
 SIDES: Sequence[str] = ("ours",)
 
 FIGURES: Sequence[Figure] = [
-    Figure("told", "transitions delivered/s"),
-    Figure("transitions", "comings and goings/s", 1),
-    Figure("transition_ms", "server CPU for each, with its socket, ms", 2),
-    Figure("came_p50", "told of a coming, p50, ms", 1),
-    Figure("came_p99", "told of a coming, p99, ms", 1, wanted="under 2,000"),
-    Figure("went_p50", "told of a going, p50, ms"),
-    Figure("went_p99", "told of a going, p99, ms", wanted="under 10,000"),
+    Figure("notified", "transitions delivered/s"),
+    Figure("transitions", "transitions/s", 1),
+    Figure("transition_ms", "server CPU per transition, with its socket, ms", 2),
+    Figure("online_p50", "until notified of online, p50, ms", 1),
+    Figure("online_p99", "until notified of online, p99, ms", 1, wanted="under 2,000"),
+    Figure("offline_p50", "until notified of offline, p50, ms"),
+    Figure("offline_p99", "until notified of offline, p99, ms", wanted="under 10,000"),
     Figure("before_p50", "others' ack p50 before, ms", 2),
     Figure("before_p99", "others' ack p99 before, ms", 2),
     Figure("meanwhile_p50", "others' ack p50 meanwhile, ms", 2),
@@ -49,22 +49,22 @@ FIGURES: Sequence[Figure] = [
 
 MESSAGES_PER_SECOND = 200
 BEFORE_SECONDS = 4.0
-# They do not all come at the same moment, but over about the time between two comings.
+# First connects are spread over about the time between two connects of one user.
 SPREAD_SECONDS = 6.0
-# Twice what is promised.
-TOLD_SECONDS = 20.0
+# Twice the promised time.
+NOTIFIED_SECONDS = 20.0
 
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
-    """Those who chat, those who watch, those who come and go; contacts are direct conversations."""
+    """Users who chat, who watch, and who connect and disconnect. A contact is a direct chat."""
     others, watchers = 2 * int(options["pairs"]), int(options["watchers"])
     first = others + watchers
     contacts = min(int(options["contacts"]), watchers)
     users = first + int(options["users"])
-    pairs = [[place, place + 1] for place in range(0, others, 2)]
+    pairs = [[index, index + 1] for index in range(0, others, 2)]
     known = [
-        [place, others + (place * contacts + step) % watchers]
-        for place in range(first, users)
+        [index, others + (index * contacts + step) % watchers]
+        for index in range(first, users)
         for step in range(contacts)
     ]
     return users, pairs + known
@@ -81,8 +81,8 @@ async def drive(job: Job) -> Outcome:
     watchers = [_Watcher(seat, scanner, board) for seat in job.seats[2 * pairs : first]]
     contacts = Counter(conversation.members[0] for conversation in job.conversations[pairs:])
     guests = [
-        _Guest(job.seats[place], scanner, board, contacts[place])
-        for place in range(first, len(job.seats))
+        _Guest(job.seats[index], scanner, board, contacts[index])
+        for index in range(first, len(job.seats))
     ]
     await open_all(watchers)
     chatter = Chatter(job, job.conversations[:pairs], MESSAGES_PER_SECOND)
@@ -90,15 +90,15 @@ async def drive(job: Job) -> Outcome:
         quiet, begun = job.meter(), await chatter.answered()
         await asyncio.sleep(BEFORE_SECONDS)
         at_rest, ended = quiet.shares()["server_cpu"], await chatter.answered()
-        meter, told = job.meter(), board.told
+        meter, notified = job.meter(), board.notified
         end = time.perf_counter() + job.options["seconds"]
         async with asyncio.TaskGroup() as tasks:
             for number, guest in enumerate(guests):
                 delay = number / len(guests) * SPREAD_SECONDS
-                tasks.create_task(guest.come_and_go(delay, end, job.options["stay"]))
+                tasks.create_task(guest.run(delay, end, job.options["stay"]))
         seconds, shares, done = meter.seconds(), meter.shares(), await chatter.answered()
-    came = [wait for guest in guests for wait in guest.came]
-    went = [wait for guest in guests for wait in guest.went]
+    online = [wait for guest in guests for wait in guest.online]
+    offline = [wait for guest in guests for wait in guest.offline]
     used = (shares["server_cpu"] - at_rest) / 100 * seconds
     faults = sum((guest.faults for guest in guests), chatter.faults)
     faults += sum((watcher.faults for watcher in watchers), Counter[str]())
@@ -106,11 +106,11 @@ async def drive(job: Job) -> Outcome:
         watcher.close()
     return Outcome(
         figures={
-            "told": (board.told - told) / seconds,
-            "transitions": (len(came) + len(went)) / seconds,
-            "transition_ms": used / (len(came) + len(went)) * 1e3,
-            **waits(came, "came"),
-            **waits(went, "went"),
+            "notified": (board.notified - notified) / seconds,
+            "transitions": (len(online) + len(offline)) / seconds,
+            "transition_ms": used / (len(online) + len(offline)) * 1e3,
+            **waits(online, "online"),
+            **waits(offline, "offline"),
             **waits(chatter.latencies[begun:ended], "before"),
             **waits(chatter.latencies[ended:done], "meanwhile"),
             **shares,
@@ -121,16 +121,16 @@ async def drive(job: Job) -> Outcome:
 
 
 class _Board:
-    """Which of the watchers hold whom for online."""
+    """Which watchers believe which users to be online."""
 
     def __init__(self) -> None:
-        self.told = 0
+        self.notified = 0
         self._seen: dict[str, set[Socket]] = defaultdict(set)
         self._changed_at: dict[str, float] = {}
         self._waiting: dict[str, tuple[int, asyncio.Future[None]]] = {}
 
-    def tell(self, watcher: Socket, user_id: str, *, online: bool) -> None:
-        self.told += 1
+    def update(self, watcher: Socket, user_id: str, *, online: bool) -> None:
+        self.notified += 1
         seen = self._seen[user_id]
         (seen.add if online else seen.discard)(watcher)
         self._changed_at[user_id] = time.perf_counter()
@@ -139,11 +139,14 @@ class _Board:
             reached.set_result(None)
 
     async def reached(self, user_id: str, number: int) -> float:
-        """Wait until so many hold them for online; since when, by perf_counter. TimeoutError."""
+        """Wait until this many watchers believe the user online; returns since when (perf_counter).
+
+        Raises TimeoutError after NOTIFIED_SECONDS.
+        """
         if len(self._seen[user_id]) != number:
             reached = asyncio.get_running_loop().create_future()
             self._waiting[user_id] = number, reached
-            async with asyncio.timeout(TOLD_SECONDS):
+            async with asyncio.timeout(NOTIFIED_SECONDS):
                 await reached
         return self._changed_at[user_id]
 
@@ -155,12 +158,12 @@ class _Watcher(Socket):
 
     def on_other(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "presence.changed":
-            self._board.tell(self, frame["user_id"], online=frame["online"])
+            self._board.update(self, frame["user_id"], online=frame["online"])
         super().on_other(frame)
 
 
 class _Visit(Socket):
-    """Knows who it is."""
+    """A socket that knows its user id."""
 
     user_id = ""
 
@@ -171,31 +174,29 @@ class _Visit(Socket):
 
 
 class _Guest:
-    """Comes and goes. `came` and `went`: how long it took until all were told, in seconds."""
+    """Connects and disconnects. `online`, `offline`: seconds until all watchers were notified."""
 
     def __init__(self, seat: Seat, scanner: Scanner, board: _Board, contacts: int) -> None:
-        self.came: list[float] = []
-        self.went: list[float] = []
+        self.online: list[float] = []
+        self.offline: list[float] = []
         self.faults: Counter[str] = Counter()
         self._seat, self._scanner, self._board, self._contacts = seat, scanner, board, contacts
 
-    async def come_and_go(self, delay: float, end: float, stay: float) -> None:
+    async def run(self, delay: float, end: float, stay: float) -> None:
         clock = time.perf_counter
         await asyncio.sleep(delay)
         while clock() < end:
             visit = _Visit(self._seat, self._scanner)
             began = clock()
             await open_one(visit)
-            await self._be_told_of(visit, self._contacts, began, self.came)
+            await self._wait_for(visit, self._contacts, began, self.online)
             await asyncio.sleep(stay)
             visit.close()
-            await self._be_told_of(visit, 0, clock(), self.went)
+            await self._wait_for(visit, 0, clock(), self.offline)
             self.faults += visit.faults
 
-    async def _be_told_of(
-        self, visit: _Visit, number: int, began: float, waits: list[float]
-    ) -> None:
+    async def _wait_for(self, visit: _Visit, number: int, began: float, waits: list[float]) -> None:
         try:
             waits.append(await self._board.reached(visit.user_id, number) - began)
         except TimeoutError:
-            self.faults["not told to all"] += 1
+            self.faults["not all notified"] += 1

@@ -1,9 +1,8 @@
-"""Everybody writes to a partner who is on another server process, beside one process for all.
+"""`pairs` with the partners on different server processes, beside one process for all.
 
-The same as `pairs`, with one server, then with two that share PostgreSQL and Redis. Both may use
-two processors: on a machine with four or more for themselves, on a smaller one beside the
-databases and the generator. **publish** is redis-benchmark: events published one by one to
-somebody who listens, with no chat on either side.
+One server, then two that share PostgreSQL and Redis. Both setups may use two processors: their
+own on a machine with four or more, otherwise shared with the databases and the generator.
+**publish** is redis-benchmark, which publishes single events to one subscriber, without a chat.
 """
 
 import os
@@ -26,14 +25,14 @@ DEFAULTS: Mapping[str, float] = {"users": 200, "in-flight": 1, "warm-up": 2.0, "
 SIDES: Sequence[str] = ("one", "publish", "two")
 
 FIGURES: Sequence[Figure] = [
-    Figure("shared_acked", "acked messages/s, on two processors for all", wanted="no fewer"),
+    Figure("shared_acked", "acked messages/s, two processors shared with all", wanted="no fewer"),
     Figure(
         "apart_acked",
-        "acked messages/s, on two processors of their own",
+        "acked messages/s, two processors of their own",
         wanted="1.5 times as many",
     ),
-    Figure("told", "events told to another process/s"),
-    Figure("told_us", "Redis CPU for each, µs", 2),
+    Figure("published", "events published to another process/s"),
+    Figure("published_us", "Redis CPU per published event, µs", 2),
     Figure("p50", "ack p50, ms", 2),
     Figure("p99", "ack p99, ms", 2),
     Figure("delivered", "delivered events/s"),
@@ -50,10 +49,10 @@ FIGURES: Sequence[Figure] = [
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
     cpus = sorted(os.sched_getaffinity(0))
-    blocked_pairs = len(cpus) >= 4
+    has_own_processors = len(cpus) >= 4
     bench = replace(bench, server_cpu=f"{cpus[0]},{cpus[1]}")
-    # The generator says which of the two it was.
-    options = {**settings, "apart": float(blocked_pairs)}
+    # `drive` reports which of the two it was.
+    options = {**settings, "apart": float(has_own_processors)}
     if side == "publish":
         return lambda: _publish(bench, settings["seconds"])
     if side == "one":
@@ -71,8 +70,8 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 def _publish(bench: Bench, seconds: float) -> Outcome:
     published = publish(bench, seconds=seconds)
-    told_us = published.shares["redis_cpu"] / 100 / published.per_second * 1e6
-    figures = {"told": published.per_second, "told_us": told_us, **published.shares}
+    published_us = published.shares["redis_cpu"] / 100 / published.per_second * 1e6
+    figures = {"published": published.per_second, "published_us": published_us, **published.shares}
     return Outcome(figures=figures, acked=[], faults={})
 
 
@@ -88,7 +87,7 @@ class Two(Ours):
 
     def seats(self, server: Server) -> list[Seat]:
         first, second = super().seats(server), super().seats(self.second)
-        return [(second if place % 2 else first)[place] for place in range(len(first))]
+        return [(second if index % 2 else first)[index] for index in range(len(first))]
 
 
 async def drive(job: Job) -> Outcome:
@@ -97,9 +96,9 @@ async def drive(job: Job) -> Outcome:
     acked = figures.pop("acked")
     figures["apart_acked" if job.options["apart"] else "shared_acked"] = acked
     if "second_cpu" in figures:
-        # Everybody's partner is on the other one.
-        figures["told"] = acked
-        figures["told_us"] = figures["redis_cpu"] / 100 / max(acked, 1) * 1e6
+        # All partners are on the other process.
+        figures["published"] = acked
+        figures["published_us"] = figures["redis_cpu"] / 100 / max(acked, 1) * 1e6
     servers = figures["server_cpu"] + figures.get("second_cpu", 0)
     figures["server_us"] = servers / 100 / max(acked, 1) * 1e6
     return msgspec.structs.replace(outcome, figures=figures)

@@ -1,9 +1,9 @@
-"""Many sockets lose their line at once and all come back, while others chat.
+"""Many sockets lose their connection at once and all reconnect, while others chat.
 
-`sockets` people in groups of `group` connect, are cut off, and miss `missed` messages. Then
-all connect at the same moment, each with its cursor, and must get what they missed. `pairs`
-of others chat before, for `seconds`, and meanwhile, at a steady pace that leaves the server
-mostly idle; one of them asks for conversations by REST again and again.
+`sockets` users in groups of `group` connect, are cut off, and miss `missed` messages. Then all
+connect at the same moment, each with its cursor, and must receive what they missed. `pairs` of
+others chat before, for `seconds`, and meanwhile, at a steady pace that leaves the server mostly
+idle; one of them requests the conversation list over REST again and again.
 """
 
 import asyncio
@@ -51,17 +51,17 @@ FIGURES: Sequence[Figure] = [
 
 MESSAGES_PER_SECOND = 200
 REST_PAUSE = 0.05
-# As a good client: a little later after each failure.
+# Backs off like a well-behaved client: longer after each failure.
 RETRY_SECONDS = 0.5
 TRIES = 20
-# For the server to notice that the lines are gone.
+# For the server to notice the lost connections.
 GONE_SECONDS = 1.0
 
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     others, size = 2 * int(options["pairs"]), int(options["group"])
     users = others + int(options["sockets"])
-    pairs = [[place, place + 1] for place in range(0, others, 2)]
+    pairs = [[index, index + 1] for index in range(0, others, 2)]
     groups = [list(range(start, min(start + size, users))) for start in range(others, users, size)]
     return users, pairs + groups
 
@@ -74,25 +74,25 @@ async def drive(job: Job) -> Outcome:
     scanner = Scanner(job.separator)
     pairs = job.conversations[: int(job.options["pairs"])]
     groups = job.conversations[len(pairs) :]
-    seats = [job.seats[place] for group in groups for place in group.members]
-    crowd = [Newcomer(seat, scanner) for seat in seats]
-    await open_all(crowd)
+    seats = [job.seats[index] for group in groups for index in group.members]
+    dropped = [Newcomer(seat, scanner) for seat in seats]
+    await open_all(dropped)
     chatter, asker = Chatter(job, pairs, MESSAGES_PER_SECOND), _Asker(Caller(job.seats[0]))
     async with chatter, asker:
         begun = await chatter.answered(), len(asker.waits)
         await asyncio.sleep(job.options["seconds"])
         ended = await chatter.answered(), len(asker.waits)
-        for socket in crowd:
+        for socket in dropped:
             socket.drop()
-        await _say_what_they_miss(job, groups)
+        await _send_what_they_miss(job, groups)
         await asyncio.sleep(GONE_SECONDS)
         cut = await chatter.answered(), len(asker.waits)
         returning = [
             _Returning(seat, scanner, socket.heads)
-            for seat, socket in zip(seats, crowd, strict=True)
+            for seat, socket in zip(seats, dropped, strict=True)
         ]
         meter = job.meter()
-        await asyncio.gather(*(one.come() for one in returning))
+        await asyncio.gather(*(one.reconnect() for one in returning))
         used, shares = meter.used(), meter.shares()
         done = await chatter.answered(), len(asker.waits)
     lives = sorted(one.live_after for one in returning)
@@ -112,12 +112,14 @@ async def drive(job: Job) -> Outcome:
     faults = errors + chatter.faults + asker.faults
     for one in returning:
         faults += one.socket.faults
-        faults["missed and not told"] += max(int(job.options["missed"]) - one.socket.delivered, 0)
+        faults["missed and not delivered"] += max(
+            int(job.options["missed"]) - one.socket.delivered, 0
+        )
         one.socket.close()
     return Outcome(figures=figures, acked=chatter.acked(), faults=dict(+faults))
 
 
-async def _say_what_they_miss(job: Job, groups: Sequence[Conversation]) -> None:
+async def _send_what_they_miss(job: Job, groups: Sequence[Conversation]) -> None:
     for group in groups:
         caller = Caller(job.seats[group.members[0]])
         for number in range(int(job.options["missed"])):
@@ -132,14 +134,14 @@ async def _say_what_they_miss(job: Job, groups: Sequence[Conversation]) -> None:
 
 
 class _Returning:
-    """Somebody who comes back with the cursors they had, and tries until they are in."""
+    """A user who reconnects with their cursors, and retries until they are live."""
 
     def __init__(self, seat: Seat, scanner: Scanner, cursors: Mapping[str, int]) -> None:
         self.errors: Counter[str] = Counter()
         self.live_after = 0.0
         self._arguments = seat, scanner, cursors
 
-    async def come(self) -> None:
+    async def reconnect(self) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
         for attempt in range(TRIES):
@@ -155,7 +157,7 @@ class _Returning:
 
 
 class _Asker:
-    """Somebody who asks for their conversations all the time; `waits` are in seconds."""
+    """A user who requests their conversation list all the time; `waits` are in seconds."""
 
     def __init__(self, caller: Caller) -> None:
         self.waits: list[float] = []

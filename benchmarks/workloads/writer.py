@@ -1,10 +1,9 @@
-"""Writing a message so that it lasts, without sockets, beside PostgreSQL's own load generator.
+"""Durable writes without sockets, beside pgbench, PostgreSQL's own load generator.
 
-Ours: a server process in which `writers`, two to a direct conversation, each keep one
-message with the log writer. pgbench: 16 clients insert single rows into a table of the same
-columns with no index but its primary key. The process that writes has the server's
-processor, PostgreSQL the other. One client of pgbench with our own append of one message
-says what a message costs that waits for nobody.
+Ours: a server process in which `writers`, two to a direct conversation, each keep one message
+with the log writer. pgbench: 16 clients insert single rows into a table with the same columns and
+no index but the primary key. The writing process has the server's processor, PostgreSQL the other.
+One pgbench client with our own append of one message gives the cost of a message alone.
 """
 
 import secrets
@@ -35,7 +34,7 @@ FIGURES: Sequence[Figure] = [
 
 def layout(options: Mapping[str, float]) -> tuple[int, list[list[int]]]:
     writers = int(options["writers"]) // 2 * 2
-    return writers, [[place, place + 1] for place in range(0, writers, 2)]
+    return writers, [[index, index + 1] for index in range(0, writers, 2)]
 
 
 def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
@@ -47,7 +46,7 @@ def prepare(bench: Bench, side: str, settings: Mapping[str, float]) -> Side:
 
 
 class Alone(Ours):
-    """Our server process as it is without Redis: nobody else is to be told."""
+    """Our server process without Redis: there is no other process to publish to."""
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Frames that nobody should send, sort by sort, and what may be answered. Pure functions.
+"""Frames that nobody should send, by sort, and the answers allowed. Pure functions.
 
-What is made here are the bytes of RFC 6455 frames, masked as a client's, so that broken
-ones can be made as well. Which sizes are too large: docs/settings.md.
+They make the bytes of masked RFC 6455 frames, so that broken ones can be made as well.
+docs/settings.md has the size limits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 
 BEFORE_WELCOME_BYTES = 4_096
 FRAME_BYTES = 131_072
-# The server's own protocol is asked to stop here, without reading on.
+# Above this the server closes the socket without reading on.
 CUT_BYTES = 2 * FRAME_BYTES
 
 # Close codes of RFC 6455, section 7.4.1.
@@ -26,17 +26,17 @@ Make = Callable[[random.Random, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One way to be wrong. `make` takes dice and the id of somebody else's conversation.
+    """One kind of wrong frame. `make` takes dice and the id of a foreign conversation.
 
-    Every frame is answered with one error out of `codes`; if there are `closes`, the
-    socket is closed with one of them as well, or instead. `share` says how many are sent
-    of it, for each one of a sort with 1: where the socket closes, each takes a new one.
+    Every frame is answered with one error of `codes`; with `closes`, the socket is closed with one
+    of these as well, or instead. `share` is how many are sent in relation to other sorts: if the
+    socket closes, every frame needs a new one.
     """
 
     make: Make
     codes: frozenset[str] = frozenset()
     closes: frozenset[int] = frozenset()
-    is_greeted: bool = True
+    is_authenticated: bool = True
     at_once: int = 100
     share: float = 1.0
 
@@ -210,23 +210,26 @@ SORTS = {
     "wrong types": Sort(wrong_types, frozenset({"invalid", "too_large"})),
     "unknown commands": Sort(unknown_command, frozenset({"unknown_command"})),
     "binary frames": Sort(binary, _BAD_FRAME),
-    "too large before welcome": Sort(large_before_welcome, _TOO_LARGE, is_greeted=False),
+    "too large before welcome": Sort(large_before_welcome, _TOO_LARGE, is_authenticated=False),
     "too large": Sort(large, _TOO_LARGE, at_once=10),
     "deep JSON": Sort(deep_json, frozenset({"bad_frame", "invalid", "unknown_command"})),
     "broken UTF-8": Sort(broken_utf8, _BAD_FRAME),
     "fragments": Sort(fragments, frozenset({"bad_frame", "unknown_command"})),
     "foreign conversations": Sort(foreign, frozenset({"not_found"}), at_once=30),
     "far too large": Sort(
-        far_too_large, closes=frozenset({TOO_BIG}), is_greeted=False, share=_CLOSES_SHARE
+        far_too_large, closes=frozenset({TOO_BIG}), is_authenticated=False, share=_CLOSES_SHARE
     ),
     "commands before hello": Sort(
         before_hello,
         frozenset({"unauthenticated"}),
         frozenset({UNAUTHENTICATED}),
-        is_greeted=False,
+        is_authenticated=False,
         share=_CLOSES_SHARE,
     ),
     "broken frames": Sort(
-        broken_frame, closes=frozenset({PROTOCOL_ERROR}), is_greeted=False, share=_CLOSES_SHARE
+        broken_frame,
+        closes=frozenset({PROTOCOL_ERROR}),
+        is_authenticated=False,
+        share=_CLOSES_SHARE,
     ),
 }

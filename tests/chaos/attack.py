@@ -1,8 +1,7 @@
-"""Abusive clients beside the honest ones: they send what nobody should, and count the answers.
+"""Abusive clients beside the honest ones: they send malformed frames and count the answers.
 
-Every frame must be answered with its error, no more and no less, or its socket closed in
-good order. A socket that breaks without a close frame is fine only if its process was
-ended or frozen by us.
+Every frame must be answered with exactly one error, or its socket closed with the right code. A
+socket may break without a close frame only if we ended or froze its process.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from tests.kit.account import Account, RefusedError, UnreachableError
 from tools.services import ServiceError
 
 ATTACKERS = 3
-# After so many frames an attacker takes another socket.
+# After this many frames an attacker opens another socket.
 FRAMES_PER_SOCKET = 1_000
-# How long it then leaves the server alone, so that the honest ones get their turn.
+# The pause after that, so that honest clients get their turn.
 REST_SECONDS = 0.1
-# Longer than a server is frozen and its database locked.
+# Longer than a server is frozen and its database is locked.
 ANSWER_SECONDS = 60.0
-# A broken socket may be seen a little before the death that broke it.
+# A broken socket may be noticed a little before the death that broke it.
 DEATH_SECONDS = 1.0
-# A server that shuts down, or that is asked too much, may say so in any conversation.
+# A server that shuts down or is overloaded may say so at any time.
 ALWAYS_CODES = frozenset({"rate_limited", "going_away", "unavailable"})
 ALWAYS_CLOSES = frozenset({1001, 1012, 4001, 4002, 4003})
 
 
 class UnexpectedError(Exception):
-    """What a server must not do; `kind` is that of the violation."""
+    """A server did what it must not; `kind` is that of the violation."""
 
     def __init__(self, kind: str, detail: str) -> None:
         self.kind = kind
@@ -47,10 +46,9 @@ class UnexpectedError(Exception):
 
 
 class Attack:
-    """`sent` counts frames that were answered as they must be, by sort.
+    """`sent` counts the correctly answered frames, by sort.
 
-    `accounts` are whose sockets are used, one by each attacker; `conversation_ids` are of
-    conversations that none of them is in.
+    `accounts` are the attackers'; `conversation_ids` are conversations that none of them is in.
     """
 
     def __init__(self, world: World, seed: int) -> None:
@@ -77,7 +75,7 @@ class Attack:
             if not missing:
                 if all(self.sent[name] >= goal for name, goal in goals.items()):
                     return
-                # Another attacker has the rest, and may fail with it.
+                # Another attacker is sending the rest, and may fail.
                 await asyncio.sleep(REST_SECONDS)
                 continue
             name = max(missing, key=lambda name: missing[name] / goals[name])
@@ -96,8 +94,8 @@ class Attack:
         try:
             pid = server.pid
             async with _open(server.address) as socket:
-                if sort.is_greeted:
-                    await _greet(socket, account, server.address)
+                if sort.is_authenticated:
+                    await _authenticate(socket, account, server.address)
                 async with asyncio.timeout(ANSWER_SECONDS) as deadline:
                     if sort.closes:
                         await self._send_last(name, sort, socket)
@@ -112,14 +110,14 @@ class Attack:
             with contextlib.suppress(UnreachableError):
                 await account.log_in(server.address)
         except (OSError, RuntimeError, ServiceError, UnreachableError, WebSocketException):
-            # (RuntimeError: asyncio's, for writing to a line that the other side just closed.)
-            # Nobody there: it was ended, or cannot reach its database.
+            # The server was ended, or cannot reach its database. (asyncio raises RuntimeError for
+            # a write to a connection that the other side just closed.)
             await asyncio.sleep(REST_SECONDS)
 
     async def _note_end(
         self, name: str, error: ConnectionClosed | TimeoutError, is_alive: Callable[[], bool]
     ) -> None:
-        """It ended in the middle, as it may only if the process did, or said so."""
+        """The socket ended early, which it may only if its process ended or announced it."""
         if isinstance(error, TimeoutError):
             if is_alive():
                 self._violation(name, "abusive_no_answer", "")
@@ -155,7 +153,7 @@ class Attack:
             if answered > part:
                 raise UnexpectedError("abusive_wrong_answer", f"{answered} answers to {part}")
             self.sent[name] += part
-        if sort.is_greeted:
+        if sort.is_authenticated:
             await _ping(socket)
 
     async def _send_last(self, name: str, sort: Sort, socket: ClientConnection) -> None:
@@ -170,7 +168,7 @@ class Attack:
         self.sent[name] += 1
 
     def _violation(self, name: str, kind: str, detail: str) -> None:
-        # It counts as sent: the run has to come to its end.
+        # It counts as sent, so that the run comes to its end.
         self.sent[name] += 1
         self.violations.append(Violation(kind, "", f"{name}: {detail}"))
 
@@ -185,8 +183,8 @@ def _open(address: str) -> connect:
     )
 
 
-async def _greet(socket: ClientConnection, account: Account, address: str) -> None:
-    """Say hello as everybody does; that it takes long, or fails, is not what is asked here."""
+async def _authenticate(socket: ClientConnection, account: Account, address: str) -> None:
+    """Authenticate as everybody does. That it takes long or fails is not tested here."""
     ticket = await account.ticket(address)
     await socket.send(json.dumps({"type": "hello", "ticket": ticket}))
     try:
@@ -202,7 +200,7 @@ async def _greet(socket: ClientConnection, account: Account, address: str) -> No
 
 
 async def _ping(socket: ClientConnection) -> None:
-    """The socket still works, and has nothing more to say of what was sent."""
+    """Check that the socket still works and has no further answers."""
     await socket.send('{"type":"ping"}')
     while True:
         for frame in await _read(socket):
@@ -213,7 +211,7 @@ async def _ping(socket: ClientConnection) -> None:
 
 
 async def _read(socket: ClientConnection) -> list[dict[str, str]]:
-    """The next frames, without those that may come at any time."""
+    """The next frames, without those that may arrive at any time."""
     frame = json.loads(await socket.recv())
     frames = frame["frames"] if frame["type"] == "batch" else [frame]
     return [one for one in frames if one["type"] not in {"bye", "resync"}]

@@ -1,4 +1,4 @@
-"""Every question to a bot gets one answer, whichever servers died over it."""
+"""Every question to a bot gets exactly one answer, whichever servers died meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tests.chaos.records import StoredLog
 from tests.chaos.violations import Violation
 
-# How a message in a group begins that is for the bot. Nothing else here says it.
+# The prefix of a group message to the bot; no other message starts with it.
 CALL = "/ask "
 
 
@@ -26,7 +26,7 @@ def questions(log: StoredLog) -> list[int]:
 
 
 def check_answers(log: StoredLog) -> Iterator[Violation]:
-    """Each question has exactly one answer, and nothing else was answered."""
+    """Each question has exactly one answer, and nothing else has one."""
     answers = Counter(row.reply_to or 0 for row in log.rows if row.sender_id in log.bot_ids)
     asked = questions(log)
     for seq in asked:

@@ -1,11 +1,11 @@
-"""People who chat for as long as they are let, on devices spread over the servers.
+"""Users who chat until they are told to stop, on devices spread over the servers.
 
-Everybody has a partner, and both talk; and two neighbours in a ring, where one talks and
-the other, on another server, only listens: there nothing but the bus and the sweep tells
-a server of what it missed. Every fourth has a second device on another server, which
-talks too. Five at a time are a group whose members come and go, and every third asks the
-bot. All talk with one send in flight per conversation and device, so that their
-order can be checked, and change now and then what they wrote.
+Everybody has a partner, and both talk. Two neighbours in a ring share a conversation in which one
+talks and the other, on another server, only listens: there only the bus and the sweep tell a
+server what it missed. Every fourth user has a second device on another server, which talks too.
+Five users at a time form a group whose members change, and every third user asks the bot. Each
+device has one send in flight per conversation, so that its order can be checked, and now and then
+it edits or deletes what it wrote.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from tests.chaos.groups import Governor, Group, circles
+from tests.chaos.groups import Group, MembershipChanger, group_indexes
 from tests.chaos.presence import check_presence
 from tests.chaos.records import Listed
-from tests.chaos.talk import BOT, FRIENDS, GROUP, GROUP_OWNER, Manner, Talk
+from tests.chaos.talk import BOT, FRIENDS, GROUP, GROUP_OWNER, Talk, TalkStyle
 from tests.chaos.violations import Violation
 from tests.kit.account import Account, UnreachableError
 from tests.kit.client import Client
@@ -28,19 +28,19 @@ from tests.kit.event_log import Journal, Message
 from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import Member
 
-# The servers would otherwise spend the start of the run on checking passwords.
+# More would keep the servers busy with checking passwords at the start.
 LOGINS_AT_ONCE = 4
 SECOND_DEVICE_EVERY = 4
 BOT_EVERY = 3
-# Every so manieth user closes all their devices in the end, to be found offline.
+# Every fifth user closes all their devices in the end, and must be seen offline.
 LEAVES_EVERY = 5
-# No fault is on when this module calls REST, but the last one may just be over.
+# No fault is active when this module calls REST, but the last one may have just ended.
 CALLS = 20
 
 T = TypeVar("T")
 
 
-def acquaintances(pairs: int) -> Iterator[tuple[int, int]]:
+def talking_pairs(pairs: int) -> Iterator[tuple[int, int]]:
     """Who talks with whom, as indexes: (0, 1), (2, 3), … and the ring (1, 2), (3, 4), …."""
     users = 2 * pairs
     for index in range(0, users, 2):
@@ -51,17 +51,19 @@ def acquaintances(pairs: int) -> Iterator[tuple[int, int]]:
 
 
 def contacts(pairs: int) -> list[tuple[int, int]]:
-    """Who is whose contact: who talk with each other, and each group's owner with its members."""
-    pairs_of_groups = {(circle[0], index) for circle in circles(pairs) for index in circle[1:]}
-    found = {(min(pair), max(pair)) for pair in (*acquaintances(pairs), *pairs_of_groups)}
+    """The contacts: users who talk to each other, and each group's owner with its members."""
+    pairs_of_groups = {
+        (owner, index) for owner, *others in group_indexes(pairs) for index in others
+    }
+    found = {(min(pair), max(pair)) for pair in (*talking_pairs(pairs), *pairs_of_groups)}
     return sorted(found)
 
 
 class Chat:
     """All devices and their conversations. `addresses` are those of the servers.
 
-    `pause` is how long, on average, a device waits between two messages of one
-    conversation, in seconds. `on_ack` is told of every acked message at once.
+    `pause` is the mean time in seconds between two messages of a device in one
+    conversation. `on_ack` is called at once for every acked message.
     """
 
     def __init__(
@@ -78,14 +80,14 @@ class Chat:
         self._on_ack = on_ack
         self._dice = random.Random(seed)
         self._conversations: dict[Account, list[str]] = {}
-        self._manners: dict[Account, list[Manner]] = {}
+        self._styles: dict[Account, list[TalkStyle]] = {}
         self._groups: list[Group] = []
         self._contacts: dict[str, set[str]] = {}
         self._talks: list[asyncio.Task[None]] = []
         self._quiet = asyncio.Event()
 
     async def open(self, members: Sequence[Member], pairs: int) -> None:
-        """Log everybody in, make the conversations, connect all devices."""
+        """Log everybody in, create the conversations and connect all devices."""
         logins = asyncio.Semaphore(LOGINS_AT_ONCE)
 
         async def log_in(index: int, member: Member) -> Account:
@@ -96,7 +98,7 @@ class Chat:
 
         accounts = await asyncio.gather(*map(log_in, range(len(members)), members))
         self._conversations = {account: [] for account in accounts}
-        self._manners = {account: [] for account in accounts}
+        self._styles = {account: [] for account in accounts}
         self._contacts = {account.user_id: set() for account in accounts}
         for one, other in contacts(pairs):
             self._contacts[accounts[one].user_id].add(accounts[other].user_id)
@@ -109,7 +111,7 @@ class Chat:
         await asyncio.gather(*(client.start() for client in self.clients))
 
     async def _make_conversations(self, accounts: Sequence[Account], pairs: int) -> None:
-        for first, second in acquaintances(pairs):
+        for first, second in talking_pairs(pairs):
             one, other = accounts[first], accounts[second]
             id = await self._direct(one, first, other.user_id)
             self._join(id, one, FRIENDS)
@@ -118,14 +120,14 @@ class Chat:
         bot_id = bots["results"][0]["id"]
         for index, account in list(enumerate(accounts))[::BOT_EVERY]:
             self._join(await self._direct(account, index, bot_id), account, BOT)
-        for circle in circles(pairs):
-            owner, *others = (accounts[index] for index in circle)
+        for indexes in group_indexes(pairs):
+            owner, *others = (accounts[index] for index in indexes)
             body = {
                 "name": f"group of {owner.username}",
                 "member_ids": [*(other.user_id for other in others), bot_id],
                 "client_id": "founded",
             }
-            made = await self._call(owner, circle[0], "POST", "groups", body)
+            made = await self._call(owner, indexes[0], "POST", "groups", body)
             group = Group(made["conversation_id"], owner, others)
             self._groups.append(group)
             self._join(group.conversation_id, owner, GROUP_OWNER)
@@ -137,20 +139,20 @@ class Chat:
         answer = await self._call(account, index, "POST", "conversations/direct", body)
         return str(answer["id"])
 
-    def _join(self, conversation_id: str, account: Account, manner: Manner | None) -> None:
-        """Let somebody listen there, and talk in this manner."""
+    def _join(self, conversation_id: str, account: Account, style: TalkStyle | None) -> None:
+        """Let a user listen in a conversation, and talk there if a style is given."""
         self._conversations[account].append(conversation_id)
-        if manner is not None:
-            self._manners[account].append(replace(manner, conversation_id=conversation_id))
+        if style is not None:
+            self._styles[account].append(replace(style, conversation_id=conversation_id))
 
     def talk(self) -> None:
-        """Let every device send where its user talks, and groups change, until `hush`."""
+        """Let every device send where its user talks, and groups change, until `stop_sending`."""
         spawn = asyncio.get_running_loop().create_task
         for client in self.clients:
-            for manner in self._manners[client.account]:
+            for style in self._styles[client.account]:
                 talk = Talk(
                     client,
-                    manner,
+                    style,
                     pause=self._pause,
                     dice=self._dice,
                     quiet=self._quiet,
@@ -158,11 +160,11 @@ class Chat:
                 )
                 self._talks.append(spawn(talk.run()))
         for group in self._groups:
-            governor = Governor(group, self._addresses, dice=self._dice, quiet=self._quiet)
-            self._talks.append(spawn(governor.run()))
+            changer = MembershipChanger(group, self._addresses, dice=self._dice, quiet=self._quiet)
+            self._talks.append(spawn(changer.run()))
 
-    async def hush(self, seconds: float) -> int:
-        """Nobody begins another message; how many were still not answered after `seconds`."""
+    async def stop_sending(self, seconds: float) -> int:
+        """Start no more messages; returns how many sends are unanswered after `seconds`."""
         self._quiet.set()
         _, late = await asyncio.wait(self._talks, timeout=seconds)
         for task in late:
@@ -174,7 +176,7 @@ class Chat:
         return len(late)
 
     async def add_late_devices(self) -> None:
-        """One more device for every user, which has seen nothing yet."""
+        """Add a device for every user, which has seen nothing yet."""
         late = [
             Client(account, self._node(index), device=f"{account.username} late")
             for index, account in enumerate(self._conversations)
@@ -183,50 +185,50 @@ class Chat:
         await asyncio.gather(*(client.start() for client in late))
 
     async def leave(self) -> None:
-        """Some close all their devices, for good."""
+        """Let some users close all their devices for good."""
         leaving = set(list(self._conversations)[::LEAVES_EVERY])
         await asyncio.gather(
             *(client.stop() for client in self.clients if client.account in leaving)
         )
 
     def presence(self) -> list[Violation]:
-        """What the devices that are live believe wrongly of their users' contacts."""
+        """What live devices believe wrongly about the presence of their users' contacts."""
         live = [client.journal for client in self.clients if client.live.is_set()]
         return list(check_presence(live, self._contacts, {journal.user_id for journal in live}))
 
     @property
     def beliefs(self) -> int:
-        """How many of them there are to compare."""
+        """How many such beliefs there are."""
         live = [client for client in self.clients if client.live.is_set()]
         return sum(len(self._contacts[client.account.user_id]) for client in live)
 
     def is_level(self, cursors: Mapping[str, Mapping[str, int]]) -> bool:
-        """Whether every device stands at the head of every log of its user, and has no other."""
+        """Whether every device is at the head of all of its user's logs, and has no others."""
         return all(
             client.journal.cursors == cursors.get(client.account.user_id, {})
             for client in self.clients
         )
 
     def drop(self, share: float, pause: float) -> None:
-        """Cut the lines of some devices, which stay away for up to `pause` seconds."""
+        """Cut the connections of some devices, which stay away for up to `pause` seconds."""
         for client in self.clients:
             if self._dice.random() < share:
                 client.drop(self._dice.uniform(0, pause))
 
     def cut(self, address: str, pause: float) -> None:
-        """Cut the lines of all devices on this server, which stay away for up to `pause` s."""
+        """Cut the connections of all devices on this server, for up to `pause` seconds."""
         for client in self.clients:
             if client.connected_to == address:
                 client.drop(self._dice.uniform(0, pause))
 
-    def come_home(self, address: str) -> None:
-        """Let the devices that prefer this server, and are on another, return to it."""
+    def return_home(self, address: str) -> None:
+        """Let devices that prefer this server, but are on another, reconnect to it."""
         for client in self.clients:
             if client.addresses[0] == address != client.connected_to:
                 client.drop(self._dice.uniform(0, 0.5))
 
     async def lists(self) -> list[Listed]:
-        """What every user's list of conversations says, from the first server that answers."""
+        """Every user's list of conversations, from the first server that answers."""
         accounts = list(self._conversations)
         read = await asyncio.gather(*map(self._list, range(len(accounts)), accounts))
         return [listed for listing in read for listed in listing]
@@ -274,7 +276,7 @@ class Chat:
         await asyncio.gather(*(client.stop() for client in self.clients))
 
     def _node(self, index: int) -> list[str]:
-        """The addresses in the order in which this device tries them."""
+        """The server addresses in the order in which this device tries them."""
         start = index % len(self._addresses)
         return self._addresses[start:] + self._addresses[:start]
 
@@ -285,7 +287,7 @@ class Chat:
 
 
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:
-    """What this answers; again for a while if a server has not got over its faults yet."""
+    """The result of the call, retried while a server still recovers from its faults."""
     for _ in range(CALLS):
         try:
             return await call()

@@ -31,7 +31,7 @@ FIELDS = ("id", "sender_id", "client_id", "kind", "text", "changed_seq")
 def check(
     journals: Sequence[Journal], logs: Sequence[StoredLog], lists: Sequence[Listed] = ()
 ) -> list[Violation]:
-    """Every violation there is; an empty list means that all promises were kept."""
+    """All violations; an empty list means that every promise was kept."""
     found: list[Violation] = []
     for log in logs:
         found += _check_log(log)
@@ -216,7 +216,7 @@ def _compare(
 
 
 def _replay(journal: Journal, conversation_id: str) -> tuple[dict[int, Message], list[str]]:
-    """The device's copy by place, and what it applied out of order."""
+    """The device's copy by seq, and what it applied out of order."""
     copy: dict[int, Message] = {}
     out_of_order: list[str] = []
     position = 0

@@ -1,4 +1,4 @@
-"""How long an acked message took to a device that was live all the time in between."""
+"""How long an acked message took to reach a device that was live all the while."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.kit.event_log import Journal
 
 
 def delivery_delays(journals: Sequence[Journal]) -> list[float]:
-    """Seconds, the shortest first; zero where the event came before the ack."""
+    """Seconds, in ascending order; zero where the event arrived before the ack."""
     acked_at = {key: at for journal in journals for key, at in journal.acked_at.items()}
     return sorted(
         max(0.0, applied_at - acked_at[key])

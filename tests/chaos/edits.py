@@ -1,4 +1,4 @@
-"""What became of edits and deletions: the row is as its sender last left it."""
+"""Edits and deletions: the row is as its sender last left it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def edits_of(log: StoredLog, journals: Sequence[Journal]) -> dict[int, list[Edit
 def check_edits(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
     """No acked edit is lost, no deletion undone, and changes stand in the order of their acks.
 
-    A message is changed by one device, one change after the other, so that only what
-    followed the last acked one may or may not have happened.
+    Only one device changes a message, one change at a time, so only changes after the last
+    acked one may or may not have happened.
     """
     rows = {row.seq: row for row in log.rows}
     for seq, edits in edits_of(log, journals).items():
         row = rows.get(seq)
         acked = [index for index, edit in enumerate(edits) if edit.changed_seq is not None]
         if row is None or not acked:
-            # A row that is not there was acked once: that has its own name.
+            # Another check reports a missing row that was acked.
             continue
         kind = _fault(row, edits[acked[-1] :])
         if kind:
@@ -44,13 +44,13 @@ def check_edits(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violati
 
 
 def _fault(row: Row, possible: Sequence[Edit]) -> str:
-    """What is wrong with a row that was left in one of these ways, the first of them acked."""
+    """What is wrong with a row after these possible changes, the first of them acked."""
     last = possible[0]
     if last.text is None and not row.deleted:
         return "deletion_undone"
     if not any(_is_as(row, edit) for edit in possible):
         return "edit_lost"
-    # Nothing came after it, so its position is the row's.
+    # Nothing came after it, so its position must be the row's.
     if len(possible) == 1 and row.changed_seq != last.changed_seq:
         return "edit_misplaced"
     return ""
@@ -76,5 +76,5 @@ def _check_order(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violat
 
 
 def texts_of(edits: Mapping[int, Sequence[Edit]], row: Row) -> set[str]:
-    """What a row may say beside what was sent first."""
+    """The texts that a row may have beside the one first sent."""
     return {edit.text or "" for edit in edits.get(row.seq, ())}

@@ -1,4 +1,4 @@
-"""Groups whose members come and go while they chat."""
+"""Groups whose members change while they chat."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from tests.kit.account import Account, RefusedError, UnreachableError
 
 SIZE = 5
-# How long a group waits, on average, between two changes of its members.
+# The mean time between two membership changes of a group.
 CHANGE_SECONDS = 1.0
-# Of those who go, so many leave by themselves; the others are removed.
+# The share of members who leave by themselves; the others are removed.
 LEAVE = 0.3
 
 
-def circles(pairs: int) -> Iterator[range]:
-    """Who is in a group with whom, as indexes; the first of each owns it."""
+def group_indexes(pairs: int) -> Iterator[range]:
+    """The members of each group, as user indexes; the first one owns it."""
     users = 2 * pairs
     for start in range(0, users, SIZE):
         yield range(start, min(start + SIZE, users))
@@ -26,7 +26,7 @@ def circles(pairs: int) -> Iterator[range]:
 
 @dataclass(slots=True)
 class Group:
-    """One of them; `away` are the members who are out at the moment, as far as we know."""
+    """One group. `away` are the members who are not in it now, as far as we know."""
 
     conversation_id: str
     owner: Account
@@ -34,11 +34,11 @@ class Group:
     away: set[Account] = field(default_factory=set)
 
 
-class Governor:
+class MembershipChanger:
     """Adds and removes members of one group, through any server, until `quiet`.
 
-    An answer that was lost leaves it uncertain what happened: the next try finds out. The
-    log says afterwards who was in the group when.
+    If an answer is lost, the outcome is unknown until the next attempt. The log tells
+    afterwards who was in the group when.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Who was in a conversation when, as its log tells it, and what only members may be shown (P6)."""
+"""Who was in a conversation when, according to its log, and what only members may see (P6)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tests.chaos.records import StoredLog
 from tests.chaos.violations import Violation
 from tests.kit.event_log import Journal
 
-# By user: the positions of each of their stays, from the first they may read to the last.
+# By user: the positions of each of their stays, from the first to the last they may read.
 Stays = Mapping[str, Sequence[range]]
 
 FOREVER = 1 << 62
 JOINS = frozenset({"members.added", "member.joined"})
 LEAVES = frozenset({"member.left", "member.removed"})
-# What whoever is not in a group is answered there.
+# The errors that non-members of a group receive.
 NOT_IN_IT = frozenset({"forbidden", "not_found"})
 
 
 def stays(log: StoredLog) -> Stays:
-    """The stays of everybody who ever was a member; the last of who is in it has no end."""
+    """The stays of everybody who ever was a member; a present member's last stay has no end."""
     if log.kind != "group":
         return {user_id: [range(1, FOREVER)] for user_id in log.member_ids}
     since: dict[str, int] = {}
@@ -34,7 +34,7 @@ def stays(log: StoredLog) -> Stays:
             if told["action"] == "group.created":
                 since[user_id] = 1
             elif told["action"] in JOINS:
-                # Those the group was made with see how it began.
+                # The founding members see the log from its beginning.
                 since[user_id] = 1 if row.seq == 2 else row.seq
             elif told["action"] in LEAVES and user_id in since:
                 found[user_id].append(range(since.pop(user_id), row.seq + 1))
@@ -52,8 +52,8 @@ def present(all_stays: Stays) -> dict[str, int]:
     }
 
 
-def comings_and_goings(log: StoredLog) -> dict[str, int]:
-    """How often each thing was done in a group to its members."""
+def membership_changes(log: StoredLog) -> dict[str, int]:
+    """How often each kind of membership change happened."""
     counts: dict[str, int] = defaultdict(int)
     if log.kind == "group":
         for row in log.rows:
@@ -64,7 +64,7 @@ def comings_and_goings(log: StoredLog) -> dict[str, int]:
 
 
 def check_membership(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
-    """The members are those that the log says, and nobody else was shown anything."""
+    """The members are those according to the log, and nobody else was shown anything."""
     all_stays = stays(log)
     if present(all_stays).keys() != log.member_ids:
         detail = f"stored {sorted(log.member_ids)}, by the log {sorted(present(all_stays))}"
@@ -86,7 +86,7 @@ def check_membership(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Vi
 
 
 def check_refusals(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Violation]:
-    """Nobody is refused but who was away at some time, and then for that reason."""
+    """Only users who were out of the group at some time are refused, and for that reason."""
     all_stays = stays(log)
     stored = {(row.sender_id, row.client_id) for row in log.rows}
     for journal in journals:
@@ -96,7 +96,7 @@ def check_refusals(log: StoredLog, journals: Sequence[Journal]) -> Iterator[Viol
             if refusal.conversation_id != log.conversation_id:
                 continue
             if (journal.user_id, refusal.client_id) in stored:
-                # That has a name of its own, or was sent twice with another content.
+                # Another check reports that, or it was sent twice with different content.
                 continue
             if not (was_away and refusal.code in NOT_IN_IT):
                 detail = f"{journal.device}: {refusal}"

@@ -1,4 +1,4 @@
-"""What a run did and found, as text for the terminal and as a table for a page."""
+"""What a run did and found, as text for the terminal and as Markdown tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.chaos.abusive_clients import SORTS
 from tests.chaos.bots import questions
-from tests.chaos.membership import comings_and_goings
+from tests.chaos.membership import membership_changes
 from tests.chaos.records import StoredLog
 from tests.chaos.schedule import KINDS, Plan
 from tests.chaos.violations import KINDS as VIOLATION_KINDS
@@ -19,7 +19,7 @@ from tests.chaos.violations import Violation, by_kind
 from tests.kit.event_log import Journal
 
 DETAILS_PER_KIND = 5
-# What people did beside sending, by its key in `Outcome.mix`, and how the page calls it.
+# What users did beside sending: the key in `Outcome.mix`, and its name on the page.
 MIX = {
     "groups": "groups",
     "group messages": "messages stored in groups",
@@ -148,10 +148,10 @@ class Outcome:
 
 
 def mix(journals: Sequence[Journal], logs: Sequence[StoredLog]) -> Counter[str]:
-    """What the people of a round did, but for their beliefs: counts by the keys of MIX."""
+    """What the users of a round did: counts by the keys of MIX, presence beliefs excepted."""
     counts: Counter[str] = Counter()
     for log in logs:
-        counts.update(comings_and_goings(log))
+        counts.update(membership_changes(log))
         counts["questions"] += len(questions(log))
         counts["answers"] += sum(row.sender_id in log.bot_ids for row in log.rows)
         if log.kind == "group":
@@ -166,11 +166,11 @@ def mix(journals: Sequence[Journal], logs: Sequence[StoredLog]) -> Counter[str]:
 
 
 def rule_of_three(trials: int) -> str:
-    """What no failure in so many trials says of the rate: with 95 % confidence below 3/n."""
+    """The bound on the failure rate after n trials without one: 3/n with 95 % confidence."""
     if trials < 3:
         return "says nothing"
     percent = 300 / trials
-    # Two figures, and never fewer than it is: a bound that is rounded down is none.
+    # Two significant figures, rounded up: a bound that is rounded down is none.
     scale = 10 ** (1 - math.floor(math.log10(percent)))
     return f"below {math.ceil(percent * scale - 1e-9) / scale:g} %"
 

@@ -1,4 +1,4 @@
-"""What devices believe about who is online, against who is."""
+"""What devices believe about who is online, compared with the truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Contacts = Mapping[str, Collection[str]]
 def check_presence(
     journals: Sequence[Journal], contacts: Contacts, online: Collection[str]
 ) -> Iterator[Violation]:
-    """Each of these devices, all live, believes of every contact of its user what is true.
+    """Each of these live devices believes the truth about every contact of its user.
 
     `contacts` are user ids by user id, `online` the users who have a socket.
     """

@@ -1,4 +1,4 @@
-"""What the checker compares: rows, logs and pointers as the database has them, lists as told."""
+"""What the checker compares: rows, logs and pointers from the database, and lists from REST."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stored message; ids as strings, `sender_id` and `client_id` None where there is none.
+    """One stored message, with ids as strings; `sender_id` and `client_id` may be None.
 
     The `text` of a system row is JSON: what its sender did to whom.
     """
@@ -28,9 +28,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoredLog:
-    """One conversation as the database has it. `rows` in any order.
+    """One conversation from the database, with `rows` in any order.
 
-    `member_ids` are those who are in it now, `bot_ids` the bots among them.
+    `member_ids` are the present members, `bot_ids` the bots among them.
     """
 
     conversation_id: str
@@ -45,7 +45,7 @@ class StoredLog:
 
 @dataclass(frozen=True, slots=True)
 class Pointers:
-    """How far one member has come; `read_number` is how many texts that is."""
+    """The receipts of one member; `read_number` counts the texts up to `read_seq`."""
 
     user_id: str
     read_seq: int

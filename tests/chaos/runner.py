@@ -17,9 +17,9 @@ from pathlib import Path
 
 from tests.chaos import stored
 from tests.chaos.attack import ATTACKERS, Attack
-from tests.chaos.calm import come_together
 from tests.chaos.chat import Chat, contacts
 from tests.chaos.checker import check
+from tests.chaos.convergence import converge
 from tests.chaos.delays import delivery_delays
 from tests.chaos.outcome import Outcome, mix, spread, write_report
 from tests.chaos.schedule import Plan, draw, share
@@ -32,23 +32,23 @@ from tests.kit.secret_scan import PASSWORD
 from tests.kit.servers import Installation, Member
 from tools.services import Postgres, Redis
 
-# What the servers are told beyond what tests tell them. Everybody here comes from one
-# address and talks more than people do: limits belong here, set high.
+# Server settings beyond those of the test kit. All users share one address and send more than
+# people do, so limits are set high.
 SERVER_SETTINGS = {
-    # Short, so that a device that was away for seconds has to start anew now and then.
+    # Short, so that a device that was away for seconds sometimes has to reload.
     "REPLAY_MAX": "40",
     # Abusive clients send messages in pieces, by the thousand on each socket.
     "FRAMES_PER_SOCKET": "100000+10000/second",
-    # A fifth, and with it all of presence' times: so that people are lost and found in a round.
+    # A fifth of the default, as are all presence times, so that users go offline within a round.
     "PRESENCE_LEASE_SECONDS": "12",
-    # What a dead server was answering is ended by another soon.
+    # Another server soon answers what a dead one was answering.
     "CHATBOT_LEASE_SECONDS": "5",
     "CHATBOT_QUESTIONS_PER_USER": "0",
     "CHATBOT_QUESTIONS_PER_CONVERSATION": "0",
     "CHATBOT_QUESTIONS_PER_DAY": "0",
 }
-# With Redis dead a message may take 10 s to a live device, and a process be frozen for 8 s;
-# both at once on a busy machine take their time.
+# Without Redis a message may take 10 s to reach a live device, and a process may be frozen for
+# 8 s. Both may coincide on a busy machine.
 LATE_SECONDS = 25.0
 PROGRESS_SECONDS = 10.0
 
@@ -82,7 +82,7 @@ async def run(options: Options, plan: Plan) -> Outcome:
             await world.start()
             await Run(options, plan, installation, world, outcome).complete()
         except BaseException:
-            # Broken off (Ctrl-C) it still has something to tell.
+            # Report what was found even if interrupted (Ctrl-C).
             print(outcome.summary())
             if options.report is not None:
                 write_report(options.report, outcome)
@@ -101,7 +101,7 @@ def _keep_logs(options: Options, world: World) -> None:
 
 
 class Run:
-    """All rounds of a run on servers that are up, and the figures they leave in `outcome`."""
+    """All rounds of a run on running servers; their figures go into `outcome`."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class Run:
         self._began = self._clock()
 
     async def complete(self) -> None:
-        """Every round, and then a last look at all that was ever stored."""
+        """Run every round, then check all stored logs once more."""
         abusive = await self._make_users(ATTACKERS, [])
         self._attack.accounts = [Account(member.username, PASSWORD) for member in abusive]
         for account in self._attack.accounts:
@@ -158,10 +158,10 @@ class Run:
             self._attack.conversation_ids = chat.conversation_ids
             chat.talk()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._world.suffer(draw(self._plan, self._seed, number)))
+                group.create_task(self._world.run_faults(draw(self._plan, self._seed, number)))
                 group.create_task(self._attack.run(self._share_up_to(self._plan.frames, number)))
                 group.create_task(self._until_acked(self._share_up_to(self._plan.acks, number)))
-            self._found += await come_together(chat, self._world.postgres.url, self._outcome)
+            self._found += await converge(chat, self._world.postgres.url, self._outcome)
             await self._verdict(chat)
         finally:
             self._world.chat = None
@@ -169,7 +169,7 @@ class Run:
             await chat.close()
 
     async def _verdict(self, chat: Chat) -> None:
-        """What is wrong, and figures; nothing else of the round is kept."""
+        """Record violations and figures; nothing else of the round is kept."""
         lists = await chat.lists()
         logs = await asyncio.to_thread(
             stored.read_logs, self._world.postgres.url, chat.conversation_ids
@@ -180,8 +180,8 @@ class Run:
         counts = chat.counts()
         self._outcome.mix += mix(journals, logs)
         if counts["reset"]:
-            # No backup was restored: a cursor beyond the end means that a client was shown
-            # what was then not committed.
+            # No backup was restored, so a cursor beyond the end means that a client was shown
+            # something that was then not committed.
             self._violation("reset_without_reason", f"{counts['reset']} times")
         self._outcome.clients += counts
         self._outcome.delays.extend(delivery_delays(journals))
@@ -199,7 +199,7 @@ class Run:
             await asyncio.sleep(0.1)
 
     def _share_up_to(self, total: int, number: int) -> int:
-        """Of all rounds up to this one."""
+        """The share of all rounds up to this one."""
         return sum(share(total, self._plan.rounds, one) for one in range(number + 1))
 
     # --- figures
@@ -210,7 +210,7 @@ class Run:
 
     @property
     def _acks(self) -> int:
-        """Those of the present round included, until they count with the others."""
+        """All acks so far, those of the present round included."""
         chat = self._world.chat
         return self._acks_of_rounds + (chat.acks if chat is not None else 0)
 

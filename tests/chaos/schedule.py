@@ -1,10 +1,9 @@
-"""Which faults strike in which round and in which order, drawn from a seed and nothing else.
+"""Which faults strike in which round and order, drawn from a seed and nothing else.
 
-A plan says how many of each kind there are in all. They are dealt over its rounds like
-cards, so that the counts come out exactly, and within a round over the targets: every
-server process, Redis, PostgreSQL and the clients have a queue of their own, and the
-queues run side by side. The same plan and seed give the same queues; what meets what
-depends on the machine.
+A plan says how many faults of each kind there are. They are dealt over the rounds like cards, so
+that the counts come out exactly, and within a round over the targets: every server process,
+Redis, PostgreSQL and the clients have queues of their own, which run in parallel. The same plan
+and seed give the same queues; which faults coincide depends on the machine.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 
 from common.failpoints import POINTS
 
-# How likely a server dies each time it passes its failpoint: at the very first, or with
-# more and more under way.
+# The probability that a server dies each time it passes its failpoint: at the first pass, or
+# later, with more in progress.
 PROBABILITIES = ("1", "0.2", "0.05")
 
-# Commands have a point of their own, which no server comes by.
+# Management commands have failpoints of their own, which no server passes.
 SERVER_POINTS = tuple(point for point in POINTS if not point.startswith("command."))
 
 SERVER_KINDS = (
@@ -39,7 +38,7 @@ POSTGRES_KINDS = (
 CLIENT_KINDS = ("sockets dropped", "clients away")
 KINDS = (*SERVER_KINDS, *REDIS_KINDS, *POSTGRES_KINDS, *CLIENT_KINDS)
 
-# Whoever is frozen stays so for longer than anything else lasts.
+# A frozen process stays frozen for longer than any other fault lasts.
 FROZEN_SECONDS = (2.0, 8.0)
 # Redis and PostgreSQL come back after at most this; a lock is held for twice as long.
 PAUSE_SECONDS = (0.2, 3.0)
@@ -47,13 +46,12 @@ PAUSE_SECONDS = (0.2, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. `faults` says how many there are of each kind, in all rounds together.
+    """One run. `faults` says how many there are of each kind, over all rounds.
 
-    `servers` processes die again and again, and one more lives through everything else.
-    A round lasts until its faults are done, its share of `acks` is in and its share of
-    `frames`, abusive ones of each sort, is sent. `every` is about how many seconds pass
-    between two faults of Redis, of PostgreSQL and of the clients, `pause` how many
-    between two messages of one device in one conversation.
+    `servers` processes die again and again, and one more is never ended. A round lasts until its
+    faults are over, its share of `acks` has arrived and its share of `frames`, abusive ones of
+    each sort, is sent. `every` is about the number of seconds between two faults of Redis, of
+    PostgreSQL and of the clients; `pause` between two messages of a device in a conversation.
     """
 
     rounds: int
@@ -98,9 +96,9 @@ PLANS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`after` and `pause` in seconds: how long its target is left alone first, and then away.
+    """`after` and `pause` are seconds: the target runs undisturbed first, and is then away.
 
-    `share` is the share of the clients it hits.
+    `share` is the share of clients that it hits.
     """
 
     kind: str
@@ -111,12 +109,12 @@ class Fault:
 
     @property
     def failpoint(self) -> str:
-        """Its name, if it is one."""
+        """The name of its failpoint, or an empty string."""
         return self.kind.partition("failpoint ")[2]
 
     @property
     def failpoints(self) -> str:
-        """The FAILPOINTS setting of the server that is to die of it."""
+        """The FAILPOINTS setting of the server that is to die at it."""
         return f"{self.failpoint}:{self.probability}" if self.failpoint else ""
 
 
@@ -136,7 +134,7 @@ class Round:
 
 
 def share(total: int, rounds: int, number: int) -> int:
-    """Which part of `total` is the round's, counted from 0; all rounds together make it up."""
+    """The round's part of `total`, rounds counted from 0; all parts add up to it."""
     return total * (number + 1) // rounds - total * number // rounds
 
 

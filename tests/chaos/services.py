@@ -1,4 +1,4 @@
-"""What is done to PostgreSQL and Redis. Each returns once the service is well again."""
+"""Faults of PostgreSQL and Redis. Each function returns once the service has recovered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.server import Server
 from tools.services import Postgres, Redis, ServiceError
 
 RESTARTS = 3
-# What is frozen is frozen for at most this, so that nobody takes it for dead.
+# The longest freeze, so that nobody takes the service for dead.
 STALL_SECONDS = 2.0
 
 
@@ -48,7 +48,7 @@ async def strike_postgres(postgres: Postgres, fault: Fault) -> None:
     elif fault.kind == "postgres connections terminated":
         await asyncio.to_thread(_terminate_connections, postgres)
     else:
-        # Now and then for longer than a server waits for a lock.
+        # Sometimes for longer than a server waits for a lock.
         await _hold_locks(postgres, 2 * fault.pause)
 
 
@@ -86,7 +86,7 @@ def _terminate_connections(postgres: Postgres) -> None:
 
 
 async def _hold_locks(postgres: Postgres, seconds: float) -> None:
-    """Every conversation's row, as a backend would that hangs inside its transaction."""
+    """Lock every conversation's row, like a backend that hangs inside its transaction."""
     wait_for_locks = "-c idle_in_transaction_session_timeout=0"
     async with await psycopg.AsyncConnection.connect(
         postgres.url, options=wait_for_locks

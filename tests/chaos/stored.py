@@ -1,4 +1,4 @@
-"""The log as the database has it, read by plain SQL: no code of the product in between."""
+"""The stored logs, read with plain SQL and none of the product's code."""
 
 from __future__ import annotations
 

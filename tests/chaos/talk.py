@@ -1,4 +1,4 @@
-"""What one device does in one conversation: write, change what it wrote, read, ask a bot."""
+"""What one device does in one conversation: send, edit, delete, read and ask the bot."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.chaos.bots import CALL
 from tests.kit.client import Client, EndedError, SendRefusedError
 from tests.kit.event_log import Message, Refusal
 
-# After so many of its own messages a device says what it has read.
+# After this many of its own messages a device sends a read receipt.
 READ_EVERY = 10
-# So often a message is followed by a change of one of the last ones, and which.
+# The share of messages that are followed by a change to one of the latest ones.
 EDITED, DELETED = 0.15, 0.05
 CHANGEABLE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How somebody talks somewhere. Every `asks_every`th message is a question; 0 is none.
+class TalkStyle:
+    """How a device talks in a conversation. Every `asks_every`th message is a question; 0 is none.
 
-    `slower` is by how much longer they wait between two messages than others do. What is
-    said to a bot in private is a question in any case, and is not changed any more.
+    `slower` multiplies the pause between two messages. Every message in a direct conversation
+    with a bot is a question, and is never changed.
     """
 
     conversation_id: str
@@ -34,20 +34,20 @@ class Manner:
     changes: bool = True
 
 
-FRIENDS = Manner("")
-GROUP = Manner("", slower=4.0)
+FRIENDS = TalkStyle("")
+GROUP = TalkStyle("", slower=4.0)
 # The owner is never removed, and so can always see the answer.
-GROUP_OWNER = Manner("", slower=4.0, asks_every=15)
-BOT = Manner("", slower=40.0, changes=False)
+GROUP_OWNER = TalkStyle("", slower=4.0, asks_every=15)
+BOT = TalkStyle("", slower=40.0, changes=False)
 
 
 class Talk:
-    """`pause` in seconds; `quiet` ends it; `on_ack` is told of every message in an ack."""
+    """`pause` is in seconds, `quiet` ends the talk, `on_ack` is called with every acked message."""
 
     def __init__(
         self,
         client: Client,
-        manner: Manner,
+        style: TalkStyle,
         *,
         pause: float,
         dice: random.Random,
@@ -55,8 +55,8 @@ class Talk:
         on_ack: Callable[[Message], None],
     ) -> None:
         self._client = client
-        self._manner = manner
-        self._pause = pause * manner.slower
+        self._style = style
+        self._pause = pause * style.slower
         self._dice = dice
         self._quiet = quiet
         self._on_ack = on_ack
@@ -68,7 +68,7 @@ class Talk:
             while not self._quiet.is_set():
                 number += 1
                 await self._say(number)
-                if self._manner.changes:
+                if self._style.changes:
                     await self._change(number)
                 if number % READ_EVERY == 0:
                     await self._read()
@@ -77,12 +77,12 @@ class Talk:
                     await asyncio.wait_for(self._quiet.wait(), pause)
 
     async def _say(self, number: int) -> None:
-        asks = self._manner.asks_every and number % self._manner.asks_every == 0
+        asks = self._style.asks_every and number % self._style.asks_every == 0
         text = f"{number} of {self._client.journal.device} {'é' * self._dice.randrange(200)}"
-        # What is refused is in the journal.
+        # The journal records refusals.
         with contextlib.suppress(SendRefusedError):
             message = await self._client.send(
-                self._manner.conversation_id, f"{CALL if asks else ''}{text}"
+                self._style.conversation_id, f"{CALL if asks else ''}{text}"
             )
             self._on_ack(message)
             if not asks:
@@ -97,14 +97,14 @@ class Talk:
         if text is None:
             self._changeable.remove(seq)
         try:
-            self._on_ack(await self._client.edit(self._manner.conversation_id, seq, text))
+            self._on_ack(await self._client.edit(self._style.conversation_id, seq, text))
         except SendRefusedError:
-            # From an earlier stay in a group: it is out of reach.
+            # It is from an earlier stay in the group, and out of reach.
             self._changeable.clear()
 
     async def _read(self) -> None:
-        """Say that everything here has been read; once, for the next time says more."""
-        conversation_id = self._manner.conversation_id
+        """Mark everything as read, without a retry: the next receipt covers it."""
+        conversation_id = self._style.conversation_id
         seq = self._client.journal.cursors.get(conversation_id, 0)
         command = {"type": "receipt.mark_read", "conversation_id": conversation_id, "seq": seq}
         with contextlib.suppress(ConnectionError):

@@ -59,7 +59,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Something that must not be. `detail` is for the person who looks into it."""
+    """A broken promise. `detail` is for the person who investigates it."""
 
     kind: str
     conversation_id: str

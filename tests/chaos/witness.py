@@ -1,8 +1,8 @@
-"""Looks into the database the moment an ack is here: what it acknowledges must be committed.
+"""Queries the database as soon as an ack arrives: what it acknowledges must be committed.
 
-It has one question in flight and takes the latest ack for the next, so that it asks
-about as many as PostgreSQL answers. While PostgreSQL is away it keeps its question: an
-ack from just before a crash is the one to ask about.
+It has one query in flight and takes the latest ack for the next one, so that it asks as often as
+PostgreSQL answers. While PostgreSQL is down it keeps its query: an ack from just before a crash is
+the one that matters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RETRY_SECONDS = 0.1
 
 
 class Witness:
-    """`asked` counts the acks it looked up, `violations` what was not there."""
+    """`asked` counts the acks it looked up, `violations` are those not found."""
 
     def __init__(self, database_url: str) -> None:
         self.asked = 0
@@ -30,15 +30,15 @@ class Witness:
         self._news = asyncio.Event()
 
     def notice(self, message: Message) -> None:
-        """An ack with this message has just come."""
+        """An ack with this message has just arrived."""
         if "text" not in message:
-            # Who is no member any more is told only that it was sent.
+            # A former member is told only that it was sent.
             return
         self._latest = message
         self._news.set()
 
     async def watch(self) -> None:
-        """Look up one ack after the other, for ever."""
+        """Look up one ack after another, for ever."""
         try:
             while True:
                 await self._news.wait()

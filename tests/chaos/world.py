@@ -1,8 +1,8 @@
-"""The servers that faults are done to: PostgreSQL, Redis and the product's processes.
+"""The targets of faults: PostgreSQL, Redis and the product's server processes.
 
-Every target works off its own queue of faults, beside the others: Redis may die while
-PostgreSQL restarts and a server process is frozen. Whatever dies by a fault comes back;
-a product process that dies without one is a violation.
+Every target works through its own queue of faults beside the others: Redis may die while
+PostgreSQL restarts and a server process is frozen. What a fault ended is restarted; a server
+process that dies without a fault is a violation.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tests.chaos.violations import Violation
 from tests.kit.servers import Installation, ProductServer
 from tools.services import Postgres, Redis, ServiceError
 
-# A server that finds PostgreSQL restarting gives up, and is started again.
+# A server that starts while PostgreSQL restarts gives up, and is started again.
 STARTS = 10
-# How long a server with a failpoint is left alone to reach it, before it is started anew.
+# How long a server has to reach its failpoint before it is restarted.
 FAILPOINT_SECONDS = 10
 FAILPOINT_LIVES = 4
-# A server process takes 130 MB after its start, and 100 MB for every password it checks:
-# so it is looked at while nobody logs in.
+# A server process takes 130 MB after its start, and 100 MB more for each password it checks,
+# so it is measured while nobody logs in.
 MEMORY_MAX_MB = 300.0
 MEMORY_EVERY = 1.0
 
@@ -36,7 +36,7 @@ MEMORY_EVERY = 1.0
 class World:
     """`faults` counts what was done, `violations` what the processes did wrong.
 
-    The last of `servers` is never ended by us. `chat` is set once there is one.
+    The last of `servers` is never ended. `chat` is set while a round runs.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class World:
         self.faults: Counter[str] = Counter()
         self.violations: list[Violation] = []
         self.lives = 0
-        # In MB: the most that any process took, and what the one that lives on took in time.
+        # In MB: the most that any process took, and the history of the one that is never ended.
         self.memory_peak = 0.0
         self.memory_of_last: list[float] = []
-        # Those that do not run because we ended them.
+        # Servers that we ended.
         self._down = set(self.servers)
         self._locks = {server: asyncio.Lock() for server in self.servers}
 
@@ -64,24 +64,24 @@ class World:
             server.close()
 
     def logs(self) -> dict[str, str]:
-        """What each server has printed, by a name for it."""
+        """The output of each server, by its name."""
         product = {f"server{index}": server.log for index, server in enumerate(self.servers)}
         return {**product, "postgres": self.postgres.log, "redis": self.broker.log}
 
-    async def suffer(self, faults: Round) -> None:
-        """All of a round's faults; afterwards every process runs, none with a failpoint."""
+    async def run_faults(self, faults: Round) -> None:
+        """Run all faults of a round. Afterwards every process runs, none with a failpoint."""
         await asyncio.gather(
-            *map(self._suffer_server, self.servers, faults.servers),
-            self._suffer_redis(faults.redis),
-            self._suffer_postgres(faults.postgres),
-            self._suffer_clients(faults.clients),
+            *map(self._fault_server, self.servers, faults.servers),
+            self._fault_redis(faults.redis),
+            self._fault_postgres(faults.postgres),
+            self._fault_clients(faults.clients),
         )
         for server in self.servers:
             async with self._locks[server]:
                 await self._ensure(server, "")
 
     async def watch(self) -> None:
-        """Bring back processes that died by themselves, and look at their memory, for ever."""
+        """Restart processes that died by themselves, and watch their memory, for ever."""
         clock = asyncio.get_running_loop().time
         look_at = clock()
         while True:
@@ -96,7 +96,7 @@ class World:
 
     # --- one target each
 
-    async def _suffer_server(self, server: ProductServer, faults: Sequence[Fault]) -> None:
+    async def _fault_server(self, server: ProductServer, faults: Sequence[Fault]) -> None:
         async with self._locks[server]:
             for fault in faults:
                 if fault.failpoints:
@@ -130,13 +130,13 @@ class World:
 
     async def _die_at_failpoint(self, server: ProductServer, fault: Fault) -> None:
         for life in range(FAILPOINT_LIVES):
-            # Where it did not come by often enough, it dies the first time.
+            # If it did not pass often enough, it dies at the first pass.
             await self._ensure(server, fault.failpoints if life == 0 else f"{fault.failpoint}:1")
             for _ in range(FAILPOINT_SECONDS):
                 if not await self._outlives(server, 1.0):
                     break
                 if self.chat is not None:
-                    # Who was away has missed something, and resumes.
+                    # Devices that were away have missed something, and resume.
                     self.chat.cut(server.address, pause=0.5)
             if server.is_running:
                 await self._stop(server)
@@ -146,19 +146,19 @@ class World:
                 return
         self._violation("failpoint_not_reached", fault.failpoints)
 
-    async def _suffer_redis(self, faults: Sequence[Fault]) -> None:
+    async def _fault_redis(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
             await asyncio.sleep(fault.after)
             self.faults[fault.kind] += 1
             await strike_redis(self.broker, fault)
 
-    async def _suffer_postgres(self, faults: Sequence[Fault]) -> None:
+    async def _fault_postgres(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
             await asyncio.sleep(fault.after)
             self.faults[fault.kind] += 1
             await strike_postgres(self.postgres, fault)
 
-    async def _suffer_clients(self, faults: Sequence[Fault]) -> None:
+    async def _fault_clients(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
             await asyncio.sleep(fault.after)
             self.faults[fault.kind] += 1
@@ -169,7 +169,7 @@ class World:
     # --- processes of the product
 
     async def _ensure(self, server: ProductServer, failpoints: str) -> None:
-        """Have it running with these failpoints and no others."""
+        """Make sure it runs with these failpoints and no others."""
         if server.is_running and server.environment["FAILPOINTS"] != failpoints:
             await self._stop(server)
         elif not server.is_running and server not in self._down:
@@ -178,7 +178,7 @@ class World:
             await self._start(server, failpoints)
 
     async def _start(self, server: ProductServer, failpoints: str = "") -> None:
-        """Start it, again if need be, as a supervisor would."""
+        """Start it, repeatedly if necessary, as a supervisor would."""
         server.environment["FAILPOINTS"] = failpoints
         for _ in range(STARTS):
             self.lives += 1
@@ -194,7 +194,7 @@ class World:
             else:
                 self._down.discard(server)
                 if self.chat is not None:
-                    self.chat.come_home(server.address)
+                    self.chat.return_home(server.address)
                 return
         self._violation("server_did_not_start", problem)
 
@@ -205,7 +205,7 @@ class World:
             self._violation("server_would_not_stop", server.address)
 
     async def _outlives(self, server: ProductServer, seconds: float) -> bool:
-        """Whether it still runs after so many seconds; told at once if not."""
+        """Whether it still runs after this many seconds; returns at once if not."""
         clock = asyncio.get_running_loop().time
         until = clock() + seconds
         while server.is_running and clock() < until:

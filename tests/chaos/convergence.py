@@ -1,4 +1,4 @@
-"""No more faults and no more messages: everybody must come to the same end, by themselves."""
+"""No more faults and no more messages: all devices must converge by themselves."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.chaos.chat import Chat
 from tests.chaos.outcome import Outcome
 from tests.chaos.violations import Violation
 
-# After the last fault: until every send is answered, and then until every device is level.
-# A send of unknown outcome is resolved within 10 s, a lost event within 10 s.
+# After the last fault: the time for every send to be answered, then for every device to catch
+# up. A send of unknown outcome is resolved within 10 s, a lost event within 10 s.
 ANSWER_SECONDS = 45.0
 SETTLE_SECONDS = 20.0
-# Then, too: until every question to the bot is answered. One after the other in each
-# conversation, those of a server that died after its lease.
+# And the time for every question to the bot to be answered: one at a time in each conversation,
+# those of a server that died only after its lease.
 BOT_SECONDS = 45.0
 # A crash shows after 75 s, a closed socket after 10 (P7); here after a fifth of that, and
 # what a lost event did not deliver after 6 s.
@@ -24,11 +24,11 @@ GONE_SECONDS = 10.0
 LOOK_SECONDS = 0.1
 
 
-async def come_together(chat: Chat, database_url: str, outcome: Outcome) -> list[Violation]:
-    """Let everybody fall silent, look whether they agree, let late ones come and others go.
+async def converge(chat: Chat, database_url: str, outcome: Outcome) -> list[Violation]:
+    """Stop all sends, wait for agreement, then let new devices connect and others leave.
 
-    What did not happen in time; logs and copies are the checker's to compare. Notes in
-    `outcome` how long they took, and how many beliefs were looked at.
+    Returns what did not happen in time; the checker compares logs and copies. Records in
+    `outcome` how long it took and how many presence beliefs were compared.
     """
     clock = asyncio.get_running_loop().time
 
@@ -40,7 +40,7 @@ async def come_together(chat: Chat, database_url: str, outcome: Outcome) -> list
         return chat.is_level(await asyncio.to_thread(stored.cursors, database_url))
 
     async def wrong_beliefs(seconds: float) -> list[Violation]:
-        """Within so many seconds every device must know who is online and who is not."""
+        """Wrong beliefs about presence that remain after this many seconds."""
 
         async def is_right() -> bool:
             return not chat.presence()
@@ -50,15 +50,15 @@ async def come_together(chat: Chat, database_url: str, outcome: Outcome) -> list
         return chat.presence()
 
     found = []
-    late = await chat.hush(ANSWER_SECONDS)
+    late = await chat.stop_sending(ANSWER_SECONDS)
     if late:
         detail = f"{late} sends had no answer {ANSWER_SECONDS:g} s after the last fault"
         found.append(Violation("not_converged", "", detail))
-    # Questions that never are answered are the checker's to find.
+    # The checker finds questions that are never answered.
     await _until(BOT_SECONDS, is_answered)
-    hushed = clock()
+    stopped_at = clock()
     if await _until(SETTLE_SECONDS, is_level):
-        outcome.settled.append(clock() - hushed)
+        outcome.settled.append(clock() - stopped_at)
     found += await wrong_beliefs(PRESENCE_SECONDS)
     await chat.add_late_devices()
     await _until(SETTLE_SECONDS, is_level)
@@ -68,7 +68,7 @@ async def come_together(chat: Chat, database_url: str, outcome: Outcome) -> list
 
 
 async def _until(seconds: float, condition: Callable[[], Awaitable[bool]]) -> bool:
-    """Whether this came true within so many seconds."""
+    """Whether the condition became true within this many seconds."""
     clock = asyncio.get_running_loop().time
     until = clock() + seconds
     while not await condition():
