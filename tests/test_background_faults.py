@@ -25,7 +25,7 @@ from chatbe.gateway.handshake import Hello, Sync, authenticate, sync
 from chatbe.legacy_v1.senders import Senders
 from chatbe.server import follow_ups, health
 from chatbe.server import metrics_export as gauges
-from chatbot.worker import election
+from chatbot.worker import election, lifecycle
 from chatbot.worker import worker as bots
 from common import background, background_threads, database
 from common.database import in_database_thread
@@ -284,7 +284,7 @@ class Process:
         self.bot.start()
         self.bot.take_on(True)
         self.election = None
-        if bots.has_election():
+        if lifecycle.has_election():
             self.election = election.Election(lambda _answers: None, dedicated=False)
             self.election.start()
 

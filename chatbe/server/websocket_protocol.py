@@ -13,24 +13,19 @@ Source: RFC 6455, section 5.2 (framing); uvicorn's `websockets_sansio_impl`.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import structlog
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode
-from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
-from chatbe.gateway.transports import DIRECT_EXTENSION
 from chatbe.server.http_budget import Budgets
+from chatbe.server.websocket_connection import DirectWebSocket, Take
 from chatbe.server.websocket_frames import MASKED, frame_bounds
 from common import background, metrics
-from common.error_log import describe
 from common.errors import TooManyCommands
 from common.limits.token_bucket import Bucket, limit
-from realtime.lazy import LazyEvent, LazyQueue
 from realtime.node import current_node
 
 log = structlog.get_logger(__name__)
@@ -43,8 +38,6 @@ FRAGMENTS_MAX = 500
 TURN_FRAMES = 64
 # A client that leaves so much unread gets no more answers to its pings.
 PONGS_UNREAD_BYTES = 64 * 1024
-# How long the close of a connection that answers no ping may take.
-LINGER_SECONDS = 1.0
 
 _FIN, _OPCODE = 0x80, 0x0F
 _WHOLE_TEXT = 0x81
@@ -52,13 +45,9 @@ _LAST_DATA_OPCODE = 0x02
 _LONGEST_HEADER = 14
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
-# Takes a frame's text (None for a binary frame); what it returns must be waited for
-# before the next one is taken.
-Take = Callable[[bytes | None], Awaitable[None] | None]
 
-
-class ChatProtocol(WebSocketsSansIOProtocol):
-    """One connection; also what DirectWriter writes to."""
+class ChatProtocol(DirectWebSocket):
+    """One connection and the frames that its client sends."""
 
     # What the library keeps of a socket fills a dictionary; these would double its size.
     __slots__ = (
@@ -69,82 +58,9 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         "_longest",
         "_others",
         "_partial",
-        "_take",
         "_turn",
         "_wanted",
     )
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._take: Take | None = None
-        self.queue = LazyQueue()  # type: ignore[assignment]
-        self.writable = LazyEvent()  # type: ignore[assignment]
-
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if hasattr(self, "scope"):
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[DIRECT_EXTENSION] = self
-            # Nothing is read before there is somebody to take it.
-            self._pause()
-            current_node().component(Budgets).connections.take(self, 1, self.abort)
-
-    async def run_asgi(self) -> None:
-        """Serve the socket. uvicorn's own logs an error for every handshake that was refused."""
-        try:
-            await self.app(self.scope, self.receive, self.send)
-        except ClientDisconnected:
-            pass
-        except Exception as error:
-            log.error("socket_failed", **describe(error))
-            self.send_500_response()
-        if self.close_timer is None:
-            self.transport.close()
-        if not self.disconnected:
-            # Closing ends when the client has taken what lies there: perhaps never.
-            self.loop.call_later(LINGER_SECONDS, self.transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        current_node().component(Budgets).connections.give_back(self)
-        # What takes frames leads back to here, as the scope does: apart they go at once, and
-        # all that belonged to the socket with them, instead of with the next full collection.
-        self._take = None
-        if hasattr(self, "scope"):
-            self.scope["extensions"].pop(DIRECT_EXTENSION, None)
-
-    def ping_every(self, seconds: float) -> None:
-        """Ping this client more or less often than others. Call it before accepting."""
-        self.ping_interval = self.ping_timeout = seconds
-
-    # --- writing, for DirectWriter ---------------------------------------------------------
-
-    def write_frames(self, frames: bytes) -> int:
-        """Write complete frames; the bytes the client has not taken yet.
-
-        Does nothing once the socket is closing or gone.
-        """
-        if self.close_sent or self.disconnected or self.transport.is_closing():
-            return 0
-        self.transport.write(frames)
-        return self.transport.get_write_buffer_size()
-
-    def buffered(self) -> int:
-        """Bytes the client has not taken yet."""
-        return 0 if self.disconnected else self.transport.get_write_buffer_size()
-
-    async def drained(self) -> None:
-        """Wait until the transport's buffer is low again, or the socket is gone."""
-        await self.writable.wait()
-
-    def abort(self) -> None:
-        """Drop the connection with whatever it has not read."""
-        self.transport.abort()
-
-    def keepalive_timeout(self) -> None:
-        """Nobody answered a ping; perhaps nobody is there who could take the close either."""
-        super().keepalive_timeout()
-        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -169,7 +85,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
         self._others: Bucket | None = None
         self._backlog: deque[bytes | None] | None = None
         self._busy: asyncio.Task[None] | None = None
-        self._resume()
+        self.resume_reading()
 
     def allow_frames_of(self, frame_bytes: int) -> None:
         """It is known whose this is: from now on a message may have so many bytes."""
@@ -205,7 +121,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 self._wanted = end - at
                 return
             if self.read_paused or not left:
-                self._read_later(data[at:])
+                self._postpone(data[at:])
                 return
             left -= 1
             first = data[at]
@@ -237,33 +153,25 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 return
         super().data_received(frame)
 
-    def _read_later(self, data: bytes) -> None:
-        """Keep the rest for the next turn, or until what waits has been taken."""
+    def _postpone(self, data: bytes) -> None:
+        """Look at the rest later: in the next turn, or when what waits has been taken."""
         self._partial += data
         self._wanted = 0
         if not self.read_paused:
-            self._pause()
+            self.pause_reading()
             self._turn = self.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
-        """Go on with what was kept, and then with the client."""
+        """Go on with what was postponed, and then with the client."""
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
         if self.disconnected or self.transport.is_closing():
             return
-        self._resume()
+        self.resume_reading()
         data = bytes(self._partial)
         self._partial.clear()
         self._read(data)
-
-    def _pause(self) -> None:
-        self.read_paused = True
-        self.transport.pause_reading()
-
-    def _resume(self) -> None:
-        self.read_paused = False
-        self.transport.resume_reading()
 
     def _fail(self, code: int, reason: str) -> None:
         """Close the socket for what the client sent; nothing it sends after that is looked at."""
@@ -293,7 +201,7 @@ class ChatProtocol(WebSocketsSansIOProtocol):
                 self._backlog = deque()
             self._backlog.append(payload)
             if len(self._backlog) >= BACKLOG_MAX and not self.read_paused:
-                self._pause()
+                self.pause_reading()
             return
         waiting = self._take(payload)
         if waiting is not None:
