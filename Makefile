@@ -24,7 +24,7 @@ UV_INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --r
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run migrate shell env test test-slow test-all check fuzz explore abuse lint format bench bench-compare bench-peers chaos chaos-long lock audit sbom clean
+.PHONY: help install run migrate shell env test test-slow test-all check fuzz explore abuse lint format bench bench-compare bench-peers chaos chaos-long settings-page lock audit sbom clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -131,6 +131,9 @@ chaos: $(VENV)/dev.stamp ## Break things while people chat, then look for losses
 
 chaos-long: $(VENV)/dev.stamp ## The same by the thousand, in about an hour; the report goes into docs (SEED=…)
 	@$(BIN)/python -m tests.chaos --plan long --seed $(SEED) --report docs/reliability.md $(ARGS)
+
+settings-page: $(VENV)/dev.stamp ## Write docs/settings.md from the declarations in chatbe/settings
+	$(BIN)/python -m tools.settings_page
 
 # --- housekeeping -------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from common.fair_queue import FairQueue
-from common.request_slots import asker, stepping_aside
+from common.request_slots import asker, slot_released
 from common.text import normal_password
 
 _AT_ONCE = max(2, os.cpu_count() or 1)
@@ -64,5 +64,5 @@ def ensure_room_to_hash() -> None:
 
 def _in_turn(work: Callable[[str, str], Any], *args: str) -> Any:
     limits = {"length": settings.PASSWORD_QUEUE_MAX, "seconds": settings.PASSWORD_QUEUE_SECONDS}
-    with stepping_aside(), hashing.turn(asker(), **limits):
+    with slot_released(), hashing.turn(asker(), **limits):
         return _threads.submit(work, *args).result()

@@ -1,8 +1,8 @@
-"""Stepping aside: what a request lets go of while it waits for something slow.
+"""Releasing a slot: what a request lets go of while it waits for something slow.
 
-A request is worked on in a place (`chatbe.server.request_admission`), of which there are few,
-and in it may hold a database connection. Whoever waits there for something that takes
-long, a turn to hash or another program, would keep others from what they need.
+A request is worked on in a slot (`chatbe.server.request_admission`), of which there are few,
+and may hold a database connection there. A request that waited in its slot for something slow,
+a turn to hash or another program, would keep others from what they need.
 """
 
 from collections.abc import Iterator
@@ -19,44 +19,44 @@ class Slot(Protocol):
     def asker(self) -> str:
         """The neighbourhood the request comes from; waiting is shared out by it."""
 
-    def step_aside(self) -> None:
-        """Leave the place to somebody else, from the request's thread. Raises Unavailable."""
+    def release(self) -> None:
+        """Leave the slot to another request, from the request's thread. Raises Unavailable."""
 
     def cancel(self) -> None:
         """Stay without one, only to say why, from the request's thread."""
 
     def come_back(self) -> None:
-        """Take a place again, from the request's thread. Raises Unavailable."""
+        """Take a slot again, from the request's thread. Raises Unavailable."""
 
 
-current_place: ContextVar[Slot | None] = ContextVar("current_place", default=None)
+current_slot: ContextVar[Slot | None] = ContextVar("current_slot", default=None)
 
 
 def asker() -> str:
     """Who waits, for sharing out what is scarce; "" where there is no request."""
-    place = current_place.get()
-    return place.asker() if place is not None else ""
+    slot = current_slot.get()
+    return slot.asker() if slot is not None else ""
 
 
 @contextmanager
-def stepping_aside() -> Iterator[None]:
-    """Do what is inside without a place among the requests and without a connection.
+def slot_released() -> Iterator[None]:
+    """Do what is inside without a slot among the requests and without a connection.
 
-    Raises Unavailable when too many have stepped aside, and when there is no place to come back
-    to. Inside a transaction, which cannot be left, everything is kept: begin none before this.
+    Raises Unavailable when too many have released their slots, and when there is none to come
+    back to. Inside a transaction, which cannot be left, everything is kept: begin none before.
     """
     if connection.in_atomic_block:
         yield
         return
     connection.close()
-    place = current_place.get()
-    if place is None:
+    slot = current_slot.get()
+    if slot is None:
         yield
         return
-    place.step_aside()
+    slot.release()
     try:
         yield
     except BaseException:
-        place.cancel()
+        slot.cancel()
         raise
-    place.come_back()
+    slot.come_back()

@@ -27,7 +27,7 @@ from chatbe.server.http_budget import Budgets
 from chatbe.server.http_protocol import DROP_EXTENSION
 from chatbe.server.request_admission import RequestAdmission, RequestSlot
 from common.errors import TooLarge, Unavailable
-from common.request_slots import current_place
+from common.request_slots import current_slot
 from common.rest.deferred import Later, allow_later
 from common.rest.errors import error_response
 from common.rest.overload import REFUSAL
@@ -129,7 +129,7 @@ class ThreadedHandler(ASGIHandler):
 
     def _respond(self, scope: Scope, body: BytesIO, place: RequestSlot | None) -> HttpResponseBase:
         """The response, and all that a request holds given back, but for what is streamed."""
-        current_place.set(place)
+        current_slot.set(place)
         with body:
             set_script_prefix(get_script_prefix(scope))
             signals.request_started.send(sender=self.__class__, scope=scope)

@@ -51,7 +51,7 @@ def request_slots() -> int:
 class RequestAdmission:
     """The places of one process. On the event loop.
 
-    Beside those in places, as many may have stepped aside as wait for a turn to hash or have
+    Beside those in places, as many may have released theirs as wait for a turn to hash or have
     it, and as many again as there are places, on their way there or back: the queue in front
     of hashing decides whom to refuse, and those it prefers have to get there. All of them have
     a thread each of `threads`, so none ever waits for one.
@@ -96,7 +96,7 @@ class RequestSlot:
     ) -> None:
         self._lines = lines
         self._aside = aside
-        self._is_aside = False
+        self._is_released = False
         self._scope = scope
         self._loop = asyncio.get_running_loop()
         self._passages = passages
@@ -116,29 +116,29 @@ class RequestSlot:
     def leave(self) -> None:
         """The request is over: give back what is still taken."""
         self._give_back()
-        self._end_aside()
+        self._end_release()
 
     def _give_back(self) -> None:
         while self._passed:
             self._lines.leave(self._passed.pop())
 
-    def _end_aside(self) -> None:
-        if self._is_aside:
-            self._is_aside = False
+    def _end_release(self) -> None:
+        if self._is_released:
+            self._is_released = False
             self._aside.release()
 
     def asker(self) -> str:
         return site_of(scope_address(self._scope))
 
-    def step_aside(self) -> None:
+    def release(self) -> None:
         if not self._aside.acquire(blocking=False):
             # Some of these wait for a place to come back to.
             raise Unavailable("Too much is waiting already.", retry_after=RETRY_SECONDS)
-        self._is_aside = True
+        self._is_released = True
         self._loop.call_soon_threadsafe(self._give_back)
 
     def cancel(self) -> None:
-        self._end_aside()
+        self._end_release()
 
     def come_back(self) -> None:
         # There are few of them, and they have waited once: the length is no matter.
@@ -146,7 +146,7 @@ class RequestSlot:
         try:
             asyncio.run_coroutine_threadsafe(again, self._loop).result()
         finally:
-            self._end_aside()
+            self._end_release()
 
 
 def _caller(scope: Scope) -> Hashable:

@@ -1,15 +1,15 @@
 """What can go wrong with a provider, and what whoever asked is told about it.
 
     ProviderFault
-    ├── NoCredit        no_credit
-    ├── KeyRefused      key_refused
-    ├── NotUnderstood   not_understood
-    ├── Overloaded      overloaded      tried again, the circuit counts it
-    ├── Unavailable     unavailable     tried again where nothing was sent or it said so, counts
-    ├── TimedOut        timed_out       counts
-    ├── Cut             cut             counts
-    ├── Broken          broken          counts
-    └── Resting         resting         the circuit is open
+    ├── NoCredit              no_credit
+    ├── KeyRefused            key_refused
+    ├── NotUnderstood         not_understood
+    ├── Overloaded            overloaded      tried again, the circuit counts it
+    ├── ProviderUnavailable   unavailable     tried again where nothing was sent or it said so, counts
+    ├── TimedOut              timed_out       counts
+    ├── StreamInterrupted     cut             counts
+    ├── Broken                broken          counts
+    └── CircuitOpen           resting         the circuit is open
 
 What a provider itself says about a fault is shown to nobody and logged nowhere: it may
 quote keys and questions.

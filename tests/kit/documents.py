@@ -12,7 +12,6 @@ from pathlib import Path
 from django.core.management import get_commands, load_command_class
 from msgspec.structs import fields
 
-from chatbe import settings as product
 from chatbe.gateway.dispatch import COMMAND_TYPES
 from chatbe.gateway.docs.asyncapi import asyncapi_document
 from chatbe.gateway.events import EVENTS, tag_of
@@ -25,11 +24,13 @@ SERVED = (
     "accounts",
     "chatbe",
     "chatbot",
+    "common",
     "contacts",
     "conversations",
     "groups",
     "moderation",
     "presence",
+    "realtime",
 )
 CODE = {
     path: path.read_text()
@@ -151,24 +152,6 @@ def done_close_codes() -> list[str]:
     return [str(row["closeCode"]) for row in asyncapi_document()["x-close-codes"]]
 
 
-def told_settings(text: str) -> list[str]:
-    found = re.findall(r"^\| `([A-Z_0-9]+)` \| (.+?) \|", text, re.MULTILINE)
-    return [f"{name} = {default}" for name, default in found]
-
-
-def done_settings() -> list[str]:
-    return [f"{name} = {_shown(name, kind[1])}" for name, kind in product.env.scheme.items()]
-
-
-def _shown(name: str, default: object) -> str:
-    """A default as the table writes it."""
-    if name == "DATA_DIR":
-        return "`var`"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
-    return f"`{default}`" if default or isinstance(default, int) else "–"
-
-
 def told_targets(text: str) -> list[str]:
     return re.findall(r"^\| `make ([a-z-]+)", text, re.MULTILINE)
 
@@ -201,7 +184,6 @@ KINDS = {
     "answers": Kind(_PROTOCOL, told_answers, done_answers),
     "errors": Kind(_PROTOCOL, told_errors, done_errors),
     "close codes": Kind(_PROTOCOL, told_close_codes, done_close_codes),
-    "settings": Kind(PROJECT / "docs" / "settings.md", told_settings, done_settings),
     "management commands": Kind(PROJECT / "docs" / "commands.md", told_management, done_management),
     "targets of make": Kind(PROJECT / "README.md", told_targets, done_targets),
 }

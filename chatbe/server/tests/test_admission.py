@@ -14,7 +14,7 @@ from accounts.hashers import hashing
 from chatbe.server.http import ThreadedHandler
 from chatbe.server.request_admission import SAME_THING, RequestAdmission, request_slots
 from common.errors import Unavailable
-from common.request_slots import stepping_aside
+from common.request_slots import slot_released
 
 SECONDS = 20.0
 
@@ -221,7 +221,7 @@ waiting = threading.Barrier(1)
 
 def wait_for_locks(request):
     """Waits, aside, for all who are to wait here."""
-    with stepping_aside():
+    with slot_released():
         assert connection.connection is None
         waiting.wait(SECONDS)
         going_on.wait(SECONDS)
@@ -229,8 +229,8 @@ def wait_for_locks(request):
 
 
 def failing(request):
-    """Something goes wrong while it has stepped aside."""
-    with stepping_aside():
+    """Something goes wrong while it has released its slot."""
+    with slot_released():
         raise Unavailable(retry_after=1.0)
 
 
