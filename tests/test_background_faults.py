@@ -65,7 +65,7 @@ ELSEWHERE = {
     "listener": "realtime/tests/test_trouble.py",
     "old_friends": "tests/test_background_harm.py",
     "old_socket": "tests/test_background_harm.py",
-    "old_socket_writer": "tests/test_background_harm.py",
+    "translating_transport": "tests/test_background_harm.py",
     "send_away": "tests/test_background_harm.py",
     "socket": "chatbe/server/tests/test_websocket_protocol.py",
     "socket_closed": "tests/test_background_harm.py",

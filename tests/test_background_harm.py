@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.mail.queue import MailQueue
-from chatbe.legacy_v1.writer import LegacyV1Transport
+from chatbe.gateway.translating_transport import TranslatingTransport
 from chatbe.server import health, supervisor
 from chatbot.worker import election
 from common import background
@@ -127,16 +127,16 @@ async def test_a_place_that_cannot_be_given_up_is_given_to_the_next(settings):
     assert not second.is_lost
 
 
-class Interpreter:
+class BrokenTranslator:
     """Needs a look-up for everything, which raises."""
 
     def __init__(self, error):
         self._error = error
 
-    def interpret_now(self, payload):
+    def translate_now(self, payload):
         return None
 
-    async def interpret(self, payload):
+    async def translate(self, payload):
         await asyncio.sleep(0)
         if isinstance(self._error, asyncio.CancelledError):
             raise self._error
@@ -150,8 +150,8 @@ class Interpreter:
 async def test_an_old_client_whose_writer_fails_is_cut_off(error):
     inner: Any = Recorder()
     inner.write = raising(error)
-    interpreter: Any = Interpreter(error)
-    writer = LegacyV1Transport(inner, interpreter)
+    translator: Any = BrokenTranslator(error)
+    writer = TranslatingTransport(inner, translator)
     writer.write(b"{}")
     async with asyncio.timeout(PATIENCE_SECONDS):
         await writer.drained()

@@ -2,7 +2,7 @@
 
 The one-time code comes in the address, so everything that may be refused is refused
 before the upgrade. From then on the hub sees a Connection like any other; what it
-writes goes through LegacyV1Transport, and what the client says is looked up in `commands.py`.
+writes goes through a TranslatingTransport, and what the client says is looked up in `commands.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from chatbe.gateway.admission import (
 from chatbe.gateway.consumer import CUT_OFF
 from chatbe.gateway.credentials import Credentials
 from chatbe.gateway.rate_limit import SocketRateLimiter
+from chatbe.gateway.translating_transport import TranslatingTransport
 from chatbe.gateway.transports import DIRECT_EXTENSION, AsgiWriter, DirectWriter, Transport
 from chatbe.legacy_v1.commands import Speaker
 from chatbe.legacy_v1.event_translator import EventTranslator
@@ -39,6 +40,7 @@ from chatbe.legacy_v1.frames import (
     TYPES,
     OldCommand,
     decode_old,
+    encode_old,
     refusal_frame,
     type_of,
 )
@@ -46,7 +48,6 @@ from chatbe.legacy_v1.friends import Friends
 from chatbe.legacy_v1.middleware import error_body
 from chatbe.legacy_v1.places import Places
 from chatbe.legacy_v1.recipients import Recipients
-from chatbe.legacy_v1.writer import LegacyV1Transport
 from common import background, metrics
 from common.error_log import describe
 from common.errors import (
@@ -105,7 +106,7 @@ class LegacyV1Consumer(AsyncConsumer):
             recipients=recipients,
             friends=Friends(user.id, user.username, inner),
         )
-        self._writer = LegacyV1Transport(inner, translator)
+        self._writer = TranslatingTransport(inner, translator)
         self._unanswered_max: int = settings.UNANSWERED_PER_SOCKET
         self._frame_bytes: int = settings.FRAME_BYTES
         self._unread_bytes: int = settings.SOCKET_UNREAD_BYTES
@@ -214,7 +215,7 @@ class LegacyV1Consumer(AsyncConsumer):
         metrics.ERRORS.labels("socket", error.code).inc()
         words = error_body(error.body())["error"]
         username = self._connection.username
-        self._writer.show(refusal_frame(kind, words, username=username))
+        self._writer.write_own(encode_old(refusal_frame(kind, words, username=username)))
         if error.close_code is not None:
             self._connection.close(error)
 

@@ -63,7 +63,7 @@ class EventTranslator:
         # Who joins a group that shares its history is replayed it; here that is not news.
         self._since = first_id_at(datetime.now(UTC) - CLOCKS)
 
-    def interpret_now(self, payload: bytes) -> list[bytes] | None:
+    def translate_now(self, payload: bytes) -> list[bytes] | None:
         """The old frames for what the hub writes in one go, None if that takes a look-up.
 
         Raises TooSlow when the hub has stopped sending, GoingAway when a log was lost: an old
@@ -73,7 +73,7 @@ class EventTranslator:
             return None
         return self._frames(payload)
 
-    async def interpret(self, payload: bytes) -> list[bytes]:
+    async def translate(self, payload: bytes) -> list[bytes]:
         """The same, with whatever look-up it takes."""
         unknown = self._unknown(read_payload(payload))
         if unknown:

@@ -1,15 +1,14 @@
-"""Where the hub writes our frames and an old client reads its own."""
+"""A transport for clients that speak another protocol: what the hub writes is translated."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
 from chatbe.gateway.transports import Transport
-from chatbe.legacy_v1.event_translator import EventTranslator
-from chatbe.legacy_v1.frames import LegacyV1Frame, encode_old
 from common import background
 from common.error_log import describe
 from common.errors import ChatError, as_chat_error
@@ -18,24 +17,37 @@ from realtime.lazy import LazyEvent
 log = structlog.get_logger(__name__)
 
 
-class LegacyV1Transport:
-    """A FrameWriter around a transport: what is written is interpreted first, in order.
+class Translator(Protocol):
+    """Makes a client's own frames of ours."""
 
-    At once, as a rule. What takes a look-up waits for it, and what comes after that waits too.
+    def translate_now(self, payload: bytes) -> Sequence[bytes] | None:
+        """The client's frames for what the hub writes in one go; None if that takes a read."""
+
+    async def translate(self, payload: bytes) -> Sequence[bytes]:
+        """The same, after whatever has to be read."""
+
+    def ended(self) -> None:
+        """The socket is gone."""
+
+
+class TranslatingTransport:
+    """A FrameWriter around a transport: what is written is translated first, in order.
+
+    At once, as a rule. What takes a read waits for it, and what comes after that waits too.
     """
 
-    def __init__(self, inner: Transport, translator: EventTranslator) -> None:
+    def __init__(self, inner: Transport, translator: Translator) -> None:
         self._inner = inner
-        self._interpreter = translator
+        self._translator = translator
         self._queue: list[bytes | tuple[int, str]] = []
         self._waiting = 0
         self._emptied = LazyEvent()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
 
-    def show(self, frame: LegacyV1Frame) -> None:
+    def write_own(self, frame: bytes) -> None:
         """Send a frame of the client's own kind."""
-        self._inner.write(encode_old(frame))
+        self._inner.write(frame)
 
     def write(self, payload: bytes) -> int:
         if self._is_closing:
@@ -65,7 +77,7 @@ class LegacyV1Transport:
 
     def ended(self) -> None:
         self._end()
-        self._interpreter.ended()
+        self._translator.ended()
         self._inner.ended()
 
     def _end(self) -> None:
@@ -84,9 +96,9 @@ class LegacyV1Transport:
         self._emptied.set()
 
     def _write_now(self, payload: bytes) -> bool:
-        """False if that takes a look-up."""
+        """False if that takes a read."""
         try:
-            frames = self._interpreter.interpret_now(payload)
+            frames = self._translator.translate_now(payload)
         except Exception as error:
             self._fail(error)
             return True
@@ -107,14 +119,14 @@ class LegacyV1Transport:
         if isinstance(error, ChatError) and answer.close_code is not None:
             self._close(answer.close_code, answer.code)
         else:
-            background.count("old_socket_writer")
-            log.error("not_interpreted", **describe(error))
+            background.count("translating_transport")
+            log.error("not_translated", **describe(error))
 
     def _put(self, item: bytes | tuple[int, str]) -> None:
         self._queue.append(item)
         if self._task is None:
             self._emptied.clear()
-            self._task = background.spawn("old_socket_writer", self._empty())
+            self._task = background.spawn("translating_transport", self._empty())
 
     async def _empty(self) -> None:
         try:
@@ -135,7 +147,7 @@ class LegacyV1Transport:
 
     async def _show(self, payload: bytes) -> None:
         try:
-            frames = await self._interpreter.interpret(payload)
+            frames = await self._translator.translate(payload)
         except Exception as error:
             self._fail(error)
         else:

@@ -43,7 +43,7 @@ class Listener:
         """The frames for what needs no look-up."""
         told = []
         for payload in payloads:
-            frames = self.translator.interpret_now(payload)
+            frames = self.translator.translate_now(payload)
             assert frames is not None
             told += frames
         return told
@@ -146,7 +146,7 @@ async def test_who_is_not_known_is_looked_up_before_anything_is_told():
     one = Listener()
     one.hear(group("team"), LIVE)
     payload = join_frames([said(2, sender=ME), said(3)])
-    assert one.translator.interpret_now(payload) is None
+    assert one.translator.translate_now(payload) is None
     with known(one):
         # Nothing of it counted as told.
         assert len(one.hear(payload)) == 1
@@ -156,7 +156,7 @@ async def test_who_is_not_known_is_looked_up_before_anything_is_told():
 async def test_names_are_looked_up_again_when_the_users_feed_has_moved():
     with known(Listener()) as one:
         one.hear(group("team"), LIVE, said(2), encode_frame("user.changed", feed_seq=6))
-        assert one.translator.interpret_now(said(3)) is None
+        assert one.translator.translate_now(said(3)) is None
 
 
 async def test_a_name_means_a_group_only_once_all_are_told():
