@@ -45,7 +45,7 @@ REASONS = {
     ("chatbe/server/http_protocol.py", "call_later"): ONE_CALL,
     ("chatbe/server/metrics_export.py", "call_soon_threadsafe"): AWAITED,
     ("chatbe/server/uvicorn_server.py", "Timer"): "ends the process",
-    ("chatbe/server/websocket_protocol.py", "call_later"): ONE_CALL,
+    ("chatbe/server/websocket_connection.py", "call_later"): ONE_CALL,
     ("chatbe/server/websocket_protocol.py", "call_soon"): ONE_CALL,
     ("realtime/repairs.py", "add_done_callback"): ONE_CALL,
     ("realtime/background.py", "Thread"): "runs an event loop, whose handler reports",
