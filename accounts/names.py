@@ -93,7 +93,7 @@ def _problem_of(name: str) -> str | None:  # noqa: PLR0911 - one for each rule
     shortest = shortest_name(name)
     if len(name) < shortest:
         return f"is shorter than {shortest} characters"
-    if not all(_may_stand(name, place) for place in range(len(name))):
+    if not all(_may_stand(name, index) for index in range(len(name))):
         return "may hold letters, digits, '_', '.' and '-'"
     if name[0] in _PUNCTUATION or name[-1] in _PUNCTUATION:
         return "must begin and end with a letter or digit"
@@ -117,8 +117,8 @@ def shortest_name(name: str) -> int:
     return USERNAME_MIN
 
 
-def _may_stand(name: str, place: int) -> bool:
-    character, before, after = name[place], name[:place], name[place + 1 :]
+def _may_stand(name: str, index: int) -> bool:
+    character, before, after = name[index], name[:index], name[index + 1 :]
     if character in _SIGNS:
         return all(
             scripts is None or (bool(beside) and _script(beside) in scripts)

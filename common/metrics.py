@@ -27,12 +27,12 @@ class BatchHistogram(Histogram):
         ordered = sorted(values)
         below = 0
         for bound, bucket in zip(self._upper_bounds, self._buckets, strict=True):
-            upto = bisect_right(ordered, bound)
-            if upto > below:
-                bucket.inc(upto - below)
-                if upto == len(ordered):
+            end = bisect_right(ordered, bound)
+            if end > below:
+                bucket.inc(end - below)
+                if end == len(ordered):
                     break
-                below = upto
+                below = end
         self._sum.inc(sum(ordered))
 
 

@@ -59,11 +59,11 @@ class ContactsView(APIView):
         """
         body = AddContactSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        row, made = services.add_contact(user=session_of(request).user, **body.validated_data)
+        row, is_new = services.add_contact(user=session_of(request).user, **body.validated_data)
         if isinstance(row, ContactRequest):
             return Response(OutgoingRequestSerializer(row).data, status.HTTP_202_ACCEPTED)
         return Response(
-            ContactSerializer(row).data, status.HTTP_201_CREATED if made else status.HTTP_200_OK
+            ContactSerializer(row).data, status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         )
 
 
@@ -112,12 +112,12 @@ class AcceptRequestView(APIView):
     @operation(answers={200: ContactSerializer, 201: ContactSerializer}, refusals=[NotFound])
     def post(self, request: Request, user_id: str) -> Response:
         """Accept a request; 200 if the two were contacts already."""
-        contact, made = services.accept_request(
+        contact, is_new = services.accept_request(
             user=session_of(request).user, other_id=path_id(user_id)
         )
         return Response(
             ContactSerializer(contact).data,
-            status.HTTP_201_CREATED if made else status.HTTP_200_OK,
+            status.HTTP_201_CREATED if is_new else status.HTTP_200_OK,
         )
 
 

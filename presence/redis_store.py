@@ -114,22 +114,22 @@ class RedisStore:
     async def put(self, updates: Sequence[LeaseUpdate]) -> set[int]:
         on_connect: set[int] = set()
         for start in range(0, len(updates), TERMS_PER_CALL):
-            some = updates[start : start + TERMS_PER_CALL]
+            subset = updates[start : start + TERMS_PER_CALL]
             new = await self._ask(
                 lambda answer: [int(number) for number in answer],
                 self._put,
                 keys=[
                     *(self._users, self._seen, self._since),
-                    *(f"{self._keys}:user:{lease.user_id}" for lease, _ in some),
+                    *(f"{self._keys}:user:{lease.user_id}" for lease, _ in subset),
                 ],
                 args=[
                     part
-                    for lease, seconds in some
+                    for lease, seconds in subset
                     for part in (lease.user_id, lease.name, round(seconds * 1000))
                 ],
             )
             on_connect |= {
-                update.lease.user_id for update, number in zip(some, new, strict=True) if number
+                update.lease.user_id for update, number in zip(subset, new, strict=True) if number
             }
         return on_connect
 
@@ -155,12 +155,12 @@ class RedisStore:
         online: set[int] = set()
         complete = True
         for start in range(0, len(ids), USERS_PER_READ):
-            some = ids[start : start + USERS_PER_READ]
+            subset = ids[start : start + USERS_PER_READ]
             pipe = self._redis.pipeline(transaction=False)
             pipe.time()
             pipe.get(self._since)
-            pipe.zmscore(self._users, some)
-            known = await self._ask(partial(_known, some), pipe.execute)
+            pipe.zmscore(self._users, subset)
+            known = await self._ask(partial(_known, subset), pipe.execute)
             online |= known.online
             complete = complete and known.complete
         return OnlineResult(online, complete)

@@ -215,8 +215,8 @@ class PresenceSubscriptions(HubObserver):
         known = await self._store.online(suspects.keys())
         wrong = {
             about: viewers
-            for about, some in suspects.items()
-            if (viewers := {id for id in some if self._is_wrong(id, about, known)})
+            for about, viewer_ids in suspects.items()
+            if (viewers := {id for id in viewer_ids if self._is_wrong(id, about, known)})
         }
         if not wrong:
             return

@@ -134,10 +134,10 @@ class BatchLoader(Generic[K, T]):
         try:
             self._crowd.count(-len(waiting))
             answers = await self._run(self._ask, keys)
-            for place, (key, found) in enumerate(waiting):
+            for index, (key, found) in enumerate(waiting):
                 if not found.done():
                     found.set_result(answers[key])
-                if place % TURN == TURN - 1:
+                if index % TURN == TURN - 1:
                     # Those who are in are served between those who come.
                     await asyncio.sleep(0)
         except Exception as error:

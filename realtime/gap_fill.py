@@ -87,8 +87,8 @@ class GapFiller:
         """Bring channels up to the log's end from the database, memberships first."""
         behind = deque(channel for channel in channels if channel.head is not None)
         while behind:
-            some = [behind.popleft() for _ in range(min(len(behind), CHANNELS_PER_READ))]
-            after = {channel: channel.head or 0 for channel in some if self._is_here(channel)}
+            batch = [behind.popleft() for _ in range(min(len(behind), CHANNELS_PER_READ))]
+            after = {channel: channel.head or 0 for channel in batch if self._is_here(channel)}
             asked = {user_id for channel in after for user_id in channel.members}
             requests = [
                 RangeRequest(channel.conversation_id, head) for channel, head in after.items()

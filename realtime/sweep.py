@@ -120,8 +120,8 @@ class Sweep:
         """Those with a live socket that is not where the database says it belongs."""
         hub = self._hub
         found = []
-        for some in _chunks(users, MEMBERSHIPS_CHUNK):
-            user_ids = [user for user in some if user in hub.users]
+        for chunk in _chunks(users, MEMBERSHIPS_CHUNK):
+            user_ids = [user for user in chunk if user in hub.users]
             if not user_ids:
                 continue
             standings = await in_database_thread(standings_of, user_ids)

@@ -67,9 +67,9 @@ def _refusal(text: str | bytes, error: Exception) -> Refused:
         ref = None
     if kind not in _KNOWN:
         return Refused(UnknownCommand(), ref)
-    place = _PLACE.match(str(error))
-    if place and place["field"]:
-        return Refused(InvalidInput(fields={place["field"]: place["problem"]}), ref)
+    found = _PLACE.match(str(error))
+    if found and found["field"]:
+        return Refused(InvalidInput(fields={found["field"]: found["problem"]}), ref)
     return Refused(InvalidInput(str(error)), ref)
 
 

@@ -47,8 +47,8 @@ class SocketRateLimiter:
             return self._refuse(user.limit, user_wait, now)
         return self._refuse(socket.limit, wait, now)
 
-    def _refuse(self, which: Limit, wait: float, now: float) -> ChatError:
+    def _refuse(self, exceeded: Limit, wait: float, now: float) -> ChatError:
         if self._refusals.wait(now):
             return TooManyCommands()
         self._refusals.charge(now)
-        return which.refusal(wait)
+        return exceeded.refusal(wait)

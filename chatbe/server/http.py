@@ -74,16 +74,16 @@ class ThreadedHandler(ASGIHandler):
             await self.send_response(error_response(error), send)
             return
         loop = asyncio.get_running_loop()
-        place: RequestSlot | None = None
+        slot: RequestSlot | None = None
         try:
-            place = await self.admission.enter(scope)
+            slot = await self.admission.enter(scope)
         except Unavailable as refusal:
             scope = {**scope, REFUSAL: refusal}
         try:
-            response = await loop.run_in_executor(self._threads, self._respond, scope, body, place)
+            response = await loop.run_in_executor(self._threads, self._respond, scope, body, slot)
         finally:
-            if place is not None:
-                place.leave()
+            if slot is not None:
+                slot.leave()
         if isinstance(response, Later):
             await response.answer()
         try:
@@ -127,9 +127,9 @@ class ThreadedHandler(ASGIHandler):
         while (piece := await loop.run_in_executor(self._threads, next, pieces, None)) is not None:
             yield piece
 
-    def _respond(self, scope: Scope, body: BytesIO, place: RequestSlot | None) -> HttpResponseBase:
+    def _respond(self, scope: Scope, body: BytesIO, slot: RequestSlot | None) -> HttpResponseBase:
         """The response, and all that a request holds given back, but for what is streamed."""
-        current_slot.set(place)
+        current_slot.set(slot)
         with body:
             set_script_prefix(get_script_prefix(scope))
             signals.request_started.send(sender=self.__class__, scope=scope)

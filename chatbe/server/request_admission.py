@@ -66,9 +66,9 @@ class RequestAdmission:
 
     async def enter(self, scope: Scope) -> RequestSlot:
         """Wait for a place. Raises Unavailable."""
-        place = RequestSlot(self.lines, self.aside, scope, self._passages(scope))
-        await place.enter(length=settings.REQUEST_QUEUE_MAX)
-        return place
+        slot = RequestSlot(self.lines, self.aside, scope, self._passages(scope))
+        await slot.enter(length=settings.REQUEST_QUEUE_MAX)
+        return slot
 
     def _passages(self, scope: Scope) -> list[tuple[Hashable, int]]:
         """The lines a request has to pass, and the places each has: the narrowest first."""

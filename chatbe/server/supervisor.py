@@ -57,8 +57,8 @@ class Supervisor:
                 log.error("worker_did_not_start")
                 self._signals = 1
             else:
-                for place in range(len(self._workers)):
-                    background.call("workers", self._replace_if_dead, place)
+                for index in range(len(self._workers)):
+                    background.call("workers", self._replace_if_dead, index)
         return self._stop()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -71,21 +71,21 @@ class Supervisor:
         worker.start()
         return worker, time.monotonic()
 
-    def _replace_if_dead(self, place: int) -> None:
-        worker, started_at = self._workers[place]
+    def _replace_if_dead(self, index: int) -> None:
+        worker, started_at = self._workers[index]
         if worker.exitcode is None or time.monotonic() < started_at + RESTART_SECONDS:
             return
         log.error("worker_died", pid=worker.pid, exit_code=worker.exitcode)
-        self._workers[place] = self._start()
+        self._workers[index] = self._start()
         worker.close()
 
     def _stop(self) -> int:
-        told = 0
+        handled = 0
         until = time.monotonic() + settings.DRAIN_SECONDS + LAST_SECONDS + PATIENCE_SECONDS
         running = [worker for worker, _ in self._workers]
         while running and time.monotonic() < until:
-            if told < self._signals:
-                told = self._signals
+            if handled < self._signals:
+                handled = self._signals
                 for worker in running:
                     worker.terminate()
             time.sleep(LOOK_SECONDS)

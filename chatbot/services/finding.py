@@ -16,32 +16,36 @@ PAGE = 200
 
 
 @transaction.atomic
-def find_questions(place: BotConversation) -> int:
+def find_questions(conversation: BotConversation) -> int:
     """Read a page of what is new for a bot, and note the questions in it: how many.
 
     Cursor and questions are written together. Of two workers one waits for the other and
     finds the cursor moved; a question that was noted already stays as it is.
     """
-    Cursor.objects.get_or_create(bot_id=place.bot_id, conversation_id=place.conversation_id)
+    Cursor.objects.get_or_create(
+        bot_id=conversation.bot_id, conversation_id=conversation.conversation_id
+    )
     cursor = Cursor.objects.select_for_update(no_key=True).get(
-        bot_id=place.bot_id, conversation_id=place.conversation_id
+        bot_id=conversation.bot_id, conversation_id=conversation.conversation_id
     )
     try:
         page = access_page_after(
-            user_id=place.bot_user_id,
-            conversation_id=place.conversation_id,
-            after=max(cursor.seq, place.joined_seq),
+            user_id=conversation.bot_user_id,
+            conversation_id=conversation.conversation_id,
+            after=max(cursor.seq, conversation.joined_seq),
             limit=PAGE,
         )
     except NotFound:
         # Put out meanwhile.
         return 0
-    asked = _of_people([message for message in page.messages if _is_question(message, place)])
+    asked = _of_people(
+        [message for message in page.messages if _is_question(message, conversation)]
+    )
     Answer.objects.bulk_create(
         [
             Answer(
-                bot_id=place.bot_id,
-                conversation_id=place.conversation_id,
+                bot_id=conversation.bot_id,
+                conversation_id=conversation.conversation_id,
                 question_seq=message.seq,
                 asker_id=int(message.sender_id),
             )
@@ -57,12 +61,14 @@ def find_questions(place: BotConversation) -> int:
     return len(asked)
 
 
-def _is_question(message: MessageBody, place: BotConversation) -> bool:
+def _is_question(message: MessageBody, conversation: BotConversation) -> bool:
     if message.kind != Message.Kind.TEXT or message.deleted_at is not None:
         return False
-    if int(message.sender_id) == place.bot_user_id:
+    if int(message.sender_id) == conversation.bot_user_id:
         return False
-    return not place.is_group or is_called(message.text, place.bot_key, by_command=place.by_command)
+    return not conversation.is_group or is_called(
+        message.text, conversation.bot_key, by_command=conversation.by_command
+    )
 
 
 def _of_people(messages: list[MessageBody]) -> list[MessageBody]:

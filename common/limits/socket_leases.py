@@ -228,7 +228,7 @@ class SocketLeases:
                         *(part for word, lease, _ in words for part in (word, lease.name)),
                     ],
                 )
-            return [bytes(answers[place]).decode() for place in range(len(words))]
+            return [bytes(answers[index]).decode() for index in range(len(words))]
         except Exception as error:
             self._sharing.lost(error)
             if not is_away(error):

@@ -32,9 +32,9 @@ class AddressLimitMiddleware:
         address = request_address(request)
         if address is not None and request.path.rstrip("/") not in _NOT_COUNTED:
             reads = request.method in SAFE_METHODS
-            which = limit("REST_READS_PER_ADDRESS" if reads else "REST_WRITES_PER_ADDRESS")
+            rule = limit("REST_READS_PER_ADDRESS" if reads else "REST_WRITES_PER_ADDRESS")
             try:
-                which.take(address_key(address))
+                rule.take(address_key(address))
             except RateLimited as error:
                 return error_response(error)
         return self._get_response(request)

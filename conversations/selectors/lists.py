@@ -117,9 +117,9 @@ def conversations_of_each(places: Collection[Place]) -> dict[Place, ListEntry]:
     peers = summaries_for_each({(row.user_id, row.peer_id) for row in rows if row.peer_id})
     found = {}
     for row in rows:
-        place = row.user_id, row.conversation_id
+        key = row.user_id, row.conversation_id
         peer = peers.get((row.user_id, row.peer_id or 0))
-        found[place] = list_entry(row, peer, last_messages.get(place))
+        found[key] = list_entry(row, peer, last_messages.get(key))
     return found
 
 

@@ -106,19 +106,19 @@ def access_message(*, user_id: int, conversation_id: int, seq: int) -> MessageBo
 def access_changes(*, user_id: int, conversation_id: int, after: int, limit: int) -> Changes:
     """What changed in the `limit` positions after a cursor, or in fewer. Raises NotFound."""
     bounds = "m.conversation_id = %(conversation)s AND m.seq >= (SELECT visible_from FROM access)"
-    upto = min(after + limit, 2**63 - 1)
+    until = min(after + limit, 2**63 - 1)
     rows, head, found = _read(
         f"SELECT {_ROW} FROM conversations_message m WHERE {bounds}"  # noqa: S608
         " AND m.seq > %(after)s AND m.seq <= %(upto)s AND m.changed_seq = m.seq"
         f" UNION ALL SELECT {_ROW} FROM conversations_message m WHERE {bounds}"
         " AND m.changed_seq > m.seq AND m.changed_seq > %(after)s AND m.changed_seq <= %(upto)s",
-        {"user": user_id, "conversation": conversation_id, "after": after, "upto": upto},
+        {"user": user_id, "conversation": conversation_id, "after": after, "upto": until},
         nearest="page.changed_seq",
     )
     messages = sorted((row.body() for row in rows), key=lambda message: message.changed_seq)
     if len(messages) < found:
-        upto = messages[-1].changed_seq
-    return Changes(after=after, to=max(after, min(upto, head)), head=head, messages=messages)
+        until = messages[-1].changed_seq
+    return Changes(after=after, to=max(after, min(until, head)), head=head, messages=messages)
 
 
 def _page(rows_sql: str, parameters: dict[str, Any], *, nearest: str) -> Page:

@@ -124,9 +124,9 @@ class Stream(Generic[T]):
         return self.strangers
 
 
-def heads(limit: int, **which: int) -> list[Head]:
+def heads(limit: int, **filters: int) -> list[Head]:
     """The topmost of these conversations."""
-    rows = Conversation.objects.filter(**which).order_by("-id").values_list(*Head._fields)
+    rows = Conversation.objects.filter(**filters).order_by("-id").values_list(*Head._fields)
     return [Head(*columns) for columns in rows[:limit]]
 
 
@@ -147,12 +147,12 @@ def members(bottom: int, top: int) -> Stream[StreamedMember]:
 
 def _pages(sql: str, bottom: int, top: int) -> Iterator[tuple[Any, ...]]:
     """All rows of a statement; its first two columns say where the next page begins."""
-    conversation_id, place = top, 0
+    conversation_id, index = top, 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(sql, [bottom, conversation_id, place, PAGE])
+            cursor.execute(sql, [bottom, conversation_id, index, PAGE])
             page = cursor.fetchall()
         yield from page
         if len(page) < PAGE:
             return
-        conversation_id, place = page[-1][0], page[-1][1]
+        conversation_id, index = page[-1][0], page[-1][1]

@@ -37,7 +37,7 @@ def visible_messages_of(user_ids: Collection[int]) -> QuerySet[Message]:
     ).annotate(viewer_id=F("conversation__memberships__user_id"))
 
 
-def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:
+def newest_of_each(user_id: int, count: int, **filters: Any) -> QuerySet[Message]:
     """The last so many messages of each conversation that a user may see, of those `which` names.
 
     Rows are counted, and not positions, of which every edit takes one.
@@ -45,7 +45,7 @@ def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:
     # Correlated with the membership alone, so that it is looked up once for each conversation
     # and then bounds the range that is read.
     of_one = Message.objects.filter(
-        conversation_id=OuterRef("conversation__memberships__conversation_id"), **which
+        conversation_id=OuterRef("conversation__memberships__conversation_id"), **filters
     )
     first = of_one.order_by("-seq").values("seq")[count - 1 : count]
     return Message.objects.filter(
@@ -54,7 +54,7 @@ def newest_of_each(user_id: int, count: int, **which: Any) -> QuerySet[Message]:
         seq__gte=Greatest(
             F("conversation__memberships__visible_from"), Coalesce(Subquery(first), 0)
         ),
-        **which,
+        **filters,
     )
 
 

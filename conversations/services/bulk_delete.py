@@ -35,7 +35,7 @@ def empty_texts_before(kind: str, moment: datetime) -> Iterator[int]:
     """Empty those texts; yields each batch's number."""
     for due in _texts_before(kind, moment):
         places = due.order_by("conversation_id", "seq").values_list("conversation_id", "seq")
-        for conversation_id, group in groupby(places, lambda place: place[0]):
+        for conversation_id, group in groupby(places, lambda row: row[0]):
             yield from empty_places(conversation_id, [seq for _, seq in group])
 
 
@@ -72,8 +72,8 @@ def _windows(end: int) -> Iterator[tuple[int, int]]:
 
 def empty_places(conversation_id: int, seqs: list[int]) -> Iterator[int]:
     """Empty the messages at these places; yields each batch's number."""
-    for place in range(0, len(seqs), BATCH):
-        yield _empty_batch(conversation_id, seqs[place : place + BATCH])
+    for start in range(0, len(seqs), BATCH):
+        yield _empty_batch(conversation_id, seqs[start : start + BATCH])
 
 
 def empty_system_values(conversation: Conversation) -> int:

@@ -50,14 +50,14 @@ class ConversationViewSet(ViewSet):
         """The direct conversation with a contact; 201 if this call made it."""
         body = shapes.OpenDirectSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        conversation_id, made = open_direct(
+        conversation_id, is_new = open_direct(
             user_id=session_of(request).user_id, other_id=body.validated_data["user_id"]
         )
         found = access_conversation(
             user_id=session_of(request).user_id, conversation_id=conversation_id
         )
         return Response(
-            msgspec.to_builtins(found), status.HTTP_201_CREATED if made else status.HTTP_200_OK
+            msgspec.to_builtins(found), status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         )
 
     @operation(answers={200: shapes.ConversationSerializer}, refusals=[NotFound])
@@ -80,9 +80,9 @@ class ConversationViewSet(ViewSet):
         """
         body = shapes.MoveReceiptSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        user_id, place = session_of(request).user_id, path_id(conversation_id)
+        user_id, conversation = session_of(request).user_id, path_id(conversation_id)
         moves = body.validated_data
-        move = Move(place, user_id, moves.get("read_seq", 0), moves.get("delivered_seq", 0))
+        move = Move(conversation, user_id, moves.get("read_seq", 0), moves.get("delivered_seq", 0))
 
         def respond(moved: Moved) -> Response:
             return Response(

@@ -56,9 +56,9 @@ def create_group(
     # Contacts change under these locks too, and nobody of them can be deleted meanwhile.
     if not lock_users({user_id, *others})[user_id].is_active:
         raise SessionEnded
-    made = known.values_list("conversation_id", flat=True).first()
-    if made is not None:
-        access = access_group(user_id=user_id, conversation_id=made, permission=Permission.READ)
+    existing = known.values_list("conversation_id", flat=True).first()
+    if existing is not None:
+        access = access_group(user_id=user_id, conversation_id=existing, permission=Permission.READ)
         return access, False
     require_consent(user_id, others)
     group = found_group(

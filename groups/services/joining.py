@@ -70,8 +70,8 @@ def join_group(*, user_id: int, token: str) -> JoinResult:
 @transaction.atomic
 def _join(user_id: int, invitation: Invitation) -> JoinResult:
     # Who answers requests is told of them, so their feeds move.
-    told = reviewers_of(invitation.group_id) if invitation.needs_approval else set()
-    if not lock_users({user_id, *told})[user_id].is_active:
+    notified = reviewers_of(invitation.group_id) if invitation.needs_approval else set()
+    if not lock_users({user_id, *notified})[user_id].is_active:
         raise SessionEnded
     conversation = lock_group(invitation.group_id)
     if current_members(conversation.id).filter(user_id=user_id).exists():
@@ -97,7 +97,7 @@ def _join(user_id: int, invitation: Invitation) -> JoinResult:
         invitation=invitation,
         created_at=timezone.now(),
     )
-    bump_feeds(told)
+    bump_feeds(notified)
     return JoinResult(conversation.id)
 
 
@@ -124,16 +124,16 @@ def approve_request(*, user_id: int, conversation_id: int, asking_id: int) -> No
 @transaction.atomic
 def decline_request(*, user_id: int, conversation_id: int, asking_id: int) -> None:
     """Take a request off the list; whoever asked is not told. NotFound, Forbidden, Conflict."""
-    told = reviewers_of(conversation_id)
+    notified = reviewers_of(conversation_id)
     lock_and_access(
         user_id=user_id,
         conversation_id=conversation_id,
         permission=Permission.MANAGE_INVITATIONS,
-        also=told,
+        also=notified,
     )
     request = list_join_requests(user_id, conversation_id).filter(user_id=asking_id).first()
     if request is None:
         raise NotFound
     request.delete()
     # The others who might have answered it.
-    bump_feeds(told)
+    bump_feeds(notified)

@@ -27,13 +27,13 @@ class GroupsView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make a group of people who let one, which one owns; 200 if that was done before."""
-        access, made = create_group(
+        access, created = create_group(
             user_id=session_of(request).user_id,
             **read_body(shapes.CreateGroupSerializer, request),
         )
         return Response(
             shapes.GroupDetailsSerializer(access).data,
-            status.HTTP_201_CREATED if made else status.HTTP_200_OK,
+            status.HTTP_201_CREATED if created else status.HTTP_200_OK,
         )
 
 

@@ -31,8 +31,10 @@ def note_shown(request: HttpRequest, places: Iterable[tuple[int, int]]) -> None:
     for conversation_id, seq in places:
         if conversation_id in reasons:
             seqs[conversation_id].add(seq)
-    for id, some in seqs.items():
-        note_reading(actor=actor_of(request), conversation_id=id, reason=reasons[id], seqs=some)
+    for id, positions in seqs.items():
+        note_reading(
+            actor=actor_of(request), conversation_id=id, reason=reasons[id], seqs=positions
+        )
 
 
 def _open(request: HttpRequest, conversation_id: int, reason: str) -> None:

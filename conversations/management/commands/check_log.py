@@ -22,9 +22,9 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        which = parser.add_mutually_exclusive_group()
-        which.add_argument("--conversation", type=int, metavar="ID", help="only this one")
-        which.add_argument("--sample", type=int, metavar="N", help="only so many, by chance")
+        scope = parser.add_mutually_exclusive_group()
+        scope.add_argument("--conversation", type=int, metavar="ID", help="only this one")
+        scope.add_argument("--sample", type=int, metavar="N", help="only so many, by chance")
         parser.add_argument(
             "--repair",
             action="store_true",
