@@ -35,7 +35,7 @@ from contacts.services import add_contact
 
 
 class LegacyV1View(APIView):
-    """A door of /v1/; docs/legacy-v1.md is its documentation, the API's own document leaves it out."""
+    """An endpoint of /v1/. Its documentation is docs/legacy-v1.md; the OpenAPI document omits it."""
 
     schema = None
 
