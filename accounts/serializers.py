@@ -57,7 +57,7 @@ class DeleteAccountSerializer(StrictSerializer):
 
 
 class UpdateProfileSerializer(StrictSerializer):
-    """Any of these; looser than the rules, as above."""
+    """Any of these fields. Lengths are looser than the rules, which the service checks."""
 
     display_name = serializers.CharField(
         max_length=4 * DISPLAY_NAME_MAX, allow_blank=True, required=False

@@ -42,7 +42,7 @@ class CreateGroupSerializer(StrictSerializer):
 
 
 class UpdateGroupSerializer(StrictSerializer):
-    """Any of these; looser than the rules, as above."""
+    """Any of these fields. Lengths are looser than the rules, which the service checks."""
 
     name = serializers.CharField(max_length=4 * NAME_MAX, required=False)
     description = serializers.CharField(

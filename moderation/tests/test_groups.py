@@ -72,7 +72,7 @@ def test_a_group_is_closed(club, moderator):
 def test_only_groups_are_closed(moderator):
     direct = Conversation.objects.get(id=make_friends().conversation_id)
     assert page(direct, "action", "close") not in shown(moderator, direct)
-    assert told(do(moderator, "close", direct)) == [f"{direct}: There is nothing here."]
+    assert told(do(moderator, "close", direct)) == [f"{direct}: Not found."]
     assert audited() == []
 
 
