@@ -103,7 +103,7 @@ def test_a_member_is_removed(club, moderator):
     assert club.last(club.olga) == (str(moderator.user.id), removed)
     assert device_of(club.mia).get(f"{CONVERSATIONS}/{club.group.id}").status_code == 404
     again = told(do(moderator, "remove", club.of(club.mia).get()))
-    assert "nothing here" in again[0]
+    assert "Not found" in again[0]
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.details) == ("member.removed", {"user_id": str(club.mia.id)})
 
