@@ -1,4 +1,4 @@
-"""The JSON of accounts: what requests must hold and what answers show."""
+"""The JSON of accounts: the fields of requests and of answers."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from common.rest.fields import IdField, StrictSerializer, TimeField
 
 
 class PasswordField(serializers.CharField):
-    """A password, with the spaces somebody may have meant."""
+    """A password, with its spaces as they were typed."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, max_length=PASSWORD_MAX, **kwargs)
@@ -40,7 +40,7 @@ class CodeSerializer(StrictSerializer):
 
 
 class ChangePasswordSerializer(StrictSerializer):
-    password = PasswordField(help_text="the one until now")
+    password = PasswordField(help_text="the current one")
     new_password = PasswordField()
 
 
@@ -57,7 +57,7 @@ class DeleteAccountSerializer(StrictSerializer):
 
 
 class UpdateProfileSerializer(StrictSerializer):
-    """Any of these; looser than the rules, as above."""
+    """Any of these fields. Lengths are looser than the rules, which the service checks."""
 
     display_name = serializers.CharField(
         max_length=4 * DISPLAY_NAME_MAX, allow_blank=True, required=False
@@ -74,7 +74,7 @@ class UpdateProfileSerializer(StrictSerializer):
 
 
 class UserSerializer(serializers.Serializer[Any]):
-    """A user as other people see them."""
+    """A user as others see them."""
 
     id = IdField()
     username = serializers.CharField()
@@ -93,7 +93,7 @@ class OwnUserSerializer(serializers.Serializer[Any]):
     time_zone = serializers.CharField()
     email = serializers.CharField()
     email_confirmed = serializers.BooleanField()
-    pending_email = serializers.CharField(help_text="the address a change waits for")
+    pending_email = serializers.CharField(help_text="a new address that waits for its confirmation")
     about_for = serializers.CharField()
     last_seen_for = serializers.CharField()
     groups_for = serializers.CharField()
@@ -139,11 +139,11 @@ class SessionSerializer(serializers.Serializer[Any]):
 
 
 class NoticeSerializer(serializers.Serializer[Any]):
-    """Something that a user should look at."""
+    """A notice for a user."""
 
     id = IdField()
     kind = serializers.CharField(help_text="`new_device`, `refresh_reuse` or `announcement`")
-    text = serializers.CharField(help_text="what an announcement says, else empty")
+    text = serializers.CharField(help_text="the text of an announcement, otherwise empty")
     session_id = IdField(allow_null=True)
     device = serializers.CharField()
     address = serializers.CharField(allow_null=True)

@@ -1,4 +1,4 @@
-"""A user as other people see them: the same few fields wherever somebody is shown."""
+"""A user as others see them: the same few fields wherever a user is shown."""
 
 import msgspec
 from django.db.models import QuerySet
@@ -8,7 +8,7 @@ from common.ids import IdText
 
 
 class UserSummary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Another user. Of one who is gone only the id is left, and `deleted` is true."""
+    """Another user. A deleted user has only the id, and `deleted` is true."""
 
     id: IdText
     username: str

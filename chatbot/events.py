@@ -1,4 +1,4 @@
-"""What the server tells of bots' answers."""
+"""The events about bots' answers."""
 
 from chatbot import handlers
 from chatbot.schemas import AnswerBody
@@ -7,15 +7,15 @@ from realtime.protocol import Command, Event, Position, Reply
 
 
 class BotAnswersReply(Reply, frozen=True, tag="reply"):
-    """What becomes of the question: one answer of each bot that was asked."""
+    """The state of a question: one answer for each bot that was asked."""
 
     answers: list[AnswerBody]
 
 
 class BotStreamed(Event, frozen=True, tag="bot.streamed"):
-    """A piece of an answer that is still being given, from this character on.
+    """A piece of an answer that is still being written, starting at character `offset`.
 
-    Where pieces are missing, `bot.resume` has all there is. The message ends it.
+    If pieces are missing, `bot.resume` returns everything so far. The message replaces it.
     """
 
     conversation_id: IdText
@@ -26,7 +26,7 @@ class BotStreamed(Event, frozen=True, tag="bot.streamed"):
 
 
 class BotFinished(Event, frozen=True, tag="bot.finished"):
-    """Nothing more comes of this answer but its message, which may be here already."""
+    """No more of this answer will be streamed; its message may have arrived already."""
 
     conversation_id: IdText
     question_seq: Position
@@ -36,7 +36,7 @@ class BotFinished(Event, frozen=True, tag="bot.finished"):
 
 EVENTS: tuple[type[Event], ...] = (BotAnswersReply, BotStreamed, BotFinished)
 
-# What a command is answered with when it is not refused.
+# The answer to each command that is not refused.
 ANSWERS: dict[type[Command], type[Event]] = {
     handlers.BotResume: BotAnswersReply,
     handlers.BotCancel: BotAnswersReply,

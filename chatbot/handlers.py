@@ -1,4 +1,4 @@
-"""Socket commands of bots' answers, as thin as views."""
+"""The socket commands for bots' answers, as thin as views."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from realtime.protocol import Command, Handler, Id, Position
 
 
 class BotResume(Command, frozen=True, tag="bot.resume"):
-    """Ask for what was answered so far to the message at this position."""
+    """Fetch the answers so far to the message at this position."""
 
     conversation_id: Id
     seq: Position
 
 
 class BotCancel(Command, frozen=True, tag="bot.cancel"):
-    """Stop answering my question at this position."""
+    """Stop the answers to your question at this position."""
 
     conversation_id: Id
     seq: Position

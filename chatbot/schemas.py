@@ -1,4 +1,4 @@
-"""How an answer looks in JSON, the same over REST and the socket."""
+"""The JSON of an answer, the same over REST and the socket."""
 
 import msgspec
 
@@ -7,9 +7,9 @@ from common.ids import IdText
 
 
 class AnswerBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What becomes of a question. `text` is what there is so far.
+    """The state of a bot's answer to a question. `text` is the text so far.
 
-    Once `seq` is there, the answer is the message at that position and `text` is empty.
+    Once `seq` is set, the answer is the message at that position and `text` is empty.
     """
 
     conversation_id: IdText

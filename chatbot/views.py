@@ -1,4 +1,4 @@
-"""The REST door of bots and their answers."""
+"""The REST API of bots and their answers."""
 
 import msgspec
 from rest_framework.request import Request
@@ -16,17 +16,17 @@ from common.rest.schema import operation
 
 
 class BotsViewSet(ViewSet):
-    """Whom one may ask."""
+    """The bots."""
 
     @operation(answers={200: shapes.BotsSerializer})
     def list(self, request: Request) -> Response:
-        """The bots of this server, by name. Anybody may write to them, nobody has to ask first."""
+        """The bots of this server, by name. Every user may write to them without being a contact."""
         bots = summaries_of(list_bots(viewer_id=session_of(request).user_id))
         return Response({"results": [msgspec.to_builtins(bot) for bot in bots.values()]})
 
 
 class AnswersViewSet(ViewSet):
-    """What becomes of a question to a bot."""
+    """The answers to a question."""
 
     @operation(answers={200: shapes.AnswersSerializer}, refusals=[NotFound])
     def list(self, request: Request, conversation_id: str, seq: str) -> Response:
@@ -42,7 +42,7 @@ class AnswersViewSet(ViewSet):
         request=None, answers={200: shapes.AnswersSerializer}, refusals=[NotFound, Forbidden]
     )
     def cancel(self, request: Request, conversation_id: str, seq: str) -> Response:
-        """Stop answering one's own question. What was said so far becomes the answer."""
+        """Stop the answers to your own question. The text so far becomes the answer."""
         found = cancel_answers(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),

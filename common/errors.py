@@ -26,10 +26,9 @@
     ├── TooSlow             too_slow             503   closes 4004
     └── Unavailable         unavailable          503
 
-Close codes 4000-4499 say "reconnect" (4002: once somebody uses the client again), 4500-4999
-say "don't". An error without a
-close code leaves its socket open. `retry` says whether the very same request may
-succeed later without the user changing anything.
+Close codes 4000-4499 mean "reconnect" (4002: once the user turns to the client again),
+4500-4999 mean "do not". An error without a close code leaves its socket open. `retry` says
+whether the same request may succeed later without any change.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +40,7 @@ DATABASE_RETRY_SECONDS = 1.0
 
 
 class ChatError(Exception):
-    """What a caller is told when a request is refused.
+    """A refused request, as the caller sees it.
 
     `fields` maps names of the request's fields to what is wrong with them;
     `retry_after` is in seconds. Neither may hold anything the caller must not know.
@@ -53,7 +52,7 @@ class ChatError(Exception):
     close_code: int | None = None
     # Whether a client whose socket was closed with a code below 4500 connects again by itself.
     comes_back = True
-    message = "Something went wrong on our side."
+    message = "Internal server error."
 
     def __init__(
         self,
@@ -69,7 +68,7 @@ class ChatError(Exception):
         super().__init__(self.message)
 
     def body(self) -> dict[str, object]:
-        """The error as both doors show it: code, message, retry, and what else is known."""
+        """The error in JSON, for REST and socket: code, message, retry and any details."""
         body: dict[str, object] = {
             "code": self.code,
             "message": self.message,
@@ -91,7 +90,7 @@ class BadFrame(ChatError):
 class UnknownCommand(ChatError):
     code = "unknown_command"
     status = 400
-    message = "There is no such command."
+    message = "Unknown command."
 
 
 class InvalidInput(ChatError):
@@ -104,7 +103,7 @@ class Unauthenticated(ChatError):
     code = "unauthenticated"
     status = 401
     close_code = 4501
-    message = "Say who you are first."
+    message = "Authenticate first."
 
 
 class WrongCredentials(ChatError):
@@ -137,25 +136,25 @@ class Forbidden(ChatError):
 class Banned(ChatError):
     code = "banned"
     status = 403
-    message = "This account was shut out by the people who run this server."
+    message = "This account is banned from this server."
 
 
 class NotFound(ChatError):
     code = "not_found"
     status = 404
-    message = "There is nothing here."
+    message = "Not found."
 
 
 class MethodNotAllowed(ChatError):
     code = "method_not_allowed"
     status = 405
-    message = "This address does not answer that method."
+    message = "This method is not allowed here."
 
 
 class NotAcceptable(ChatError):
     code = "not_acceptable"
     status = 406
-    message = "Answers are JSON."
+    message = "Responses are JSON only."
 
 
 class HelloTimeout(ChatError):
@@ -163,13 +162,13 @@ class HelloTimeout(ChatError):
     status = 408
     retry = True
     close_code = 4001
-    message = "No valid hello came in time."
+    message = "No valid hello arrived in time."
 
 
 class Conflict(ChatError):
     code = "conflict"
     status = 409
-    message = "This collides with what is already there."
+    message = "This conflicts with the current state."
 
 
 class ClientIdReused(ChatError):
@@ -197,7 +196,7 @@ class TooManySockets(ChatError):
     close_code = 4002
     # Faithful clients would push each other out for ever.
     comes_back = False
-    message = "You have too many open sockets: this one gives way to a newer one."
+    message = "Too many open sockets: a newer one replaced this one."
 
 
 class TooManyCommands(ChatError):
@@ -205,7 +204,7 @@ class TooManyCommands(ChatError):
     status = 429
     retry = True
     close_code = 4005
-    message = "You went on sending far more than is allowed."
+    message = "Too many frames: you kept sending far more than is allowed."
 
 
 class RateLimited(ChatError):
@@ -225,7 +224,7 @@ class GoingAway(ChatError):
     status = 503
     retry = True
     close_code = 4003
-    message = "This server is stopping. Connect again."
+    message = "This server is stopping. Reconnect."
 
 
 class TooSlow(ChatError):
@@ -233,7 +232,7 @@ class TooSlow(ChatError):
     status = 503
     retry = True
     close_code = 4004
-    message = "You did not read fast enough. Connect again."
+    message = "You read too slowly. Reconnect."
 
 
 class Unavailable(ChatError):
@@ -244,12 +243,12 @@ class Unavailable(ChatError):
 
 
 def error_table() -> Iterator[type[ChatError]]:
-    """Every error there is, in the order of the table above."""
+    """Every error, in the order of the table above."""
     yield from ChatError.__subclasses__()
 
 
 def as_chat_error(error: BaseException) -> ChatError:
-    """What the caller is told about any exception; the real one is for the log.
+    """The error that the caller sees for any exception; the original is for the log.
 
     A database that is away, busy or full is `unavailable` (`common.database_errors`);
     anything unforeseen is `internal`.

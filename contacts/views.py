@@ -1,4 +1,4 @@
-"""The REST door of contacts, requests, blocks and the look-up of users."""
+"""The REST API of contacts, requests, blocks and the search for users."""
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
@@ -37,7 +37,7 @@ class ContactsView(APIView):
         parameters=PAGE_PARAMETERS, answers={200: page_schema("ContactPage", ContactSerializer)}
     )
     def get(self, request: Request) -> Response:
-        """One's contacts, in the order they were made."""
+        """Your contacts, in the order they were added."""
         rows = selectors.list_contacts(session_of(request).user_id)
         return Response(
             page_of(rows, read_page(request), lambda r: ContactSerializer(r, many=True).data)
@@ -53,9 +53,9 @@ class ContactsView(APIView):
         refusals=[NotFound, Conflict, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Make somebody one's contact, or ask them to be; depends on the server's policy.
+        """Add a user as a contact, or ask them, depending on the server's policy.
 
-        201 if they are one now, 200 if they were before, 202 if they have been asked.
+        201 if they are a contact now, 200 if they were before, 202 if they have been asked.
         """
         body = AddContactSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -70,7 +70,7 @@ class ContactsView(APIView):
 class ContactView(APIView):
     @operation(request=AliasSerializer, answers={200: ContactSerializer}, refusals=[NotFound])
     def patch(self, request: Request, user_id: str) -> Response:
-        """Give a contact a name of one's own, which nobody else sees; empty takes it back."""
+        """Give a contact an alias that nobody else sees; an empty one removes it."""
         body = AliasSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         contact = services.set_alias(
@@ -80,7 +80,7 @@ class ContactView(APIView):
 
     @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, user_id: str) -> Response:
-        """End a contact, for both."""
+        """Remove a contact, for both users."""
         services.remove_contact(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -91,7 +91,7 @@ class IncomingRequestsView(APIView):
         answers={200: page_schema("IncomingRequestPage", IncomingRequestSerializer)},
     )
     def get(self, request: Request) -> Response:
-        """Who would like to be one's contact."""
+        """Users who have asked to be your contact."""
         rows = selectors.list_incoming(session_of(request).user_id)
         return Response(
             page_of(
@@ -103,7 +103,7 @@ class IncomingRequestsView(APIView):
 class IncomingRequestView(APIView):
     @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, user_id: str) -> Response:
-        """Decline a request; whoever asked is not told."""
+        """Decline a request; the user who asked is not notified."""
         services.decline_request(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -111,7 +111,7 @@ class IncomingRequestView(APIView):
 class AcceptRequestView(APIView):
     @operation(answers={200: ContactSerializer, 201: ContactSerializer}, refusals=[NotFound])
     def post(self, request: Request, user_id: str) -> Response:
-        """Accept a request; 200 if the two were contacts already."""
+        """Accept a request; 200 if you were contacts already."""
         contact, is_new = services.accept_request(
             user=session_of(request).user, other_id=path_id(user_id)
         )
@@ -127,7 +127,7 @@ class OutgoingRequestsView(APIView):
         answers={200: page_schema("OutgoingRequestPage", OutgoingRequestSerializer)},
     )
     def get(self, request: Request) -> Response:
-        """Whom one has asked and has no answer from."""
+        """Your requests that were not answered yet."""
         rows = selectors.list_outgoing(session_of(request).user_id)
         return Response(
             page_of(
@@ -139,7 +139,7 @@ class OutgoingRequestsView(APIView):
 class OutgoingRequestView(APIView):
     @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, user_id: str) -> Response:
-        """Take one's own request back."""
+        """Withdraw your own request."""
         services.withdraw_request(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -147,7 +147,7 @@ class OutgoingRequestView(APIView):
 class BlocksView(APIView):
     @operation(parameters=PAGE_PARAMETERS, answers={200: page_schema("BlockPage", BlockSerializer)})
     def get(self, request: Request) -> Response:
-        """Whom one has blocked."""
+        """The users you have blocked."""
         rows = selectors.list_blocks(session_of(request).user_id)
         return Response(
             page_of(rows, read_page(request), lambda r: BlockSerializer(r, many=True).data)
@@ -157,13 +157,13 @@ class BlocksView(APIView):
 class BlockView(APIView):
     @operation(answers={204: None}, refusals=[NotFound])
     def put(self, request: Request, user_id: str) -> Response:
-        """Block somebody; a contact with them ends, and so do requests."""
+        """Block a user; it ends the contact and withdraws requests."""
         services.block_user(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @operation(answers={204: None}, refusals=[NotFound])
     def delete(self, request: Request, user_id: str) -> Response:
-        """Take a block back."""
+        """Unblock a user."""
         services.unblock_user(user=session_of(request).user, other_id=path_id(user_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -172,11 +172,13 @@ class UsersView(APIView):
     @operation(
         operation_id="users_search",
         parameters=[
-            OpenApiParameter("username", str, description="The whole username, and nothing else."),
+            OpenApiParameter(
+                "username", str, description="The whole username; excludes the other parameters."
+            ),
             OpenApiParameter(
                 "prefix",
                 {"type": "string", "minLength": USERNAME_MIN_EAST_ASIA, "maxLength": LOGIN_MAX},
-                description="Its beginning.",
+                description="The beginning of usernames.",
             ),
             *PAGE_PARAMETERS,
         ],
@@ -184,7 +186,7 @@ class UsersView(APIView):
         refusals=[RateLimited],
     )
     def get(self, request: Request) -> Response:
-        """People by their exact username, or those by its beginning who let themselves be found."""
+        """Find a user by the whole username, or searchable users by its beginning."""
         viewer_id = session_of(request).user_id
         if "username" in request.query_params:
             query = read_query(request, ("username",))
@@ -209,7 +211,7 @@ class UsersView(APIView):
 class UserView(APIView):
     @operation(answers={200: UserCardSerializer}, refusals=[NotFound])
     def get(self, request: Request, user_id: str) -> Response:
-        """One user, as far as they let one see."""
+        """One user, as far as they are shown to you."""
         card = selectors.access_card(
             viewer_id=session_of(request).user_id, user_id=path_id(user_id)
         )

@@ -1,4 +1,4 @@
-"""What the server tells of conversations."""
+"""The events of conversations."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -10,13 +10,13 @@ from realtime.protocol import Command, Event, Position, Ref, Reply
 
 
 class MessageCreated(Event, frozen=True, tag="message.created"):
-    """A new row in the log, also to the socket that sent it."""
+    """A new message in the log, also sent to the socket that sent it."""
 
     message: MessageBody
 
 
 class MessageChanged(Event, frozen=True, tag="message.changed"):
-    """A message was edited or deleted: this is what it is now, at position `changed_seq`."""
+    """A message was edited or deleted: this is its current state, at position `changed_seq`."""
 
     message: MessageBody
 
@@ -29,9 +29,9 @@ class Skip(Event, frozen=True, tag="skip"):
 
 
 class Range(Event, frozen=True, tag="range"):
-    """All that changed in (after, to], each change a message as it is now.
+    """Everything that changed in (after, to]; each change is a message in its current state.
 
-    The answer to a fetch, whose `ref` it repeats, and an event of its own.
+    It answers a fetch, whose `ref` it repeats, and also comes as an event.
     """
 
     conversation_id: IdText
@@ -43,7 +43,7 @@ class Range(Event, frozen=True, tag="range"):
 
 
 class ConversationAdded(Event, frozen=True, tag="conversation.added"):
-    """You are a member of this conversation; what lies after `cursor` comes as events."""
+    """You are a member of this conversation; changes after `cursor` come as events."""
 
     conversation: ConversationBody
     cursor: Position
@@ -51,26 +51,26 @@ class ConversationAdded(Event, frozen=True, tag="conversation.added"):
 
 
 class ConversationRemoved(Event, frozen=True, tag="conversation.removed"):
-    """You are not a member of this conversation, or no longer."""
+    """You are not, or no longer, a member of this conversation."""
 
     conversation_id: IdText
 
 
 class ConversationBehind(Event, frozen=True, tag="conversation.behind"):
-    """Too far behind to replay: load the newest page by REST and go on from its head."""
+    """Too far behind to replay: load the newest page over REST and continue from its head."""
 
     conversation_id: IdText
     head: Position
 
 
 class MessageReply(Reply, frozen=True, tag="reply"):
-    """It is committed; this is the message as it is now. A retry gets the same answer."""
+    """The message is committed; this is its current state. A retry gets the same answer."""
 
     message: SentBody
 
 
 class OwnReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where one's pointers are now."""
+    """Your pointers now."""
 
     conversation_id: IdText
     read_seq: Position
@@ -78,13 +78,13 @@ class OwnReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReceiptReply(Reply, frozen=True, tag="reply"):
-    """The pointers after the command."""
+    """Your pointers are stored; these are their values."""
 
     receipt: OwnReceipt
 
 
 class ReceiptCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many of the members have read and received everything up to `seq`."""
+    """How many members have read and received everything up to `seq`."""
 
     seq: Position
     read: int
@@ -92,7 +92,7 @@ class ReceiptCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReceiptUpdated(Event, frozen=True, tag="receipt.updated"):
-    """Pointers of members have moved: `receipts`, or `counts` above 100 members."""
+    """Members' pointers have moved: `receipts`, or `counts` above 100 members."""
 
     conversation_id: IdText
     receipts: list[ReceiptBody] | UnsetType = UNSET
@@ -100,20 +100,20 @@ class ReceiptUpdated(Event, frozen=True, tag="receipt.updated"):
 
 
 class TypingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long others are told that one is typing, in seconds."""
+    """For how many seconds others see that you are typing."""
 
     conversation_id: IdText
     expires_in: int
 
 
 class TypingReply(Reply, frozen=True, tag="reply"):
-    """The others are told, if they were not just now."""
+    """Other members are notified, unless they just were."""
 
     typing: TypingBody
 
 
 class TypingStarted(Event, frozen=True, tag="typing.started"):
-    """Somebody else is typing; forget it after `expires_in` seconds."""
+    """Another user is typing; drop it after `expires_in` seconds."""
 
     conversation_id: IdText
     user_id: IdText
@@ -121,7 +121,7 @@ class TypingStarted(Event, frozen=True, tag="typing.started"):
 
 
 class TypingStopped(Event, frozen=True, tag="typing.stopped"):
-    """They are not typing any more."""
+    """The user is no longer typing."""
 
     conversation_id: IdText
     user_id: IdText
@@ -143,7 +143,7 @@ EVENTS: tuple[type[Event], ...] = (
     TypingStopped,
 )
 
-# What a command is answered with when it is not refused.
+# The answer to each command that is not refused.
 ANSWERS: dict[type[Command], type[Event]] = {
     handlers.MessageSend: MessageReply,
     handlers.MessageEdit: MessageReply,

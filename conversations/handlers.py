@@ -1,4 +1,4 @@
-"""Socket commands of conversations, as thin as views."""
+"""The socket commands of conversations, as thin as views."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from realtime.protocol import ClientId, Command, Handler, Id, Position
 
 
 class MessageSend(Command, frozen=True, tag="message.send"):
-    """Send a text. Answered once it is committed, with the message."""
+    """Send a message. Answered with the message once it is committed."""
 
     conversation_id: Id
     client_id: ClientId
@@ -31,7 +31,7 @@ class MessageSend(Command, frozen=True, tag="message.send"):
 
 
 class MessageEdit(Command, frozen=True, tag="message.edit"):
-    """Give one's own message another text. Answered with the message as it is then."""
+    """Edit your own message. Answered with its new state."""
 
     conversation_id: Id
     seq: Position
@@ -39,14 +39,14 @@ class MessageEdit(Command, frozen=True, tag="message.edit"):
 
 
 class MessageDelete(Command, frozen=True, tag="message.delete"):
-    """Empty a message, one's own or as an admin another's. Answered with what is left."""
+    """Delete your own message or, as a group's owner or admin, another's. Answered with what is left."""
 
     conversation_id: Id
     seq: Position
 
 
 class ConversationFetch(Command, frozen=True, tag="conversation.fetch"):
-    """Ask for what changed after a position. Answered with a range."""
+    """Fetch the changes after a position. Answered with a range."""
 
     conversation_id: Id
     after: Position
@@ -54,27 +54,27 @@ class ConversationFetch(Command, frozen=True, tag="conversation.fetch"):
 
 
 class ReceiptMarkRead(Command, frozen=True, tag="receipt.mark_read"):
-    """Everything up to this position was read."""
+    """Mark everything up to this position as read."""
 
     conversation_id: Id
     seq: Position
 
 
 class ReceiptMarkDelivered(Command, frozen=True, tag="receipt.mark_delivered"):
-    """Everything up to this position has reached this device."""
+    """Mark everything up to this position as delivered."""
 
     conversation_id: Id
     seq: Position
 
 
 class TypingStart(Command, frozen=True, tag="typing.start"):
-    """I am typing; said again while it goes on."""
+    """The user is typing. Repeat it about every three seconds."""
 
     conversation_id: Id
 
 
 class TypingStop(Command, frozen=True, tag="typing.stop"):
-    """I am not typing any more. Sending a message says so, too."""
+    """The user stopped typing. Sending a message implies it."""
 
     conversation_id: Id
 

@@ -1,4 +1,4 @@
-"""How conversations and messages look in JSON, the same over REST and the socket."""
+"""The JSON of conversations and messages, the same over REST and the socket."""
 
 import hashlib
 from datetime import datetime
@@ -17,9 +17,9 @@ from conversations.models import Message
 
 
 class SystemBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """What a system message tells: the sender did `action` to these users.
+    """The content of a system message: the sender did `action` to these users.
 
-    `value` is what something became: a name, a role, a number of seconds.
+    `value` is the new value: a name, a role, a number of seconds.
     """
 
     action: str
@@ -28,7 +28,7 @@ class SystemBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
 
 
 class MessageBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A message as members see it. See docs/protocol.md for the meaning of its numbers."""
+    """A message as members see it. docs/protocol.md defines its numbers."""
 
     conversation_id: IdText
     seq: int
@@ -47,10 +47,10 @@ class MessageBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
 
 
 class SentBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """What the sender of a message is answered: the message as it is now.
+    """The answer to the sender of a message: its current state.
 
-    Who is no member any more, or whose part of the log begins later, gets the first five
-    fields and learns nothing of what became of it.
+    A sender who is no longer a member, or whose part of the log begins later, gets only the
+    first five fields and learns nothing of what became of the message.
     """
 
     conversation_id: IdText
@@ -70,7 +70,7 @@ class SentBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
 
 
 class GroupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What sets a group apart, with the member's own role in it."""
+    """The fields that only groups have, with the member's own role."""
 
     name: str
     role: str
@@ -83,9 +83,9 @@ class GroupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ConversationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A conversation as one of its members sees it.
 
-    `peer` is the other person of a direct conversation, `group` what a group has instead;
-    `unread` counts text messages of others after the read pointer; `head` is the log's
-    last position.
+    `peer` is the other user of a direct conversation; a group has `group` instead. `unread`
+    counts the text messages of others after the read pointer. `head` is the last position of
+    the log.
     """
 
     id: IdText
@@ -102,7 +102,7 @@ class ConversationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReceiptBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """How far a member has read and received; `read_seq` is None for who may not know it."""
+    """How far a member has read and received; `read_seq` is null if it is not shown to you."""
 
     user_id: IdText
     read_seq: int | None
@@ -110,7 +110,7 @@ class ReceiptBody(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=T
 
 
 def sent_body(message: MessageBody) -> SentBody:
-    """What a sender keeps of a message that is out of their sight: what they knew before."""
+    """The part of a message that its sender may still see: the fields they already knew."""
     return SentBody(
         conversation_id=message.conversation_id,
         seq=message.seq,
@@ -170,7 +170,7 @@ def message_columns(alias: str) -> str:
 
 
 def content_digest(text: str, reply_to: int | None) -> bytes:
-    """16 bytes that tell two contents apart and tell a reader of the database nothing."""
+    """16 bytes that distinguish contents and reveal nothing to a reader of the database."""
     content = b"%d\x00%s" % (reply_to or 0, text.encode())
     return hashlib.blake2b(content, key=_content_key(), digest_size=16).digest()
 

@@ -1,6 +1,6 @@
 """Validation of requests, and the shapes of answers for the OpenAPI document.
 
-Answers are made of the Structs in `wire.py`; tests hold both descriptions together.
+Answers are made of the Structs in `schemas.py`; tests keep both descriptions in step.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ POSITION_MAX = 2**63 - 1
 
 @extend_schema_field({"type": "string", "pattern": "^[!-~]{1,64}$"})
 class ClientIdField(serializers.CharField):
-    """What a message's sender calls it; the service knows the rule and says it."""
+    """The sender's own id for a message; the service validates it."""
 
 
 class SendMessageSerializer(StrictSerializer):
@@ -69,7 +69,7 @@ class MessageSerializer(serializers.Serializer[Any]):
 
 
 class SentMessageSerializer(serializers.Serializer[Any]):
-    """To who is no member any more only the first five are told."""
+    """A sender who is no longer a member gets only the first five fields."""
 
     conversation_id = IdField()
     seq = serializers.IntegerField()

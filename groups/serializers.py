@@ -17,7 +17,7 @@ MEMBERS_PER_REQUEST = 1_000
 
 
 class MemberIdsField(serializers.ListField):
-    """Users, each once; whoever is named twice is meant once."""
+    """Ids of users, without duplicates."""
 
     child = IdField()
 
@@ -37,12 +37,12 @@ class CreateGroupSerializer(StrictSerializer):
         max_length=64,
         trim_whitespace=False,
         required=False,
-        help_text="of your choice; the same again is answered with the same group",
+        help_text="of your choice; a retry with the same id is answered with the same group",
     )
 
 
 class UpdateGroupSerializer(StrictSerializer):
-    """Any of these; looser than the rules, as above."""
+    """Any of these fields. Lengths are looser than the rules, which the service checks."""
 
     name = serializers.CharField(max_length=4 * NAME_MAX, required=False)
     description = serializers.CharField(
@@ -68,10 +68,10 @@ class TransferSerializer(StrictSerializer):
 
 class CreateInvitationSerializer(StrictSerializer):
     expires_in = serializers.IntegerField(
-        required=False, allow_null=True, help_text="seconds; null is for ever"
+        required=False, allow_null=True, help_text="seconds; null: never"
     )
     max_uses = serializers.IntegerField(
-        required=False, allow_null=True, help_text="null is any number"
+        required=False, allow_null=True, help_text="null: any number"
     )
     needs_approval = serializers.BooleanField(required=False)
 
@@ -81,7 +81,7 @@ class TokenSerializer(StrictSerializer):
 
 
 class GroupDetailsSerializer(serializers.Serializer[Any]):
-    """A group as one of its members may govern it; what they read is its conversation."""
+    """How a group is governed, as one of its members sees it; its content is the conversation."""
 
     conversation_id = IdField(source="conversation.id")
     name = serializers.CharField(source="conversation.name")
@@ -94,7 +94,7 @@ class GroupDetailsSerializer(serializers.Serializer[Any]):
     created_at = TimeField(source="group.created_at")
     closed_at = TimeField(source="conversation.closed_at", allow_null=True)
     role = serializers.CharField()
-    permissions = serializers.SerializerMethodField(help_text="all that one may do here")
+    permissions = serializers.SerializerMethodField(help_text="everything you may do in this group")
 
     def get_permissions(self, access: Access) -> list[str]:
         return sorted(access.permissions)
@@ -111,7 +111,9 @@ class MemberPageSerializer(serializers.Serializer[Any]):
 
 
 class AddedMembersSerializer(serializers.Serializer[Any]):
-    added = serializers.ListField(child=IdField(), help_text="who was not a member before")
+    added = serializers.ListField(
+        child=IdField(), help_text="the users who were not members before"
+    )
 
 
 class InvitationSerializer(serializers.Serializer[Any]):
@@ -125,14 +127,14 @@ class InvitationSerializer(serializers.Serializer[Any]):
 
 
 class NewInvitationSerializer(serializers.Serializer[Any]):
-    """An invitation when it is made: the only time its token is shown."""
+    """A new invitation: the only time its token is shown."""
 
     token = serializers.CharField()
     invitation = InvitationSerializer()
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
-    """What somebody with the token may know of the group."""
+    """What a user with the token may know of the group."""
 
     name = serializers.CharField()
     member_count = serializers.IntegerField()
@@ -140,7 +142,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 class WaitingSerializer(serializers.Serializer[Any]):
-    """Somebody has to approve first."""
+    """The request to join needs approval first."""
 
     conversation_id = IdField()
 

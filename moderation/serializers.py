@@ -10,7 +10,7 @@ from moderation.models import COMMENT_MAX, Report
 
 
 class MakeReportSerializer(StrictSerializer):
-    """Of a message (`conversation_id` and `seq`) or of a user (`user_id`)."""
+    """A report of a message (`conversation_id` and `seq`) or of a user (`user_id`)."""
 
     conversation_id = IdField(required=False)
     seq = serializers.IntegerField(min_value=1, max_value=MAX_ID, required=False)

@@ -1,4 +1,4 @@
-"""The REST door of reports."""
+"""The REST API of reports."""
 
 from rest_framework import status
 from rest_framework.request import Request
@@ -20,7 +20,7 @@ class ReportsView(APIView):
         parameters=PAGE_PARAMETERS, answers={200: page_schema("ReportPage", ReportSerializer)}
     )
     def get(self, request: Request) -> Response:
-        """What one has reported, the newest first."""
+        """Your reports, newest first."""
         rows = selectors.list_reports(session_of(request).user_id)
         return Response(
             page_of(
@@ -37,7 +37,7 @@ class ReportsView(APIView):
         refusals=[NotFound, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Report a message one can see, or a user; 200 if one's report of it is still open."""
+        """Report a message that you can see, or a user; 200 if your report of it is still open."""
         body = read_body(MakeReportSerializer, request)
         file = report_user if "user_id" in body else report_message
         report, made = file(reporter=session_of(request).user, **body)

@@ -1,4 +1,4 @@
-"""What the server tells of presence."""
+"""The events of presence."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,14 +9,14 @@ from realtime.protocol import Event
 
 
 class LastSeenBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When a contact who is offline was last here."""
+    """When a contact who is offline was last seen."""
 
     user_id: IdText
     last_seen: TimeText
 
 
 class PresenceSnapshot(Event, frozen=True, tag="presence.snapshot"):
-    """Who of your contacts is online; it replaces what you knew. Sent after `live`.
+    """Which of your contacts are online; it replaces what you had. Sent after `live`.
 
     The lists are cut at 1,000, the newest `last_seen` first; the counts are not.
     """
@@ -28,7 +28,7 @@ class PresenceSnapshot(Event, frozen=True, tag="presence.snapshot"):
 
 
 class PresenceChanged(Event, frozen=True, tag="presence.changed"):
-    """A contact came online or went offline; `last_seen` where they show it."""
+    """A contact came online or went offline; `last_seen` if they show it."""
 
     user_id: IdText
     online: bool

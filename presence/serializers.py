@@ -8,7 +8,7 @@ from common.rest.fields import IdField, TimeField
 
 
 class PresenceSerializer(serializers.Serializer[Any]):
-    """Whether somebody is online, or when they were last here."""
+    """Whether a user is online, or when they were last seen."""
 
     user_id = IdField()
     online = serializers.BooleanField(
@@ -20,7 +20,7 @@ class PresenceSerializer(serializers.Serializer[Any]):
 
 
 class PresencePageSerializer(serializers.Serializer[Any]):
-    """A page of one's contacts, and how many of all of them are online."""
+    """A page of your contacts, and how many of all of them are online."""
 
     results = PresenceSerializer(many=True)
     next = serializers.CharField(allow_null=True)

@@ -1,4 +1,4 @@
-"""The REST door of presence."""
+"""The REST API of presence."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +16,7 @@ from presence.serializers import PresencePageSerializer, PresenceSerializer
 class PresencesView(APIView):
     @operation(parameters=PAGE_PARAMETERS, answers={200: PresencePageSerializer})
     def get(self, request: Request) -> Response:
-        """Who of one's contacts is online, and when the others were last here, by user id."""
+        """Which of your contacts are online, and when the others were last seen, by user id."""
         page = read_page(request)
         found = list_statuses(viewer=session_of(request).user, after=page.after, limit=page.limit)
         return Response(
@@ -32,6 +32,6 @@ class PresencesView(APIView):
 class UserPresenceView(APIView):
     @operation(answers={200: PresenceSerializer}, refusals=[NotFound])
     def get(self, request: Request, user_id: str) -> Response:
-        """Whether one user is online, as far as they let one see."""
+        """Whether a user is online, as far as they show it to you."""
         found = access_status(viewer=session_of(request).user, user_id=path_id(user_id))
         return Response(PresenceSerializer(found).data)

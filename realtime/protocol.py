@@ -29,7 +29,7 @@ class Event(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields
 
 
 class Reply(Event, frozen=True, kw_only=True):
-    """A frame that answers a command, whose `ref` it repeats; nothing else brings it."""
+    """A frame that answers a command and repeats its `ref`; it is sent for no other reason."""
 
     ref: Ref | UnsetType = UNSET
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.admin import GroupAdmin
+from accounts.admin import PermissionGroupAdmin
 from accounts.models import Session, User
 from accounts.tests.rest import device_of, make_user
 from chatbot.models import Answer, Bot, Reminder
@@ -29,7 +29,7 @@ from moderation.services.users import end_session
 from presence.models import LastSeen
 
 SECRET = "we meet at the old mill"
-LOOKED_AT = [m for m, a in admin.site._registry.items() if not isinstance(a, GroupAdmin)]
+LOOKED_AT = [m for m, a in admin.site._registry.items() if not isinstance(a, PermissionGroupAdmin)]
 MODELS = list(admin.site._registry)
 ODD = [
     *("'", '"', "%", "\\", "%00", "%F0%9F%92%A9", "0", "-1", "1.5", "1" * 30, "1" * 5000, "NaN"),

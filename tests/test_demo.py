@@ -82,7 +82,7 @@ def test_everything_the_page_shows_opens(demo, arrive, name):
     page = visitor.page
     page.goto(visitor.url)
     form = page.locator("#login")
-    form.get_by_label("Username or e-mail").fill(name)
+    form.get_by_label("Username or email").fill(name)
     form.get_by_label("Password").fill(demo.passwords[name])
     form.get_by_role("button", name="Log in").click()
     visitor.is_live()

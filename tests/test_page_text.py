@@ -110,7 +110,7 @@ def test_whatever_groups_are_called_is_shown_as_text(site, arrive):
     for text in lines_of(DESCRIPTION_CHARACTERS):
         hers.call("PATCH", group, {"description": text})
         expect(hers.page.locator("#group-description")).to_have_text(text)
-    expect(hers.page.get_by_label("What it is about").last).to_have_value(text)
+    expect(hers.page.get_by_label("Description").last).to_have_value(text)
 
 
 def preview(visitor: Visitor, token: str) -> None:

@@ -185,7 +185,7 @@ def test_nothing_at_all_is_answered_with_unauthenticated():
     assert answer.status_code == 401
     assert answer.json() == {
         "code": "unauthenticated",
-        "message": "Say who you are first.",
+        "message": "Authenticate first.",
         "retry": False,
     }
     assert answer.headers["WWW-Authenticate"] == "Bearer"

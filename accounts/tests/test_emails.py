@@ -71,7 +71,7 @@ def test_the_mail_says_whom_it_is_for_and_links_to_the_clients_page(settings):
     user = unconfirmed("alice", "Alice@example.org")
     device_of(user).post(RESEND)
     [message] = mails_to("Alice@example.org")
-    assert message.subject == "Confirm your e-mail address"
+    assert message.subject == "Confirm your email address"
     assert message.from_email == product.DEFAULT_FROM_EMAIL
     [link] = [line for line in message.body.splitlines() if line.startswith("https:")]
     page, _, code = link.partition("#")
@@ -149,7 +149,7 @@ def test_a_code_is_mailed_again_while_an_address_waits():
     device = device_of(user)
     assert [device.post(RESEND).status_code for _ in range(2)] == [204, 204]
     for message in mails_to("a@example.org", count=2):
-        assert message.subject == "Confirm your e-mail address"
+        assert message.subject == "Confirm your email address"
     assert confirm(code_to("a@example.org", count=2)).status_code == 204
     answer = device.post(RESEND)
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")

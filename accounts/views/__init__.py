@@ -1,4 +1,4 @@
-"""The REST door of accounts."""
+"""The REST API of accounts."""
 
 from accounts.views.auth import (
     ChangePasswordView,

@@ -1,4 +1,4 @@
-"""Becoming somebody: registering, logging in, tokens, and what mailed codes are for."""
+"""Registration, login, tokens, and what emailed codes confirm."""
 
 from rest_framework import status
 from rest_framework.permissions import AllowAny
@@ -28,7 +28,7 @@ from common.rest.schema import operation
 
 
 class AnonymousView(APIView):
-    """A door that asks nobody who they are, and so ignores a stale token."""
+    """An endpoint without authentication, which therefore ignores a stale token."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -42,7 +42,7 @@ class RegisterView(AnonymousView):
         refusals=[Conflict, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Make an account."""
+        """Create an account."""
         fields = read_body(RegisterSerializer, request)
         user = services.register_user(
             **fields, may_resemble_name=False, address=request_address(request)
@@ -58,7 +58,7 @@ class LoginView(AnonymousView):
         refusals=[WrongCredentials, Banned, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Begin a session by username or e-mail address."""
+        """Start a session, by username or confirmed email address."""
         tokens = services.log_in(
             **read_body(LoginSerializer, request),
             address=request_address(request),
@@ -87,7 +87,7 @@ class RefreshView(AnonymousView):
 class LogoutView(APIView):
     @operation(answers={204: None})
     def post(self, request: Request) -> Response:
-        """End the session this request came with."""
+        """End the session that sends this request."""
         services.log_out(session=session_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -95,7 +95,7 @@ class LogoutView(APIView):
 class TicketView(APIView):
     @operation(answers={201: TicketSerializer})
     def post(self, request: Request) -> Response:
-        """A one-time ticket with which to open a socket."""
+        """Issue a one-time ticket that opens a socket."""
         ticket, expires_at = services.create_ticket(session=session_of(request))
         body = TicketSerializer({"ticket": ticket, "expires_at": expires_at}).data
         return Response(body, status.HTTP_201_CREATED)
@@ -104,7 +104,7 @@ class TicketView(APIView):
 class ConfirmEmailView(AnonymousView):
     @operation(anonymous=True, request=CodeSerializer, answers={204: None}, refusals=[Conflict])
     def post(self, request: Request) -> Response:
-        """Prove by a mailed code that an address is one's own."""
+        """Confirm with an emailed code that an address is yours."""
         services.confirm_email(**read_body(CodeSerializer, request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -112,7 +112,7 @@ class ConfirmEmailView(AnonymousView):
 class ResendView(APIView):
     @operation(answers={204: None}, refusals=[Conflict, RateLimited])
     def post(self, request: Request) -> Response:
-        """Mail another code to one's address that waits for its confirmation."""
+        """Email another code to your address that is waiting for confirmation."""
         services.resend_confirmation(
             user=session_of(request).user, address=request_address(request)
         )
@@ -122,7 +122,7 @@ class ResendView(APIView):
 class ChangePasswordView(APIView):
     @operation(request=ChangePasswordSerializer, answers={204: None}, refusals=[RateLimited])
     def post(self, request: Request) -> Response:
-        """Change one's password; all other devices are logged out."""
+        """Change your password; all other devices are logged out."""
         session = session_of(request)
         services.change_password(
             user=session.user,
@@ -138,7 +138,7 @@ class RequestResetView(AnonymousView):
         anonymous=True, request=RequestResetSerializer, answers={204: None}, refusals=[RateLimited]
     )
     def post(self, request: Request) -> Response:
-        """Ask for a code to set a new password; it is mailed if the address is an account's."""
+        """Request a code to reset a password; it is emailed if an account has confirmed the address."""
         services.request_password_reset(
             **read_body(RequestResetSerializer, request), address=request_address(request)
         )
@@ -148,7 +148,7 @@ class RequestResetView(AnonymousView):
 class ResetPasswordView(AnonymousView):
     @operation(anonymous=True, request=ResetPasswordSerializer, answers={204: None})
     def post(self, request: Request) -> Response:
-        """Set a new password by a mailed code; all devices are logged out."""
+        """Set a new password with an emailed code; all devices are logged out."""
         services.reset_password(
             **read_body(ResetPasswordSerializer, request), address=request_address(request)
         )

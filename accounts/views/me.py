@@ -1,4 +1,4 @@
-"""One's own account: what it says, what it was told, and its end."""
+"""The user's own account: its fields, its notices and its deletion."""
 
 from rest_framework import status
 from rest_framework.request import Request
@@ -23,7 +23,7 @@ from common.rest.schema import operation
 class MeView(APIView):
     @operation(answers={200: OwnUserSerializer})
     def get(self, request: Request) -> Response:
-        """Who is asking."""
+        """Your own account."""
         return Response(OwnUserSerializer(session_of(request).user).data)
 
     @operation(
@@ -32,7 +32,7 @@ class MeView(APIView):
         refusals=[Conflict, RateLimited],
     )
     def patch(self, request: Request) -> Response:
-        """Change some of one's own fields; a new address needs the password."""
+        """Change some of your own fields; a new address needs the password."""
         user = services.update_profile(
             user=session_of(request).user,
             address=request_address(request),
@@ -42,7 +42,7 @@ class MeView(APIView):
 
     @operation(request=DeleteAccountSerializer, answers={204: None}, refusals=[RateLimited])
     def delete(self, request: Request) -> Response:
-        """Delete one's account, for good. The body holds the password: `{"password": "…"}`."""
+        """Delete your account permanently. The body holds the password: `{"password": "…"}`."""
         services.delete_account(
             user=session_of(request).user,
             address=request_address(request),
@@ -56,7 +56,7 @@ class NoticesView(APIView):
         parameters=PAGE_PARAMETERS, answers={200: page_schema("NoticePage", NoticeSerializer)}
     )
     def get(self, request: Request) -> Response:
-        """What one should look at about one's account, the newest first."""
+        """Notices about your account, newest first."""
         rows = selectors.list_notices(session_of(request).user_id)
         return Response(
             page_of(
@@ -71,6 +71,6 @@ class NoticesView(APIView):
 class NoticeSeenView(APIView):
     @operation(answers={204: None}, refusals=[NotFound])
     def put(self, request: Request, notice_id: str) -> Response:
-        """Say that one has seen a notice."""
+        """Mark a notice as seen."""
         services.mark_notice_seen(user_id=session_of(request).user_id, notice_id=path_id(notice_id))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -19,7 +19,7 @@ class SessionsView(APIView):
         parameters=PAGE_PARAMETERS, answers={200: page_schema("SessionPage", SessionSerializer)}
     )
     def get(self, request: Request) -> Response:
-        """The devices that are logged in."""
+        """List your devices that are logged in."""
         session = session_of(request)
         context = {"current_session_id": session.id}
         return Response(

@@ -1,11 +1,11 @@
-"""Everything the server sends, as Structs: what the AsyncAPI document is made from.
+"""Everything the server sends, as Structs: the AsyncAPI document is made from them.
 
-The frames themselves are built by hand, for speed (`realtime.frames`). These
-Structs hold them to their word: the reference client of the tests reads every frame
-with `decode_event`, which refuses a field too many, too few or of another kind.
+The frames themselves are built by hand, for speed (`realtime.frames`). These Structs check
+them: the reference client of the tests reads every frame with `decode_event`, which refuses
+extra and missing fields and fields of another type.
 
-An event is declared by its app, in its `events.py`, which lists them in `EVENTS`; a command's
-answer stands in `ANSWERS` beside them. Here the apps' tables are joined.
+Each app declares its events in its `events.py` and lists them in `EVENTS`; `ANSWERS` next to
+them names the answer to each command. This module joins the apps' tables.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from conversations import events as conversation_events
 from presence import events as presence_events
 from realtime.protocol import Command, Event
 
-# Several Structs may be a `reply`: which one it is, its other field says.
+# Several Structs may be a `reply`: their other field tells them apart.
 EVENTS: tuple[type[Event], ...] = (
     *protocol_events.EVENTS,
     *conversation_events.EVENTS,
@@ -29,7 +29,7 @@ EVENTS: tuple[type[Event], ...] = (
     *presence_events.EVENTS,
 )
 
-# What a command is answered with when it is not refused.
+# The answer to each command that is not refused.
 ANSWERS: dict[type[Command], type[Event]] = {
     Hello: protocol_events.Welcome,
     Sync: protocol_events.Live,
@@ -57,7 +57,7 @@ for _kind in EVENTS:
 def decode_event(frame: bytes | str) -> list[Event]:
     """Read a frame strictly; a batch is taken apart. Raises msgspec.ValidationError."""
     kind = _outline(frame).type
-    problem = msgspec.ValidationError(f"`{kind}` is no event that is documented")
+    problem = msgspec.ValidationError(f"`{kind}` is not a documented event")
     for decode in _decoders.get(kind, ()):
         try:
             event = decode(frame)

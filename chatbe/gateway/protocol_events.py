@@ -1,4 +1,4 @@
-"""Events of the protocol itself, which belong to no app."""
+"""The events of the protocol itself, which belong to no app."""
 
 from typing import Annotated
 
@@ -19,14 +19,14 @@ ErrorCode = Annotated[
 
 
 class OwnUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The user a socket belongs to."""
+    """The user that the socket belongs to."""
 
     id: IdText
     username: str
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What this server takes at most, and how far it replays."""
+    """The maximum sizes and numbers that this server accepts, and how far it replays."""
 
     frame_bytes: int
     text_characters: int
@@ -37,7 +37,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Welcome(Reply, frozen=True, tag="welcome"):
-    """The hello was accepted. Another `feed_seq` than yours: re-read the small lists."""
+    """The hello was accepted. If `feed_seq` differs from yours, re-read the small lists."""
 
     user: OwnUser
     session_id: IdText
@@ -48,7 +48,7 @@ class Welcome(Reply, frozen=True, tag="welcome"):
 
 
 class Live(Event, frozen=True, tag="live"):
-    """What was missed has been sent; from here on events arrive as they happen."""
+    """Everything you missed has been sent; from here on, events arrive as they happen."""
 
 
 class Pong(Reply, frozen=True, tag="pong"):
@@ -60,7 +60,7 @@ class Pong(Reply, frozen=True, tag="pong"):
 class Failure(Event, frozen=True, tag="error"):
     """A command was refused, or the socket is about to close.
 
-    With `retry` the very same command may succeed later.
+    With `retry`, the same command may succeed later.
     """
 
     code: ErrorCode
@@ -72,17 +72,17 @@ class Failure(Event, frozen=True, tag="error"):
 
 
 class Reset(Event, frozen=True, tag="reset"):
-    """This cursor, or without a conversation all of them, belongs to a lost future."""
+    """This cursor (without a conversation: all of them) refers to changes that were lost."""
 
     conversation_id: IdText | UnsetType = UNSET
 
 
 class Resync(Event, frozen=True, tag="resync"):
-    """Live delivery stopped because you read too slowly: send `sync` with your cursors."""
+    """Live delivery stopped, because you read or resumed too slowly: send `sync` again."""
 
 
 class Bye(Event, frozen=True, tag="bye"):
-    """This server is stopping: it closes this socket in so many seconds, connect again then."""
+    """This server is stopping. After it closes the socket, reconnect `reconnect_in` seconds from now."""
 
     reconnect_in: float
 
@@ -94,7 +94,7 @@ class Batch(Event, frozen=True, tag="batch"):
 
 
 class UserChanged(Event, frozen=True, tag="user.changed"):
-    """Something that concerns only you changed: re-read the small lists by REST."""
+    """Something that concerns only you changed: re-read the small lists over REST."""
 
     feed_seq: Position
 

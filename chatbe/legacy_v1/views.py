@@ -1,4 +1,4 @@
-"""The REST door of /v1/: accounts, contacts and private messages."""
+"""The REST calls of /v1/: accounts, contacts and private messages."""
 
 from collections import defaultdict
 from typing import Any
@@ -35,13 +35,13 @@ from contacts.services import add_contact
 
 
 class LegacyV1View(APIView):
-    """A door of /v1/; docs/legacy-v1.md is its documentation, the API's own document leaves it out."""
+    """An endpoint of /v1/. Its documentation is docs/legacy-v1.md; the OpenAPI document omits it."""
 
     schema = None
 
 
 class LegacyV1OpenOldView(LegacyV1View):
-    """One that asks nobody who they are."""
+    """An endpoint without authentication."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -57,7 +57,7 @@ class LegacyV1RegisterView(LegacyV1OpenOldView):
             email=body.email,
             password=body.password,
             address=request_address(request),
-            # As the original had it: its people's passwords do.
+            # As in the original: passwords of its users may.
             may_resemble_name=True,
         )
         return Response(user_body(user, viewer_id=user.id), status.HTTP_201_CREATED)
@@ -89,7 +89,7 @@ class LegacyV1LoginView(LegacyV1OpenOldView):
 
 class LegacyV1TokenView(LegacyV1OpenOldView):
     def post(self, request: Request) -> Response:
-        """A new access token; the refresh token stays what it is."""
+        """Issue a new access token; the refresh token stays the same."""
         body = read_body(RefreshBody, request)
         try:
             access_token, expires_at = tokens.renew_access_token(body.refresh_token)
@@ -104,7 +104,7 @@ class LegacyV1TokenView(LegacyV1OpenOldView):
 
 class LegacyV1LogoutView(LegacyV1OpenOldView):
     def delete(self, request: Request) -> Response:
-        """End the refresh token's session; its socket closes, and contacts see them go."""
+        """End the refresh token's session; its socket closes, and contacts see the user go offline."""
         body = read_body(RefreshBody, request)
         try:
             session = tokens.session_of_token(body.refresh_token)
@@ -116,7 +116,7 @@ class LegacyV1LogoutView(LegacyV1OpenOldView):
 
 class LegacyV1ContactsView(LegacyV1View):
     def get(self, request: Request) -> Response:
-        """People: the chatbot has no place in this list, whoever has added it."""
+        """The contacts that are users; bots are never in this list, even if added."""
         user_id = session_of(request).user_id
         contacts = list_contacts(user_id).filter(user__is_bot=False).order_by("id")
         return Response({"contacts": [user_body(c.user, viewer_id=user_id) for c in contacts]})
@@ -124,7 +124,7 @@ class LegacyV1ContactsView(LegacyV1View):
 
 class LegacyV1AddContactView(LegacyV1View):
     def post(self, request: Request) -> Response:
-        """Contacts at once, or asked first, as CONTACT_POLICY says. Answers with the caller."""
+        """Add a contact or ask the user, as CONTACT_POLICY says. Answers with the caller."""
         user = session_of(request).user
         body = read_body(AddContactBody, request)
         row, made = add_contact(user=user, username=body.friend_username)
@@ -155,7 +155,7 @@ class LegacyV1FriendMessagesView(LegacyV1View):
 
 
 def read_query(request: Request, name: str) -> str:
-    """A parameter of the address that must be there. InvalidInput."""
+    """A required query parameter. InvalidInput."""
     value = request.query_params.get(name, "")
     if not value or len(value) > LOGIN_MAX or "\x00" in value:
         raise InvalidInput(fields={name: "is required"})

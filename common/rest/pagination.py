@@ -83,9 +83,9 @@ PAGE_PARAMETERS = [
     OpenApiParameter(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},
-        description="How many rows at most.",
+        description="The maximum number of rows.",
     ),
-    OpenApiParameter("after", OpenApiTypes.STR, description="The `next` of the page before."),
+    OpenApiParameter("after", OpenApiTypes.STR, description="The `next` of the previous page."),
 ]
 
 

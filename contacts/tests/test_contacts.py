@@ -77,7 +77,7 @@ def test_absent_shut_out_blocking_and_impossible_users_are_answered_alike(phone,
     assert absent.status_code == 404
     assert absent.json() == {
         "code": "not_found",
-        "message": "There is nothing here.",
+        "message": "Not found.",
         "retry": False,
     }
     for name in ("bob", "carol", "-", "x" * 254, "bob@example.org", "\u202ebob", "b o b"):

@@ -1,4 +1,4 @@
-"""The REST door of conversations, their logs and receipts."""
+"""The REST API of conversations, their logs and receipts."""
 
 from conversations.views.conversations import ConversationViewSet
 from conversations.views.friends import FriendMessagesViewSet

@@ -1,4 +1,4 @@
-"""Answering with what the event loop's writers say."""
+"""Responses that wait for the event loop's writers."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,9 +17,9 @@ T = TypeVar("T")
 def answer_with(
     view: APIView, request: Request, queue: Queue[T], respond: Callable[[T], Response]
 ) -> HttpResponseBase:
-    """The response to what `queue` comes to: later in a server, at once anywhere else.
+    """The response to the outcome of `queue`: later in a server, at once anywhere else.
 
-    `respond` runs on the event loop then, and must not wait.
+    In a server, `respond` runs on the event loop and must not block.
     """
     if may_be_later(request):
         return Later(view, request, queue, respond)

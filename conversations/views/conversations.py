@@ -1,4 +1,4 @@
-"""The REST door of conversations and receipts."""
+"""The REST API of conversations and receipts."""
 
 from functools import partial
 from typing import Any
@@ -30,11 +30,11 @@ from conversations.views.answering import answer_with
 
 
 class ConversationViewSet(ViewSet):
-    """One's conversations."""
+    """The conversations of the user."""
 
     @operation(parameters=PAGE_PARAMETERS, answers={200: shapes.ConversationPageSerializer})
     def list(self, request: Request) -> Response:
-        """One's conversations with last message and unread count, newest activity first."""
+        """Your conversations with last message and unread count, latest activity first."""
         page = read_page(request)
         entries = list_conversations(
             user_id=session_of(request).user_id, before=page.after, limit=page.limit + 1
@@ -47,7 +47,7 @@ class ConversationViewSet(ViewSet):
         refusals=[NotFound],
     )
     def open_direct(self, request: Request) -> Response:
-        """The direct conversation with a contact; 201 if this call made it."""
+        """The direct conversation with a contact; 201 if this call created it."""
         body = shapes.OpenDirectSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         conversation_id, is_new = open_direct(
@@ -74,9 +74,9 @@ class ConversationViewSet(ViewSet):
         refusals=[NotFound],
     )
     def move_receipt(self, request: Request, conversation_id: str) -> HttpResponseBase:
-        """Move one's read or delivered pointer forward; what was read was delivered.
+        """Move your read or delivered pointer forward; what was read was delivered.
 
-        Answered once it is written, which may take a second.
+        Answered once it is stored, which may take a second.
         """
         body = shapes.MoveReceiptSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -103,7 +103,7 @@ class ConversationViewSet(ViewSet):
     def receipts(self, request: Request, conversation_id: str) -> Response:
         """How far the members have read and received, by user id.
 
-        `read_seq` is null where it is not shown. A page may hold fewer than `limit`.
+        `read_seq` is null if it is not shown to you. A page may hold fewer than `limit`.
         """
         page = read_page(request)
         found = access_receipts(

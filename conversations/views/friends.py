@@ -1,4 +1,4 @@
-"""The REST door of private messages, by friend."""
+"""The REST API of private messages, by friend."""
 
 import msgspec
 from rest_framework.request import Request
@@ -20,9 +20,9 @@ class FriendMessagesViewSet(ViewSet):
 
     @operation(parameters=PAGE_PARAMETERS, answers={200: shapes.FriendMessagesPageSerializer})
     def list(self, request: Request) -> Response:
-        """One's private messages, grouped by friend: the newest 20 of each.
+        """Your private messages, grouped by friend: the newest 20 of each.
 
-        Friends come by last activity; `limit` and `after` page over them.
+        Friends are ordered by latest activity; `limit` and `after` page over them.
         """
         page = read_page(request)
         groups = list_messages_by_friend(

@@ -1,4 +1,4 @@
-"""The REST door of a conversation's log."""
+"""The REST API of a conversation's log."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ class MessageViewSet(ViewSet):
 
     @operation(parameters=PLACES, answers={200: shapes.MessagePageSerializer}, refusals=[NotFound])
     def list(self, request: Request, conversation_id: str) -> Response:
-        """A page of history, oldest first; without a place, the newest one."""
+        """A page of history, oldest first; without a position, the newest page."""
         query = read_query(request, ("before", "after", "around", "limit"))
         page = read_log_page(
             query,
@@ -83,7 +83,7 @@ class MessageViewSet(ViewSet):
         refusals=[NotFound, Forbidden, TooLarge],
     )
     def partial_update(self, request: Request, conversation_id: str, seq: str) -> Response:
-        """Give one's own message another text."""
+        """Edit your own message."""
         body = shapes.EditMessageSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         edited = edit_message(
@@ -96,7 +96,7 @@ class MessageViewSet(ViewSet):
 
     @operation(answers={200: shapes.MessageSerializer}, refusals=[NotFound, Forbidden])
     def destroy(self, request: Request, conversation_id: str, seq: str) -> Response:
-        """Empty a message, one's own or as an admin another's; its place stays."""
+        """Delete your own message or, as a group's owner or admin, another's; its position stays."""
         deleted = delete_message(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
@@ -113,7 +113,7 @@ class MessageViewSet(ViewSet):
         refusals=[NotFound],
     )
     def changes(self, request: Request, conversation_id: str) -> Response:
-        """What changed after a cursor, as a range: authoritative for (after, to]."""
+        """The changes after a cursor, as a range: authoritative for (after, to]."""
         query = read_query(request, ("after", "limit"))
         if "after" not in query:
             raise InvalidInput(fields={"after": "is required"})

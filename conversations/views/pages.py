@@ -1,4 +1,4 @@
-"""Which page of a log a request asks for."""
+"""The page of a log that a request asks for."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ PLACES = [
 def read_log_page(
     query: Mapping[str, str], *, user_id: int, conversation_id: int, limit: int
 ) -> Page:
-    """The page that `before`, `after` or `around` ask for; the newest without. InvalidInput, NotFound."""
+    """The page that `before`, `after` or `around` names, else the newest. InvalidInput, NotFound."""
     places = [name for name in ("before", "after", "around") if name in query]
     if len(places) > 1:
         raise InvalidInput(fields=dict.fromkeys(places, "say only one of these"))

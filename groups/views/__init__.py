@@ -1,4 +1,4 @@
-"""The REST door of groups."""
+"""The REST API of groups."""
 
 from groups.views.groups import CloseView, GroupsView, GroupView, LeaveView, TransferView
 from groups.views.invitations import (

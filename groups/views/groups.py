@@ -1,4 +1,4 @@
-"""Groups over REST: made, looked at, changed, left, passed on, closed."""
+"""Groups over REST: create, read, change, leave, transfer, close."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class GroupsView(APIView):
         refusals=[NotFound, Conflict, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Make a group of people who let one, which one owns; 200 if that was done before."""
+        """Create a group, which you own, of users who let you add them; 200 on a retry."""
         access, created = create_group(
             user_id=session_of(request).user_id,
             **read_body(shapes.CreateGroupSerializer, request),
@@ -40,7 +40,7 @@ class GroupsView(APIView):
 class GroupView(APIView):
     @operation(answers={200: shapes.GroupDetailsSerializer}, refusals=[NotFound])
     def get(self, request: Request, conversation_id: str) -> Response:
-        """A group: how it is governed, and what one may do in it."""
+        """A group: how it is governed, and what you may do in it."""
         access = access_group(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
@@ -54,7 +54,7 @@ class GroupView(APIView):
         refusals=[NotFound, Forbidden, Conflict],
     )
     def patch(self, request: Request, conversation_id: str) -> Response:
-        """Change what is given, all of it or nothing. The log tells each change."""
+        """Change the given settings, all or none. Each change appears in the log."""
         wanted: Any = read_body(shapes.UpdateGroupSerializer, request)
         access = update_group(
             user_id=session_of(request).user_id,
@@ -67,7 +67,7 @@ class GroupView(APIView):
 class LeaveView(APIView):
     @operation(answers={204: None}, refusals=[NotFound, Conflict])
     def post(self, request: Request, conversation_id: str) -> Response:
-        """Leave a group. Its owner passes it on first, unless nobody else is left."""
+        """Leave a group. Its owner transfers it first, unless nobody else is left."""
         leave_group(user_id=session_of(request).user_id, conversation_id=path_id(conversation_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -79,7 +79,7 @@ class TransferView(APIView):
         refusals=[NotFound, Forbidden, Conflict],
     )
     def post(self, request: Request, conversation_id: str) -> Response:
-        """Make another member the owner; one stays as an admin."""
+        """Make another member the owner; you stay as an admin."""
         body = read_body(shapes.TransferSerializer, request)
         transfer_group(
             user_id=session_of(request).user_id,
@@ -92,6 +92,6 @@ class TransferView(APIView):
 class CloseView(APIView):
     @operation(answers={204: None}, refusals=[NotFound, Forbidden])
     def post(self, request: Request, conversation_id: str) -> Response:
-        """End a group for good: it can be read and left, nothing else."""
+        """Close a group permanently: it can be read and left, nothing else."""
         close_group(user_id=session_of(request).user_id, conversation_id=path_id(conversation_id))
         return Response(status=status.HTTP_204_NO_CONTENT)

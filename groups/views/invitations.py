@@ -1,6 +1,6 @@
 """Invitations and requests to join over REST.
 
-A token is in bodies only: addresses end up in logs.
+Tokens are in bodies only, because URLs end up in logs.
 """
 
 from rest_framework import status
@@ -32,7 +32,7 @@ class PreviewView(APIView):
         refusals=[NotFound, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """What an invitation leads to; `not_found` if it lets nobody in."""
+        """Preview the group of an invitation; `not_found` if it is not valid."""
         body = read_body(shapes.TokenSerializer, request)
         preview = preview_invitation(user_id=session_of(request).user_id, **body)
         return Response(shapes.PreviewSerializer(preview).data)
@@ -49,9 +49,9 @@ class JoinView(APIView):
         refusals=[NotFound, Forbidden, Conflict, RateLimited],
     )
     def post(self, request: Request) -> Response:
-        """Join by an invitation: 201, 200 if one is in the group already.
+        """Join by an invitation: 201, or 200 if you are a member already.
 
-        202 if somebody has to approve first; the group then appears when they do.
+        202 if the request needs approval; the group appears once it is approved.
         """
         arrival = join_group(
             user_id=session_of(request).user_id, **read_body(shapes.TokenSerializer, request)
@@ -71,7 +71,7 @@ class InvitationsView(APIView):
         refusals=[NotFound, Forbidden, Conflict],
     )
     def get(self, request: Request, conversation_id: str) -> Response:
-        """The invitations that were not revoked; without the right to manage them, one's own."""
+        """The invitations that were not revoked; only your own, unless you may manage all."""
         user_id, page = session_of(request).user_id, read_page(request)
         access = access_group(
             user_id=user_id,
@@ -89,7 +89,7 @@ class InvitationsView(APIView):
         refusals=[NotFound, Forbidden, Conflict],
     )
     def post(self, request: Request, conversation_id: str) -> Response:
-        """Make an invitation. Its token is shown this once."""
+        """Create an invitation. Its token is shown only this once."""
         invitation, token = create_invitation(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
@@ -102,7 +102,7 @@ class InvitationsView(APIView):
 class InvitationView(APIView):
     @operation(answers={204: None}, refusals=[NotFound, Forbidden, Conflict])
     def delete(self, request: Request, conversation_id: str, invitation_id: str) -> Response:
-        """Revoke an invitation: nobody joins by it any more."""
+        """Revoke an invitation: nobody can join by it any more."""
         revoke_invitation(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
@@ -118,7 +118,7 @@ class JoinRequestsView(APIView):
         refusals=[NotFound, Forbidden, Conflict],
     )
     def get(self, request: Request, conversation_id: str) -> Response:
-        """Who waits to be let in."""
+        """The pending requests to join."""
         page = read_page(request)
         user_id, place = session_of(request).user_id, path_id(conversation_id)
         access_group(
@@ -133,7 +133,7 @@ class JoinRequestsView(APIView):
 class JoinRequestView(APIView):
     @operation(answers={204: None}, refusals=[NotFound, Forbidden, Conflict])
     def delete(self, request: Request, conversation_id: str, user_id: str) -> Response:
-        """Decline a request; whoever asked is not told."""
+        """Decline a request; the user who asked is not notified."""
         decline_request(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),
@@ -145,7 +145,7 @@ class JoinRequestView(APIView):
 class ApproveView(APIView):
     @operation(answers={204: None}, refusals=[NotFound, Forbidden, Conflict])
     def post(self, request: Request, conversation_id: str, user_id: str) -> Response:
-        """Let somebody in who asked."""
+        """Approve a request: the user becomes a member."""
         approve_request(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),

@@ -43,7 +43,7 @@ class MembersView(APIView):
         refusals=[NotFound, Forbidden, Conflict, RateLimited],
     )
     def post(self, request: Request, conversation_id: str) -> Response:
-        """Add people who let one, all of them or none; who is in it already stays."""
+        """Add users who let you, all or none; existing members are left as they are."""
         added = add_members(
             user_id=session_of(request).user_id,
             conversation_id=path_id(conversation_id),

@@ -72,7 +72,7 @@ def test_a_group_is_closed(club, moderator):
 def test_only_groups_are_closed(moderator):
     direct = Conversation.objects.get(id=make_friends().conversation_id)
     assert page(direct, "action", "close") not in shown(moderator, direct)
-    assert told(do(moderator, "close", direct)) == [f"{direct}: There is nothing here."]
+    assert told(do(moderator, "close", direct)) == [f"{direct}: Not found."]
     assert audited() == []
 
 
@@ -103,7 +103,7 @@ def test_a_member_is_removed(club, moderator):
     assert club.last(club.olga) == (str(moderator.user.id), removed)
     assert device_of(club.mia).get(f"{CONVERSATIONS}/{club.group.id}").status_code == 404
     again = told(do(moderator, "remove", club.of(club.mia).get()))
-    assert "nothing here" in again[0]
+    assert "Not found" in again[0]
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.details) == ("member.removed", {"user_id": str(club.mia.id)})
 

@@ -76,7 +76,7 @@ export class Thread {
   #rule({ may_send: maySend, group }) {
     if (!group) return maySend ? "" : "You cannot write to each other.";
     if (group.closed) return "This group is closed.";
-    if (!maySend) return "Only admins write here.";
+    if (!maySend) return "Only admins can write here.";
     const isSlow = group.slow_seconds > 0 && group.role === "member";
     return isSlow ? `Slow mode: one message every ${group.slow_seconds} seconds.` : "";
   }

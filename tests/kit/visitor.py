@@ -55,7 +55,7 @@ class Visitor:
         """Log in, on the page itself or where a link to it leads."""
         self.page.goto(at or self.url)
         form = self.page.locator("#login")
-        form.get_by_label("Username or e-mail").fill(person.username)
+        form.get_by_label("Username or email").fill(person.username)
         form.get_by_label("Password").fill(PASSWORD)
         form.get_by_role("button", name="Log in").click()
         self.is_live()
@@ -122,7 +122,7 @@ class Visitor:
         self.page.get_by_text("Invitation links").click()
         for term in terms:
             self.page.get_by_label(term).check()
-        self.page.get_by_role("button", name="Make a link").click()
+        self.page.get_by_role("button", name="Create link").click()
         link = self.page.get_by_label("Invitation link")
         expect(link).to_have_value(re.compile("#join="))
         return link.input_value()

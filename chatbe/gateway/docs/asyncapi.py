@@ -1,8 +1,8 @@
 """The AsyncAPI 3.0 document of the socket, made from the Structs that read and check frames.
 
-Nothing in it is written twice: commands are those of the dispatch table, events those of
-`events.py`, errors and close codes those of the one table of errors. What a frame is for,
-its Struct's docstring says.
+Nothing in it is written twice: the commands come from the dispatch table, the events from
+`events.py`, the errors and close codes from the table of errors, and each description from
+the docstring of the frame's Struct.
 """
 
 import inspect
@@ -30,13 +30,13 @@ Json = dict[str, Any]
 _DESCRIPTION = """\
 One socket per device. Frames are text frames that hold one JSON object with a `type`. The log is \
 the truth: every conversation is a numbered log without gaps, and a client keeps one number per \
-conversation, up to where it has everything. An answer is a receipt, an event is the news: a \
-`reply` means committed, only events and ranges move a cursor. Anything may be lost but the log. \
-docs/protocol.md tells the rest, the cursor rule above all."""
+conversation, the position up to which it has everything. A reply is a receipt, an event is the \
+news: a `reply` means committed, only events and ranges move a cursor. Anything but the log may be \
+lost. docs/protocol.md has the rest, above all the cursor rule."""
 
 
 def asyncapi_document(*, host: str = DEFAULT_HOST, secure: bool = False) -> Json:
-    """The document, for a server that is reached under this host."""
+    """The document, for a server that clients reach under this host."""
     schemas, names = _schemas()
     return {
         "asyncapi": "3.0.0",
@@ -53,7 +53,7 @@ def asyncapi_document(*, host: str = DEFAULT_HOST, secure: bool = False) -> Json
         "channels": {
             "socket": {
                 "address": ADDRESS,
-                "description": "The one channel: everything goes through it, both ways.",
+                "description": "The only channel: all frames go through it, in both directions.",
                 "messages": {name: _ref("messages", name) for name in names.values()},
                 "bindings": {"ws": {"method": "GET"}},
             }
@@ -93,7 +93,7 @@ def _schema_of_own(kind: type) -> Json:
     """msgspec's hook for the types of commands that are not its own."""
     if kind is Id:
         return {"type": "string", "pattern": ID_PATTERN}
-    raise TypeError(f"{kind.__qualname__} is in a frame: say here what JSON it is written as.")
+    raise TypeError(f"{kind.__qualname__} is in a frame: say here how it is written in JSON.")
 
 
 def _message(kind: type[Command | Event], name: str, schemas: Json) -> Json:
@@ -110,7 +110,7 @@ def _message(kind: type[Command | Event], name: str, schemas: Json) -> Json:
 
 
 def _operations(names: dict[type[Command | Event], str]) -> Json:
-    """What the server does: it receives commands, and sends what is no mere answer."""
+    """The operations of the server: it receives commands, and sends events that are not replies."""
     channel = {"$ref": "#/channels/socket"}
     operations: Json = {}
     for command in COMMAND_TYPES:
@@ -140,13 +140,13 @@ def _security() -> Json:
         "ticket": {
             "type": "apiKey",
             "in": "user",
-            "description": "The field `ticket` of the first frame, `hello`: from "
-            "`POST /api/v1/auth/ticket`, for one use, soon.",
+            "description": "The field `ticket` of the first frame, `hello`: issued by "
+            "`POST /api/v1/auth/ticket`, valid once and for a short time.",
         },
         "token": {
             "type": "apiKey",
             "in": "password",
-            "description": "Or its field `token`: an access token, as REST takes it.",
+            "description": "Alternatively its field `token`: an access token, as for REST.",
         },
     }
 
@@ -165,7 +165,7 @@ def _errors() -> list[Json]:
 
 
 def _close_codes() -> list[Json]:
-    """4000-4499 say "reconnect" (4002: not by itself), 4500-4999 say "don't"."""
+    """4000-4499 mean "reconnect" (4002: not automatically), 4500-4999 mean "do not"."""
     ours = [
         {
             "closeCode": error.close_code,
@@ -180,7 +180,7 @@ def _close_codes() -> list[Json]:
         "closeCode": FRAME_TOO_BIG,
         "code": TooLarge.code,
         "reconnect": True,
-        "message": "A frame was so large that it was not even read.",
+        "message": "A frame was too large to be read at all.",
     }
     return sorted([too_big, *ours], key=lambda row: int(str(row["closeCode"])))
 

@@ -1,7 +1,7 @@
-"""An example for every frame, put together from its schema.
+"""An example of every frame, generated from its schema.
 
-What a field is called says what a likely value is; the schema says the rest. A test
-reads every example as the server or a client would.
+The name of a field suggests a plausible value; the schema determines the rest. A test
+decodes every example as the server or a client would.
 """
 
 from typing import Any
@@ -55,7 +55,7 @@ _NAMED: Json = {
         {"type": "user.changed", "feed_seq": 7},
     ],
 }
-# One credential is enough, and what this one error does not say.
+# One credential is enough, and the example error has no `fields`.
 _LEFT_OUT = {"Hello": {"token"}, "Failure": {"fields"}}
 _OF_SCHEMA: dict[str, Json] = {
     "ConversationBody": {"id": _ID, "kind": "direct", "group": None},
@@ -74,14 +74,14 @@ _OF_SCHEMA: dict[str, Json] = {
 
 
 def example_of(schema: str, schemas: Json) -> Json:
-    """A frame (or a part of one) of this schema."""
+    """An example frame, or a part of one, of this schema."""
     own = _OF_SCHEMA.get(schema, {})
     found = {}
     for name, part in schemas[schema]["properties"].items():
         if name in _LEFT_OUT.get(schema, ()):
             continue
         value = own[name] if name in own else _value(name, part, schemas)
-        # What is left out is the same as what is null, and shorter.
+        # A missing field means the same as null, and is shorter.
         if value is not None or name in schemas[schema]["required"]:
             found[name] = value
     return found

@@ -1,7 +1,7 @@
-"""What the server says about its socket: the AsyncAPI document, and a page made from it.
+"""The documentation of the socket: the AsyncAPI document, and a page generated from it.
 
-The page needs no script and no file from elsewhere: a browser that was told to allow
-nothing (CONTENT_SECURITY_POLICY) shows it all the same.
+The page needs no script and no file from another host: it works under the strictest
+CONTENT_SECURITY_POLICY.
 """
 
 import json
@@ -16,20 +16,20 @@ from django.views.decorators.http import require_safe
 
 from chatbe.gateway.docs.asyncapi import ADDRESS, Json, asyncapi_document
 
-# A host may be any that ALLOWED_HOSTS lets through: only the last few are kept.
+# Any host that ALLOWED_HOSTS allows may ask: only the last few documents are kept.
 _HOSTS = 16
 
 
 @require_safe
 def asyncapi(request: HttpRequest) -> HttpResponse:
-    """The document of the socket, naming the host it was asked from."""
+    """The AsyncAPI document, naming the host of the request."""
     body = _document(request.get_host(), request.is_secure())
     return HttpResponse(body, content_type="application/json")
 
 
 @require_safe
 def socket_docs(request: HttpRequest) -> HttpResponse:
-    """The same to read: every command, event, shape, error and close code."""
+    """The same as a page: every command, event, shape, error and close code."""
     return HttpResponse(_page(request.get_host(), request.is_secure()))
 
 
@@ -62,7 +62,7 @@ def _page(host: str, secure: bool) -> str:  # noqa: FBT001
 
 
 def _frames(document: Json) -> Iterator[Json]:
-    """Commands first, with what answers them, then everything the server sends."""
+    """Commands first, with their answers, then everything the server sends."""
     replies = {
         name: [_name(message) for message in operation["reply"]["messages"]]
         for name, operation in document["operations"].items()
@@ -92,7 +92,7 @@ def _fields(schema: Json) -> list[Json]:
 
 
 def _kind(part: Json) -> dict[str, Any]:
-    """What a value may be, in words, and the shape it has if it has one of its own."""
+    """The type of a value in words, and the name of its shape if it has one."""
     if "$ref" in part:
         name = _name(part)
         return {"kind": name, "shape": name}
