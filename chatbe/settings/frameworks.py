@@ -96,7 +96,7 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chat backend",
-    "DESCRIPTION": "REST interface. The socket describes itself at /api/socket-docs/.",
+    "DESCRIPTION": "The REST API. The socket describes itself at /api/socket-docs/.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
