@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -42,7 +41,9 @@ class TranslatingTransport:
         self._queue: list[bytes | tuple[int, str]] = []
         self._waiting = 0
         self._emptied = LazyEvent()
-        self._task: asyncio.Task[None] | None = None
+        self._worker = background.OnDemandLoop(
+            "translating_transport", self._write_next, lambda: self._queue
+        )
         self._is_closing = False
 
     def write_own(self, frame: bytes) -> None:
@@ -52,7 +53,7 @@ class TranslatingTransport:
     def write(self, payload: bytes) -> int:
         if self._is_closing:
             return 0
-        if self._task is None and self._write_now(payload):
+        if not self._worker.is_running and self._write_now(payload):
             return self._inner.buffered()
         self._waiting += len(payload)
         self._put(payload)
@@ -66,24 +67,19 @@ class TranslatingTransport:
         await self._inner.drained()
 
     def close(self, code: int, reason: str) -> None:
-        if self._task is None:
-            self._close(code, reason)
-        else:
+        if self._worker.is_running:
             self._put((code, reason))
+        else:
+            self._close(code, reason)
 
     def abort(self) -> None:
-        self._end()
+        self._write_no_more()
         self._inner.abort()
 
     def ended(self) -> None:
-        self._end()
+        self._write_no_more()
         self._translator.ended()
         self._inner.ended()
-
-    def _end(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        self._write_no_more()
 
     def _close(self, code: int, reason: str) -> None:
         self._write_no_more()
@@ -124,31 +120,29 @@ class TranslatingTransport:
 
     def _put(self, item: bytes | tuple[int, str]) -> None:
         self._queue.append(item)
-        if self._task is None:
-            self._emptied.clear()
-            self._task = background.spawn("translating_transport", self._empty())
+        self._emptied.clear()
+        self._worker.wake()
 
-    async def _empty(self) -> None:
+    async def _write_next(self) -> None:
+        item = self._queue.pop(0)
+        if isinstance(item, tuple):
+            self._close(*item)
+            return
         try:
-            while self._queue:
-                item = self._queue.pop(0)
-                if isinstance(item, tuple):
-                    self._close(*item)
-                    return
-                await self._show(item)
-                self._waiting = max(0, self._waiting - len(item))
+            await self._translate(item)
         except BaseException:
-            # Nobody would empty the queue any more: the client comes again.
-            self._task = None
+            # What comes after this cannot be sent without it: the client comes again.
             self.abort()
             raise
-        self._task = None
-        self._emptied.set()
+        self._waiting = max(0, self._waiting - len(item))
+        if not self._queue:
+            self._emptied.set()
 
-    async def _show(self, payload: bytes) -> None:
+    async def _translate(self, payload: bytes) -> None:
         try:
             frames = await self._translator.translate(payload)
         except Exception as error:
             self._fail(error)
         else:
-            self._send(frames)
+            if not self._is_closing:
+                self._send(frames)
