@@ -43,7 +43,7 @@ def statements(monkeypatch):
 
     def note(sql):
         # The log's own threads take no context with them. Nobody else writes to it meanwhile.
-        is_log = threading.current_thread().name.startswith("log-lane-")
+        is_log = threading.current_thread().name.startswith("log-writer-")
         if is_log or _notes.get() is found:
             found.append(str(sql))
 

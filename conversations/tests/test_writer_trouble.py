@@ -16,7 +16,8 @@ from conversations.log.pending_message import PendingMessage
 from conversations.log.receipt_buffer import Move, ReceiptBuffer
 from conversations.log.worker import WriterWorker
 
-pytestmark = pytest.mark.both_databases
+# Where the appends are stand-ins, connections are looked at all the same.
+pytestmark = [pytest.mark.both_databases, pytest.mark.django_db(transaction=True)]
 
 
 PATIENCE_SECONDS = 20

@@ -176,6 +176,8 @@ async def open_socket(address: str, **options: Any) -> AsyncIterator[Socket]:
 class TestUser(Account):
     """Somebody with a password, and sockets."""
 
+    __test__ = False
+
     def __init__(self, site: TestSite, username: str, user_id: str) -> None:
         super().__init__(username, PASSWORD)
         self.site = site
@@ -219,6 +221,8 @@ class TestUser(Account):
 
 class TestSite:
     """One server of an installation of its own, and its people."""
+
+    __test__ = False
 
     workers = 1
     people = PEOPLE
@@ -300,6 +304,8 @@ class TestSite:
 
 class TestSites:
     """The servers that tests share, started when first asked for."""
+
+    __test__ = False
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
