@@ -161,9 +161,9 @@ class Channel:
         if len(missed) < (self.head or 0) - after:
             return False
         self.let_go(connection)
+        self.live.add(connection)
         for event in missed:
             connection.push(self.frame_for(connection, event))
-        self.live.add(connection)
         return True
 
     def frame_for(self, connection: Connection, event: LogEvent) -> bytes:

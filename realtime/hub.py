@@ -61,11 +61,20 @@ class Hub(Outboxes):
         self.memberships = MembershipRefresher(
             self.users, partial(refresh_user, self), self.repairs
         )
-        self._observers: list[HubObserver] = []
+        self._on_unsubscribe: list[Callable[[Connection, int], None]] = []
+        self._on_disconnect: list[Callable[[Connection], None]] = []
+        self._on_feed_change: list[Callable[[int], None]] = []
 
     def observe(self, observer: HubObserver) -> None:
         """Tell this of what becomes of sockets and feeds, from now on."""
-        self._observers.append(observer)
+        # Called for every conversation of every socket: only those that do something.
+        kind = type(observer)
+        if kind.on_unsubscribe is not HubObserver.on_unsubscribe:
+            self._on_unsubscribe.append(observer.on_unsubscribe)
+        if kind.on_disconnect is not HubObserver.on_disconnect:
+            self._on_disconnect.append(observer.on_disconnect)
+        if kind.on_feed_change is not HubObserver.on_feed_change:
+            self._on_feed_change.append(observer.on_feed_change)
 
     # --- sockets coming and going -----------------------------------------------------
 
@@ -97,8 +106,7 @@ class Hub(Outboxes):
                 self.feed_seqs.pop(connection.user_id, None)
                 self.blocks.forget(connection.user_id)
                 self.memberships.forget(connection.user_id)
-        for observer in self._observers:
-            background.call("socket_ended", observer.on_disconnect, connection)
+        background.call_each("socket_ended", self._on_disconnect, connection)
 
     def connections(self) -> list[Connection]:
         """All authenticated sockets."""
@@ -123,7 +131,8 @@ class Hub(Outboxes):
 
     def channels_of(self, connection: Connection) -> list[Channel]:
         """The channels a socket is attached to."""
-        return [self.channels[conversation_id] for conversation_id in connection.conversation_ids]
+        found = map(self.channels.get, connection.conversation_ids)
+        return [channel for channel in found if channel is not None]
 
     def detach(self, connection: Connection, channel: Channel) -> None:
         """Stop a conversation's events for a socket."""
@@ -131,10 +140,9 @@ class Hub(Outboxes):
         channel.let_go(connection)
         connection.conversation_ids.discard(channel.conversation_id)
         connection.touched.discard(channel.conversation_id)
-        for observer in self._observers:
-            background.call(
-                "socket_left", observer.on_unsubscribe, connection, channel.conversation_id
-            )
+        background.call_each(
+            "socket_left", self._on_unsubscribe, connection, channel.conversation_id
+        )
         others = self.users.get(connection.user_id, ())
         if not any(other in channel.live or other in channel.holding for other in others):
             channel.members.forget(connection.user_id)
@@ -188,8 +196,7 @@ class Hub(Outboxes):
         for connection in self.users[user_id]:
             background.call("feed_moved", self.tell_feed, connection)
         self.memberships.refresh(user_id)
-        for observer in self._observers:
-            background.call("feed_moved", observer.on_feed_change, user_id)
+        background.call_each("feed_moved", self._on_feed_change, user_id)
 
     def tell_feed(self, connection: Connection) -> None:
         """Tell one socket where the feed stands, unless that is what it was told last."""
