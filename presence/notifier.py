@@ -1,4 +1,4 @@
-"""Telling contacts who came and went, and keeping when somebody who went was last here.
+"""Notifies contacts of who came online or went offline, and saves when a user was last seen.
 
 What happens while the last news is being told waits and is told together; of somebody
 who went and came in that time, the last of it. News may be lost with this process: the
@@ -46,11 +46,11 @@ class PresenceNotifier:
         )
 
     def on_connect(self, user_ids: Iterable[int]) -> None:
-        """These users came online by what this process did."""
+        """These users came online through this process."""
         self._add(dict.fromkeys(user_ids, ONLINE), "online")
 
     def gone(self, gone: Iterable[OfflineUser]) -> None:
-        """These users went offline, and this process was the one to find it."""
+        """These users went offline, as this process found."""
         self._add(dict(gone), "offline")
 
     def _add(self, changes: Mapping[int, Change], to: str) -> None:
@@ -61,13 +61,13 @@ class PresenceNotifier:
         self.tend()
 
     def tend(self) -> None:
-        """Do what there is to do, also what a process that died left undone."""
+        """Send what is waiting, and save what a process that died left undone."""
         self._tending = True
         self._worker.wake()
 
     @property
     def is_telling(self) -> bool:
-        """Whether somebody is being told something."""
+        """Whether anything is being sent."""
         return self._worker.is_running
 
     async def _tell_next(self) -> None:
@@ -90,20 +90,20 @@ class PresenceNotifier:
     async def ephemeral_events(
         self, changes: Mapping[int, Change]
     ) -> dict[int, UserEphemeralEvent]:
-        """What is to be told of each of these users, and to whom of those who are online."""
+        """The event about each of these users, for those of its viewers who are online."""
         visibilities = await in_database_thread(visibilities_of, list(changes))
         viewers = {viewer for visibility in visibilities.values() for viewer in visibility.viewers}
         try:
             online = (await self._store.online(viewers)).online
         except StoreUnavailable:
-            # Whoever has no socket is not found by the hint.
+            # An event finds no user without a socket.
             online = viewers
         ephemeral_events = {}
         for user_id, visibility in visibilities.items():
             ids = [viewer for viewer in visibility.viewers if viewer in online]
             change = changes[user_id]
             if not visibility.is_shown:
-                # Hidden a moment ago: that they went is told, not when they were here.
+                # Hidden a moment ago: viewers learn that they went, not when they were last seen.
                 if change is ONLINE:
                     continue
                 change = None
@@ -112,7 +112,7 @@ class PresenceNotifier:
         return ephemeral_events
 
     async def _save(self) -> None:
-        """Note in the database when those were last here who have gone."""
+        """Save in the database when users who went offline were last seen."""
         try:
             while gone := await self._store.unsaved():
                 now = datetime.now(UTC)
@@ -124,13 +124,13 @@ class PresenceNotifier:
             return
 
     async def stop(self) -> None:
-        """Finish what is being told, and what can be done at once."""
+        """Finish what is being sent, and what can be done at once."""
         self.tend()
         await self._worker.finish()
 
 
 def changed_frame(user_id: int, change: Change) -> bytes:
-    """The event that says of a user that they came, or that they went."""
+    """The event that a user came online or went offline."""
     last_seen = iso_milliseconds(change) if isinstance(change, datetime) else None
     return encode_frame(
         "presence.changed",

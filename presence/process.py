@@ -1,4 +1,4 @@
-"""Presence as one process has it: its store, what it says, and what its users are told."""
+"""Presence in one process: its store, its leases, and what its users are sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAIT_SECONDS = 5.0
 
 
 class Presence:
-    """Who comes and goes, here and elsewhere. Made and used on the event loop."""
+    """Who is online, here and elsewhere. Made and used on the event loop."""
 
     def __init__(self, node: Node) -> None:
         self._store: Store = (
@@ -47,18 +47,18 @@ class Presence:
             self._tracker.show(connection.user_id)
 
     def went_live(self, connection: Connection) -> None:
-        """A socket is up to date: from now on it is told who comes and goes."""
+        """A socket is up to date: from now on it gets presence events."""
         self._subscriptions.went_live(connection)
 
     async def online(self, user_ids: Collection[int]) -> OnlineResult:
-        """Who of these is online; incomplete while only this process's own are known."""
+        """Which of these users are online; incomplete while only this process's own are known."""
         try:
             return OnlineResult((await self._store.online(user_ids)).online, complete=True)
         except StoreUnavailable:
             return OnlineResult(self._tracker.here(set(user_ids)), complete=False)
 
     async def _stop(self) -> None:
-        """Say the last there is to say."""
+        """Save and send what is left."""
         await background.cancel(self._tasks)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
@@ -68,12 +68,12 @@ class Presence:
 
 
 def presence() -> Presence:
-    """That of this process's node. On the event loop only."""
+    """The presence of this process's node. On the event loop only."""
     return current_node().component(Presence)
 
 
 def online_among(user_ids: Collection[int]) -> OnlineResult:
-    """Who of these is online, from a thread. Unavailable in a process that is ending."""
+    """Which of these users are online, from a thread. Unavailable in a process that is ending."""
 
     async def ask() -> OnlineResult:
         return await presence().online(user_ids)

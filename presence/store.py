@@ -63,7 +63,7 @@ class OnlineResult(NamedTuple):
 
 
 class Store(Protocol):
-    """All methods are called on one event loop, and raise Away and nothing else."""
+    """All methods are called on one event loop, and raise StoreUnavailable and nothing else."""
 
     async def put(self, updates: Sequence[LeaseUpdate]) -> set[int]:
         """Let leases run, made if need be, in this order. Returns who came online by it."""

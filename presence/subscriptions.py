@@ -1,9 +1,9 @@
-"""What this process's users were told of their contacts' presence, and what is so.
+"""What this process's users were sent of their contacts' presence, compared with what is so.
 
-Each socket gets one snapshot after `live`, then what changes. Every half lease the
-process reads who of all their contacts is online, in one call, and tells what differs
-from what they were told: so news that was lost is made up for. People's circles are read
-when they come and whenever their feed moves, for many at once.
+Each socket gets one snapshot after `live`, then changes. Every half lease the process reads
+which of all these contacts are online, in one call, and sends what differs from what its users
+know, which makes up for changes that were lost. A user's visible contacts are read when they
+connect and whenever their feed moves, for many users at once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class PresenceSubscriptions(HubObserver):
         self._viewers: dict[int, Viewer] = {}
         self._due: set[int] = set()
         self._due_now = asyncio.Event()
-        # With whom that failed: the check has it done again.
+        # Users for whom it failed: the check does it again.
         self._untold: set[int] = set()
         self._ephemeral = node.ephemeral
         node.hub.observe(self)
@@ -73,7 +73,7 @@ class PresenceSubscriptions(HubObserver):
             self.on_feed_change(connection.user_id)
 
     async def show(self) -> None:
-        """Wait until circles are due, read them and tell what is new in them."""
+        """Wait until visible contacts are due, read them and send what is new."""
         await self._due_now.wait()
         while self._due:
             batch = [self._due.pop() for _ in range(min(len(self._due), CIRCLES_PER_READ))]
@@ -87,7 +87,7 @@ class PresenceSubscriptions(HubObserver):
         self._due_now.clear()
 
     async def check(self) -> None:
-        """Wait until it is time, and compare what was told with what is so."""
+        """Wait until it is time, and compare what was sent with what is so."""
         pause = check_seconds() * random.uniform(0.8, 1.0)  # noqa: S311
         try:
             async with asyncio.timeout(pause):
@@ -107,7 +107,7 @@ class PresenceSubscriptions(HubObserver):
                 raise
             log.warning("presence_not_checked", error=type(error).__name__)
 
-    # --- circles -----------------------------------------------------------------------
+    # --- visible contacts --------------------------------------------------------------
 
     def on_feed_change(self, user_id: int) -> None:
         if user_id in self._viewers:
@@ -135,14 +135,14 @@ class PresenceSubscriptions(HubObserver):
             try:
                 self._tell(user_id, viewers[user_id], visible, known)
             except background.RAISED as error:
-                # One who cannot be told keeps no other waiting.
+                # A user who cannot be sent this keeps no other waiting.
                 background.report("presence_circles", error)
                 self._untold.add(user_id)
 
     def _tell(
         self, user_id: int, viewer: Viewer, visible: VisibleContacts, known: OnlineResult
     ) -> None:
-        # Of whom nothing is known what was told stays.
+        # Where nothing is known, what was sent stays.
         found = known.online if known.complete else known.online | viewer.online
         online = found & visible.last_seen.keys()
         for other, is_online in (viewer.meanwhile or {}).items():
@@ -169,14 +169,14 @@ class PresenceSubscriptions(HubObserver):
             for connection in sockets:
                 if connection in waiting:
                     connection.push(frame)
-        # Not before all of it is said: what fails is said again.
+        # Only once all of it is sent: what fails is sent again.
         viewer.waiting -= waiting
         viewer.meanwhile = None
 
     # --- what changes --------------------------------------------------------------------
 
     def _whom_it_is_news_for(self, hint: UserEphemeralEvent) -> Iterator[int]:
-        """Those who were told otherwise so far. Who reads slowly is told by the next check."""
+        """The users who know otherwise so far. Slow readers get it from the next check."""
         changed = decode_changed(hint.frame)
         about = parse_id(changed.user_id)
         for user_id in hint.user_ids:
@@ -232,18 +232,18 @@ class PresenceSubscriptions(HubObserver):
                 metrics.PRESENCE_REPAIRS.inc(len(told))
                 self._ephemeral.deliver_to_users([UserEphemeralEvent(list(told), hint.frame)])
             for user_id in viewers - told:
-                # No contact any more, perhaps.
+                # Perhaps no longer a contact.
                 self.on_feed_change(user_id)
 
     async def _in_turns(self) -> AsyncIterator[tuple[int, Viewer]]:
-        """All viewers, a few at a time: others have something to do as well."""
+        """All viewers, a few in each turn of the event loop."""
         for place, found in enumerate(list(self._viewers.items()), start=1):
             yield found
             if place % VIEWERS_PER_TURN == 0:
                 await asyncio.sleep(0)
 
     async def _differences(self, known: OnlineResult) -> dict[int, set[int]]:
-        """By user, whose viewers were told otherwise."""
+        """By user: the viewers who know otherwise."""
         found: dict[int, set[int]] = defaultdict(set)
         async for user_id, viewer in self._in_turns():
             online = known.online.intersection(viewer.contacts)

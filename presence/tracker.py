@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class LeaseTracker(HubObserver):
-    """Who is here by a socket of this process. On its event loop."""
+    """The users who are online through a socket of this process. On its event loop."""
 
     def __init__(self, node: Node, store: Store, notifier: PresenceNotifier) -> None:
         self._hub = node.hub
@@ -36,7 +36,7 @@ class LeaseTracker(HubObserver):
         self._held: dict[int, dict[Connection, PresenceLease]] = defaultdict(dict)
         self._queue: deque[LeaseUpdate] = deque()
         self._queued = asyncio.Event()
-        # Came here first, so that others may have to be told of them.
+        # Their first socket is here, so that others may have to be notified.
         self._fresh: set[int] = set()
         self._renew_at = asyncio.get_running_loop().time() + renew_seconds()
         self._tend_at = 0.0
@@ -46,11 +46,11 @@ class LeaseTracker(HubObserver):
         node.hub.observe(self)
 
     def here(self, user_ids: set[int]) -> set[int]:
-        """Those of them who are here by a socket of this process."""
+        """Those of these users who have a socket on this process."""
         return user_ids & self._held.keys()
 
     def show(self, user_id: int) -> None:
-        """All sockets of this user count from now on."""
+        """From now on all sockets of this user count."""
         for connection in self._hub.users.get(user_id, ()):
             if connection not in self._held.get(user_id, ()):
                 if user_id not in self._held:
@@ -60,7 +60,7 @@ class LeaseTracker(HubObserver):
                 self._say(lease, lease_seconds())
 
     def hide(self, user_id: int) -> None:
-        """None of them counts any more, as far as anybody can see."""
+        """From now on none of them counts, for anybody."""
         for lease in self._held.pop(user_id, {}).values():
             self._say(lease, 0)
 
@@ -74,13 +74,13 @@ class LeaseTracker(HubObserver):
                 del self._held[connection.user_id]
 
     def renew(self) -> None:
-        """Every socket that counts goes on counting."""
+        """Renew the lease of every socket that counts."""
         for held in self._held.values():
             for lease in held.values():
                 self._say(lease, lease_seconds())
 
     async def speak(self) -> None:
-        """Wait for something to say, or for the time to renew, and say it."""
+        """Wait for updates, or for the time to renew, and send them to the store."""
         try:
             async with asyncio.timeout_at(self._renew_at):
                 await self._queued.wait()
@@ -90,7 +90,7 @@ class LeaseTracker(HubObserver):
         await self.say_queued()
 
     async def say_queued(self) -> None:
-        """Say what there is to say now."""
+        """Send all waiting updates to the store."""
         self._queued.clear()
         updates, fresh = list(self._queue), self._fresh
         self._queue.clear()
@@ -100,17 +100,17 @@ class LeaseTracker(HubObserver):
         try:
             on_connect = await self._store.put(updates)
         except StoreUnavailable:
-            # Who is here already hears of those who come here.
+            # Users who are here already learn of those who connect here.
             on_connect = fresh
         except BaseException:
-            # Nobody knows what of it was said: all who are here are put again by the sweep.
+            # Nobody knows how much of it arrived: the sweep puts all leases again.
             self._away = True
             self._notifier.on_connect(self.here(fresh))
             raise
         self._notifier.on_connect(self.here(on_connect))
 
     async def sweep(self) -> None:
-        """Look who has gone, on any process, and wait until the next time."""
+        """Find out who went offline, on any process, and wait until the next time."""
         now = asyncio.get_running_loop().time()
         try:
             gone, online = await self._store.sweep()

@@ -19,7 +19,7 @@ from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import added_frame, encode_frame, visible_range
 from realtime.hub import Hub
-from realtime.resume_reads import READ_CHANGES, Standing
+from realtime.resume_reads import READ_CHANGES, MembershipAtHead
 from realtime.sources import ANNOUNCED_PER_READ, LogRange, RangeRequest
 
 # A range's rows are read again while others write; this many times is plenty.
@@ -50,7 +50,9 @@ class CatchUp:
         """The socket does not belong there."""
         self._hub.detach(self._connection, channel)
 
-    async def run(self, standings: Mapping[int, Standing], cursors: Mapping[int, int]) -> None:
+    async def run(
+        self, standings: Mapping[int, MembershipAtHead], cursors: Mapping[int, int]
+    ) -> None:
         """Replay from the cursors, announce what has none, and let through what is newer.
 
         `standings` were read after the channels began to hold back; each of these is in it.

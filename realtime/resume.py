@@ -20,7 +20,7 @@ from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import encode_frame
 from realtime.hub import Hub
-from realtime.resume_reads import SecondRead, Standings
+from realtime.resume_reads import SecondRead, MembershipsAtHead
 
 
 async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
@@ -89,7 +89,7 @@ async def _resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) 
             hub.memberships.refresh(connection.user_id)
 
 
-def _moved_back(reached: Mapping[Channel, int], standings: Standings) -> list[Channel]:
+def _moved_back(reached: Mapping[Channel, int], standings: MembershipsAtHead) -> list[Channel]:
     """The channels that had reached further, before the look, than their logs do in it."""
     found = []
     for channel, position in reached.items():
@@ -154,14 +154,14 @@ async def _join(hub: Hub, connection: Connection, catching: CatchUp) -> None:
     await catching.run(look, start)
 
 
-def _register(hub: Hub, connection: Connection, standings: Standings) -> CatchUp:
+def _register(hub: Hub, connection: Connection, standings: MembershipsAtHead) -> CatchUp:
     """Have the channels of these conversations hold their events back for a socket."""
     return CatchUp(
         hub, connection, [hub.attach(connection, *found) for found in standings.values()]
     )
 
 
-def _decide(catching: CatchUp, standings: Standings) -> list[Channel]:
+def _decide(catching: CatchUp, standings: MembershipsAtHead) -> list[Channel]:
     """Of the channels in which a socket waits, those in which it belongs; it leaves the others."""
     decided = []
     for channel in catching.waiting():

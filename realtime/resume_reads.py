@@ -26,8 +26,8 @@ Missed = tuple[int, tuple[RangeRequest, ...]]
 Announced = tuple[int, tuple[int, ...]]
 Announcements = Mapping[int, Announcement | None]
 # A membership and the head of its log in the same snapshot.
-Standing = tuple[LiveMembership, int]
-Standings = dict[int, Standing]
+MembershipAtHead = tuple[LiveMembership, int]
+MembershipsAtHead = dict[int, MembershipAtHead]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class UserRead:
     """
 
     feed_seq: int | None
-    standings: Standings
+    standings: MembershipsAtHead
     blocked: frozenset[int]
 
 
@@ -63,9 +63,9 @@ class ResumeReads:
         self.announcements = BatchLoader(admission, _announcements, most=max(1, few))
 
 
-def standings_of(user_ids: Collection[int]) -> dict[int, Standings]:
+def standings_of(user_ids: Collection[int]) -> dict[int, MembershipsAtHead]:
     """The standings of each of these users, by conversation."""
-    found: dict[int, Standings] = {user_id: {} for user_id in user_ids}
+    found: dict[int, MembershipsAtHead] = {user_id: {} for user_id in user_ids}
     for membership, head in Sources.log.standings(user_ids):
         found[membership.user_id][membership.conversation_id] = membership, head
     return found

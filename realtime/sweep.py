@@ -22,7 +22,7 @@ from realtime.backpressure import drop_stalled
 from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.hub import Hub
-from realtime.resume_reads import Standings, standings_of
+from realtime.resume_reads import MembershipsAtHead, standings_of
 from realtime.sources import Sources
 
 PATIENCE_SECONDS = 0.5
@@ -182,7 +182,7 @@ async def _look_if_possible(look: Callable[[], Awaitable[None]]) -> None:
         log.warning("sweep_failed", look=look.__name__, error=type(error).__name__)
 
 
-def is_misplaced(hub: Hub, connection: Connection, standings: Standings) -> bool:
+def is_misplaced(hub: Hub, connection: Connection, standings: MembershipsAtHead) -> bool:
     """Whether a live socket listens elsewhere, or otherwise, than its user's memberships say."""
     if connection.state is not State.LIVE:
         return False

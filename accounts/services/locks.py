@@ -23,7 +23,7 @@ class LockConflict(Exception):
 
 
 def retry_on_lock_conflict(service: Callable[P, T]) -> Callable[P, T]:
-    """Run a service in transactions of its own until it was not Overtaken. Unavailable."""
+    """Run a service in transactions of its own until no lock conflict stops it. Unavailable."""
 
     @functools.wraps(service)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -40,7 +40,7 @@ def retry_on_lock_conflict(service: Callable[P, T]) -> Callable[P, T]:
 def lock_account(user_id: int) -> tuple[User, list[Session]]:
     """The user and all their sessions that have not ended, locked.
 
-    While they are locked nobody logs in. NotFound, Overtaken.
+    While they are locked nobody logs in. NotFound, LockConflict.
     """
     open_sessions = Session.objects.filter(user_id=user_id, ended_at=None).order_by("id")
     sessions = list(open_sessions.select_for_update(no_key=True))
