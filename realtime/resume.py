@@ -20,7 +20,7 @@ from realtime.channel import Channel
 from realtime.connection import Connection, State
 from realtime.frames import encode_frame
 from realtime.hub import Hub
-from realtime.resume_reads import SecondRead, MembershipsAtHead
+from realtime.resume_reads import MembershipsAtHead, SecondRead
 
 
 async def resume(hub: Hub, connection: Connection, cursors: Mapping[int, int]) -> None:
