@@ -61,62 +61,65 @@ class TalliedCounter:
 
 PROCESS_START = Gauge(
     "chat_process_start_time_seconds",
-    "When the process started, in seconds since 1970; with several workers one for each pid.",
+    "Start time of the process, in seconds since 1970; with several workers, one series per pid.",
     multiprocess_mode="liveall",
 )
 BACKGROUND_FAILURES = Counter(
     "chat_background_failures_total",
-    "Exceptions in background work that nobody expected, by the name of the work; it went on.",
+    "Unexpected exceptions in background work, by the name of the work; the work continued.",
     ["work"],
 )
 BACKGROUND_FAILING = Gauge(
     "chat_background_failing",
-    "Background loops that fail at the moment; `/readyz` names them.",
+    "Background loops that are failing at the moment; `/readyz` names them.",
     multiprocess_mode="livesum",
 )
 
 # --- sockets ----------------------------------------------------------------------------
 
-SOCKETS = Gauge("chat_sockets", "Open sockets, greeted or not.", multiprocess_mode="livesum")
+SOCKETS = Gauge("chat_sockets", "Open sockets, authenticated or not.", multiprocess_mode="livesum")
 GREETED_USERS = Gauge(
     "chat_greeted_users",
-    "Users with a greeted socket; one with sockets on two processes counts twice.",
+    "Users with an authenticated socket; a user with sockets on two processes counts twice.",
     multiprocess_mode="livesum",
 )
 HELLOS = Counter(
     "chat_hellos_total",
-    "Hellos, by whether the client had been here before (it said an epoch: first or again)"
-    " and by outcome: welcome, or the code of the error.",
+    "Hellos, by kind (first, or again if the client sent an epoch) and by outcome: welcome,"
+    " or the error code.",
     ["kind", "outcome"],
 )
 _COMMANDS = Counter(
     "chat_commands_total",
-    "Socket commands, by type and by whether they were taken or refused at once. What the log"
-    " refuses later is in chat_messages_total.",
+    "Socket commands, by type and by whether they were accepted (taken) or refused at once."
+    " chat_messages_total counts what the log refuses later.",
     ["command", "outcome"],
 )
 COMMANDS = TalliedCounter(_COMMANDS)
 ERRORS = Counter(
-    "chat_errors_total", "Errors that were answered, by door and code.", ["door", "code"]
+    "chat_errors_total",
+    "Errors returned to clients, by API (rest or socket) and code.",
+    ["door", "code"],
 )
 RESYNCS = Counter("chat_resyncs_total", "Sockets that read too slowly and were told to resync.")
-SLOW_CLOSES = Counter("chat_slow_closes_total", "Sockets that were cut off: they read nothing.")
+SLOW_CLOSES = Counter(
+    "chat_slow_closes_total", "Sockets that were closed because they did not read."
+)
 LOGINS_FAILED = Counter(
     "chat_logins_failed_total",
-    "Logins that were refused, by the code of the error; those by a limit are in"
-    " chat_limits_hit_total.",
+    "Refused logins, by error code; chat_limits_hit_total counts those refused by a limit.",
     ["code"],
 )
 LIMITS_HIT = Counter("chat_limits_hit_total", "Refusals by a limit, by its name.", ["limit"])
 HTTP_DROPPED = Counter(
     "chat_http_dropped_total",
-    "Requests that were answered or cut off before they were any, by why: the status of the"
-    " answer, what did not come or was not taken in time, or what there was too much of in all.",
+    "Requests that were answered or dropped before they were complete, by reason: the status"
+    " of the answer, what was not received or read in time, or which total was exceeded.",
     ["reason"],
 )
 LIMITS_SHARED = Gauge(
     "chat_limits_shared",
-    "1 while limits are counted together with the other processes, 0 while Redis is away.",
+    "1 while limits are counted together with the other processes, 0 while Redis is down.",
     multiprocess_mode="livemin",
 )
 
@@ -124,29 +127,30 @@ LIMITS_SHARED = Gauge(
 
 MESSAGES = Counter(
     "chat_messages_total",
-    "Messages that were sent to the log, by outcome: stored, known (a retry of a stored one),"
-    " or the code of the error.",
+    "Messages submitted to the log, by outcome: stored, known (a retry of a stored message),"
+    " or the error code.",
     ["outcome"],
 )
 BATCH_MESSAGES = Histogram(
     "chat_batch_messages",
-    "Messages that were committed together.",
+    "Messages committed in one batch.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 ACK_SECONDS = BatchHistogram(
     "chat_ack_seconds",
-    "From taking a message, over either door, to its answer after the commit.",
+    "Time from accepting a message, over either API, to answering it after the commit.",
     buckets=_SECONDS,
 )
 QUEUED_MESSAGES = Gauge(
-    "chat_queued_messages", "Messages that wait for a batch.", multiprocess_mode="livesum"
+    "chat_queued_messages", "Messages waiting for a batch.", multiprocess_mode="livesum"
 )
 
 # --- delivery ---------------------------------------------------------------------------
 
 DELIVERY_SECONDS = Histogram(
     "chat_delivery_seconds",
-    "From a batch's commit on one process to its events' delivery on another, by both clocks.",
+    "Time from a batch's commit on one process to the delivery of its events on another, by"
+    " the clocks of both.",
     buckets=_SECONDS,
 )
 HOLES_FILLED = Counter(
@@ -154,24 +158,25 @@ HOLES_FILLED = Counter(
 )
 LOGS_MOVED_BACK = Counter(
     "chat_logs_moved_back_total",
-    "Conversations whose log the database had lost the end of: their sockets got a reset.",
+    "Conversations whose log lost its end in the database; their sockets received a reset.",
 )
 SWEEP_REPAIRS = Counter(
     "chat_sweep_repairs_total",
-    "What the sweep found that no hint had told: conversations, users, memberships, sessions.",
+    "Changes that the sweep found and no notification had announced: conversations, users,"
+    " memberships, sessions.",
     ["kind"],
 )
 BUS_UP = Gauge(
     "chat_bus_up",
-    "1 while hints travel between the processes (always with one alone), else 0.",
+    "1 while notifications travel between the processes (always with a single process), else 0.",
     multiprocess_mode="livemin",
 )
 BUS_REFUSED = Counter(
-    "chat_bus_refused_total", "Messages on the bus that were none of ours, or none at all."
+    "chat_bus_refused_total", "Messages on the bus that came from something else or were malformed."
 )
 BUS_BEAT_AGE = Gauge(
     "chat_bus_beat_age_seconds",
-    "How long ago the process heard its own beat through Redis.",
+    "Time since the process last received its own heartbeat through Redis.",
     multiprocess_mode="livemax",
 )
 
@@ -179,31 +184,31 @@ BUS_BEAT_AGE = Gauge(
 
 PRESENCE_ONLINE = Gauge(
     "chat_presence_online_users",
-    "Users who are online, on all processes together.",
+    "Users who are online, over all processes.",
     multiprocess_mode="livemax",
 )
 PRESENCE_TRANSITIONS = Counter(
     "chat_presence_transitions_total",
-    "Users who came online or went offline, counted by the process that told it.",
+    "Users who came online or went offline, counted by the process that announced it.",
     ["to"],
 )
 PRESENCE_REPAIRS = Counter(
     "chat_presence_repairs_total",
-    "News of somebody's presence that a user had missed and was told by the check.",
+    "Presence changes that a user had missed and the check delivered.",
 )
 
 # --- bots -------------------------------------------------------------------------------
 
 BOT_QUESTIONS = Counter("chat_bot_questions_total", "Questions to bots that were found in the log.")
-BOT_ASKED = Counter("chat_bot_asked_total", "Questions that were given to a provider, each once.")
+BOT_ASKED = Counter("chat_bot_asked_total", "Questions sent to a provider, each counted once.")
 BOT_ANSWERS = Counter(
     "chat_bot_answers_total",
-    "Questions that are over, by outcome: how they ended, or what was wrong with the provider.",
+    "Finished questions, by outcome: how they ended, or what was wrong with the provider.",
     ["outcome"],
 )
 BOT_SECONDS = Histogram(
     "chat_bot_answer_seconds",
-    "From asking a provider to the end of its answer.",
+    "Time from asking a provider to the end of its answer.",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160),
 )
 
@@ -211,15 +216,15 @@ BOT_SECONDS = Histogram(
 
 QUEUE_LENGTH = Gauge(
     "chat_queue_length",
-    "Who waits: requests for a place, commands for a thread, passwords to be hashed, sockets that"
-    " come for a read (arrivals), and what a process writes for many at once (background).",
+    "What is waiting: requests for a slot, commands for a thread, passwords to be hashed,"
+    " arriving sockets for a read (arrivals), and writes for many users at once (background).",
     ["queue"],
     multiprocess_mode="livesum",
 )
 QUEUE_REFUSALS = Counter(
     "chat_queue_refusals_total",
-    "Who was answered unavailable instead of waiting, by queue and reason: full, or late when"
-    " the turn did not come in time.",
+    "What was refused as unavailable, by queue and reason: full, or late if its turn did not"
+    " come in time.",
     ["queue", "reason"],
 )
 
@@ -227,12 +232,12 @@ QUEUE_REFUSALS = Counter(
 
 HTTP_REQUESTS = Counter(
     "chat_http_requests_total",
-    "HTTP requests, by route template (none where there is no route), method and status.",
+    "HTTP requests, by route template (none if no route matches), method and status.",
     ["route", "method", "status"],
 )
 HTTP_SECONDS = Histogram(
     "chat_http_request_seconds",
-    "How long answering HTTP requests took, by route template and method.",
+    "Time to answer HTTP requests, by route template and method.",
     ["route", "method"],
     buckets=_SECONDS,
 )
@@ -242,7 +247,7 @@ DATABASE_CONNECTIONS = Gauge(
     multiprocess_mode="livesum",
 )
 DATABASE_WAITS = Gauge(
-    "chat_database_waiting", "Who waits for a connection.", multiprocess_mode="livesum"
+    "chat_database_waiting", "Callers waiting for a connection.", multiprocess_mode="livesum"
 )
 
 

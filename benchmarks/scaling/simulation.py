@@ -13,6 +13,8 @@ from benchmarks.scaling.model import BATCH_MAX, START, Bus, Costs
 
 # A rate is too high when the p99 of its events takes longer than this.
 PATIENCE_SECONDS = 0.15
+# Long enough for the queue of a part that is overloaded by a few percent to take longer than that.
+RUN_SECONDS = 4.0
 
 
 class Simulation:
@@ -117,14 +119,17 @@ class Simulation:
 
 
 def simulate(costs: Costs, processes: int, cores: int, rate: float, bus: Bus) -> Simulation:
-    """Run for one second or more, with some thousand messages."""
+    """Run at this rate for RUN_SECONDS."""
     simulation = Simulation(costs, processes, cores, bus, seed=7)
-    simulation.run(rate, seconds=min(4.0, max(1.0, 4_000 / rate)))
+    simulation.run(rate, RUN_SECONDS)
     return simulation
 
 
 def simulated_capacity(costs: Costs, processes: int, cores: int, bus: Bus) -> float:
-    """The highest rate at which events arrive within PATIENCE_SECONDS, accurate to a tenth."""
+    """The rate up to which events arrive within PATIENCE_SECONDS, accurate to a tenth.
+
+    Searched from below, as by the model: batches may be large enough again far above it.
+    """
     rate, step = START, 1.5
     while step > 1.1:
         deliveries = sorted(simulate(costs, processes, cores, rate * step, bus).deliveries)

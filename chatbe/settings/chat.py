@@ -12,7 +12,7 @@ LOG_TOPICS = setting(
     (
         "parts of the conversation space, each a topic in Redis; the same for all processes. "
         "More of them spare a process what it has no socket for, and cost a publish each ([ADR "
-        "0004](adr/0004-one-writer worker-and-one-topic.md))"
+        "0004](adr/0004-one-lane-and-one-topic.md))"
     ),
     production="at least 1",
 )
