@@ -1,6 +1,6 @@
 """Runs the tests, as `make test`: each once, on PostgreSQL and Redis or on SQLite.
 
-`tools.test_plugin` says which test belongs where. The runs go on at the same time, for most of
+`tools.pytest_plugin` says which test belongs where. The runs go on at the same time, for most of
 a test is waiting, each with workers of its own (pytest-xdist). Browser tests have a pytest of
 their own: Playwright keeps an event loop running in the main thread, where no async test could
 follow. What the others print is shown when the first is done.
@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from tools import programs, test_plugin
+from tools import programs, pytest_plugin
 from tools.process_tree import adopt_orphans, kill_descendants
 from tools.processes import wait_until
 from tools.programs import ServiceError
@@ -71,7 +71,7 @@ class Suite:
     counting: threading.Lock = field(default_factory=threading.Lock)
 
     def command(self, run: str) -> list[str]:
-        command = [sys.executable, "-m", "pytest", "-p", "tools.test_plugin"]
+        command = [sys.executable, "-m", "pytest", "-p", "tools.pytest_plugin"]
         if WORKERS[run] and not self.is_part:
             command += ["-n", str(WORKERS[run]), "--dist", "worksteal"]
         return [*command, *self.arguments, "-m", self.markexpr]
@@ -80,9 +80,9 @@ class Suite:
         tier = "all" if self.is_part else self.tier
         named = "1" if self.is_part else ""
         return {
-            test_plugin.RUN: run,
-            test_plugin.TIER: tier,
-            test_plugin.NAMED: named,
+            pytest_plugin.RUN: run,
+            pytest_plugin.TIER: tier,
+            pytest_plugin.NAMED: named,
         }
 
     def has_tests(self, run: str, environment: Mapping[str, str]) -> bool:
@@ -111,7 +111,7 @@ class Suite:
                     **environment,
                     **self.environment(run),
                     "DATA_DIR": str(Path(scratch) / "data"),
-                    test_plugin.COUNTS_FILE: str(counts_file),
+                    pytest_plugin.COUNTS_FILE: str(counts_file),
                 },
             )
             self.running.append(process)
@@ -132,7 +132,7 @@ class Suite:
 
     def closing_line(self, seconds: float) -> str:
         plural = {"error": "errors" if self.counts["error"] != 1 else "error"}
-        outcomes = test_plugin.OUTCOMES
+        outcomes = pytest_plugin.OUTCOMES
         parts = [f"{self.counts[name]} {plural.get(name, name)}" for name in outcomes]
         shown = [part for part in parts if not part.startswith("0 ")]
         text = f" {', '.join(shown) or 'no tests ran'} in {seconds:.1f}s "
