@@ -20,14 +20,12 @@ from chatbe.server.request_admission import (
     REQUEST_PLACES_MIN,
     request_slots,
 )
+from chatbe.settings.accounts import HASH_MIN_KIB
+from chatbe.settings.security import KEY_MIN_BYTES, SECRET_MIN
 from common.database import THREADS_MIN
 from common.hosts import normal_origin
 from common.limits.token_bucket import rule_problems
 
-SECRET_MIN = 50
-KEY_MIN_BYTES = 32
-# What OWASP asks of Argon2id at least.
-HASH_MIN_KIB = 19_456
 CONTACT_POLICIES = ("mutual", "request")
 
 _ORIGINS = ("CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS")

@@ -13,6 +13,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# What OWASP asks of Argon2id at least.
+HASH_MIN_KIB = 19_456
+
 section("Accounts")
 
 ACCESS_TOKEN_SECONDS = setting(
@@ -52,7 +55,7 @@ PASSWORD_HASH_KIB = setting(
         "memory that hashing one password takes; as many are hashed at a time as there are "
         "processors"
     ),
-    production="at least 19456",
+    production=f"at least {HASH_MIN_KIB}",
 )
 PASSWORD_QUEUE_MAX = setting(
     "PASSWORD_QUEUE_MAX",

@@ -10,7 +10,8 @@ from common.postgres import PostgresConnection
 
 section("The database and Redis")
 
-DATABASE_URL = setting(
+# Not a setting of Django's: its debug page would show the password.
+_url: str = setting(
     "DATABASE_URL",
     str,
     "",
@@ -87,10 +88,10 @@ REDIS_URL = setting(
     production="with a password; **must** with more than one worker",
 )
 
-data_dir.prepare(DATA_DIR, database=None if DATABASE_URL else DATA_DIR / "chat.sqlite3")
+data_dir.prepare(DATA_DIR, database=None if _url else DATA_DIR / "chat.sqlite3")
 
 DATABASES: dict[str, dict[str, Any]]
-if DATABASE_URL:
+if _url:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
     DATABASES["default"] |= {
         "CONN_MAX_AGE": 0,

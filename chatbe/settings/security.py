@@ -5,6 +5,10 @@ from chatbe.settings.declare import section, setting
 from common.hosts import normal_allowed_host, normal_origin
 from common.secrets_file import read_or_create
 
+# What the start-up check asks for in production, in characters and in bytes.
+SECRET_MIN = 50
+KEY_MIN_BYTES = 32
+
 section("Security")
 
 # Without PRODUCTION missing secrets are made once and kept beside the data. With it
@@ -20,7 +24,7 @@ SECRET_KEY = setting(
         "signs admin sessions, derives refresh tokens, keys the hashes of addresses in logs; "
         "made and kept in `DATA_DIR` if empty"
     ),
-    production="**must**: 50 random characters or more",
+    production=f"**must**: {SECRET_MIN} random characters or more",
 ) or (NO_SECRET if PRODUCTION else read_or_create(DATA_DIR, "secret_key"))
 SIGNING_KEYS: list[str] = setting(
     "SIGNING_KEYS",
@@ -28,7 +32,7 @@ SIGNING_KEYS: list[str] = setting(
     [],
     "list of `kid:secret`",
     "access tokens are signed with the first and accepted with any; made and kept if empty",
-    production="**must**: secrets of 32 bytes or more, other than `SECRET_KEY`",
+    production=f"**must**: secrets of {KEY_MIN_BYTES} bytes or more, other than `SECRET_KEY`",
 )
 CONTENT_HASH_KEY = setting(
     "CONTENT_HASH_KEY",
@@ -39,7 +43,7 @@ CONTENT_HASH_KEY = setting(
         "keys the hash that tells a retry from another message; never change it; made and kept "
         "if empty"
     ),
-    production="**must**: 32 characters or more",
+    production=f"**must**: {KEY_MIN_BYTES} characters or more",
 )
 # Where the signing keys are if the environment has none.
 SIGNING_KEYS_FILE = None if SIGNING_KEYS or PRODUCTION else DATA_DIR / "signing_key"
