@@ -84,7 +84,21 @@ def _dice_of_the_background():
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def _nobody_is_connected():
+    """A connection from before the test database is made would be one to another database.
+
+    Loops in the background are let at it while it is made, and their pool is everybody's.
+    """
+    # Reads the settings when imported, which pytest-django has to set up first.
+    from realtime.node import stop_background  # noqa: PLC0415
+
+    stop_background()
+    if connections["default"].vendor == "postgresql":
+        connections["default"].close_pool()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(_nobody_is_connected, django_db_setup, django_db_blocker):
     """The test database. Before it goes, this process's node hands its connections back."""
     from tests.kit.post_migrate_rows import keep_leavings  # noqa: PLC0415 - as below
     from tests.kit.settled import flush_that_repeats  # noqa: PLC0415 - as below
