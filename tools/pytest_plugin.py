@@ -20,6 +20,8 @@ TIER = "TESTS_TIER"
 # Set where files were named: their tests run on SQLite wherever they can.
 NAMED = "TESTS_NAMED"
 COUNTS_FILE = "TESTS_COUNTS_FILE"
+# One for each worker, separated by commas.
+REDIS_URLS = "TESTS_REDIS_URLS"
 OUTCOMES = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
 # What a test asks for, or its module has, where there are rows somewhere.
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "_sites"})
@@ -27,11 +29,16 @@ SERVERS = ("TestSite", "Installation")
 
 
 def _own_redis() -> None:
-    """A Redis database for each worker: 0 is the servers' own, 1 the first worker's."""
+    """A Redis for each worker, or at least a database of its own in the one there is."""
     worker, url = os.environ.get("PYTEST_XDIST_WORKER", ""), os.environ.get("REDIS_URL", "")
-    if worker and url:
-        number = int(worker.removeprefix("gw")) + 1
-        os.environ["REDIS_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{number}"))
+    if not worker or not url:
+        return
+    number = int(worker.removeprefix("gw"))
+    servers = os.environ.get(REDIS_URLS, "").split(",")
+    if number < len(servers) and servers[number]:
+        os.environ["REDIS_URL"] = servers[number]
+    else:
+        os.environ["REDIS_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{number + 1}"))
 
 
 # Before Django reads its settings, which is before any hook is called.

@@ -47,6 +47,8 @@ INSTALLING = threading.Lock()
 INTERRUPT_SECONDS = 4
 MEMORY = Path("/dev/shm")  # noqa: S108 - everything in it gets a private folder
 MEMORY_MIN_BYTES = 4 * 1024**3
+# pytest's options without a value, as far as people put a file behind them.
+FLAGS = frozenset({"-x", "-q", "-v", "-vv", "-s", "--lf", "--ff", "--sw"})
 TITLES = {
     "sqlite": "SQLite and the in-memory layer",
     "postgres": "PostgreSQL and Redis",
@@ -73,7 +75,8 @@ class Suite:
     def command(self, run: str) -> list[str]:
         command = [sys.executable, "-m", "pytest", "-p", "tools.pytest_plugin"]
         if WORKERS[run] and not self.is_part:
-            command += ["-n", str(WORKERS[run]), "--dist", "worksteal"]
+            # Of each file all tests, so that what they share is made once.
+            command += ["-n", str(WORKERS[run]), "--dist", "loadfile"]
         return [*command, *self.arguments, "-m", self.markexpr]
 
     def environment(self, run: str) -> dict[str, str]:
@@ -222,14 +225,20 @@ def keep_files_in_memory() -> None:
 
 @contextlib.contextmanager
 def database_and_redis() -> Iterator[dict[str, str]]:
-    """The URLs of a PostgreSQL and a Redis: those in the environment, else throw-away ones."""
+    """The URLs of a PostgreSQL and a Redis: those in the environment, else throw-away ones.
+
+    Each worker has a Redis of its own, for what is published in one is heard in all its databases.
+    """
     urls = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
     with contextlib.ExitStack() as stack:
         if not all(urls.values()):
             with INSTALLING:
                 programs.install("postgres", "redis")
             urls["DATABASE_URL"] = urls["DATABASE_URL"] or stack.enter_context(Postgres()).url
-            urls["REDIS_URL"] = urls["REDIS_URL"] or stack.enter_context(Redis()).url
+        if not urls["REDIS_URL"]:
+            servers = [stack.enter_context(Redis()).url for _ in range(WORKERS["postgres"])]
+            urls["REDIS_URL"] = servers[0]
+            urls[pytest_plugin.REDIS_URLS] = ",".join(servers)
         yield urls
 
 
@@ -247,7 +256,14 @@ def install_helpers(suite: Suite) -> None:
 
 
 def names_files(arguments: Sequence[str]) -> bool:
-    return any(Path(argument.partition("::")[0]).exists() for argument in arguments)
+    """Whether tests are named by their files, and not only chosen by options."""
+    before = ["", *arguments]
+    return any(
+        Path(argument.partition("::")[0]).exists()
+        for option, argument in zip(before, arguments, strict=False)
+        # What follows an option may be its value, and called like a folder: `-k groups`.
+        if not option.startswith("-") or option in FLAGS
+    )
 
 
 def main() -> int:

@@ -12,6 +12,9 @@ from accounts.tests.rest import device_of, make_user
 from common.errors import SessionEnded, WrongCredentials
 from tests.kit.concurrency import run_together
 
+pytestmark = pytest.mark.both_databases
+
+
 URL = "/api/v1/auth/ticket"
 
 

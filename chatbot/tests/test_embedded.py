@@ -3,7 +3,11 @@
 import asyncio
 import re
 
+import pytest
+
 from chatbot.tests.bots import answer_to, ask, talk
+
+pytestmark = pytest.mark.both_databases
 
 
 async def with_assistant(site):

@@ -9,6 +9,9 @@ import time_machine
 from common.errors import RateLimited
 from common.limits import window
 
+pytestmark = pytest.mark.both_databases
+
+
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 RULE = "4/minute"
 

@@ -24,7 +24,7 @@ from presence.process import presence
 from realtime.node import current_node
 from realtime.tests.sockets import Recorder
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 AUDIENCES = ("everyone", "contacts", "nobody")
 SIZES = [1, 10, 200]

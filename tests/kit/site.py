@@ -327,6 +327,8 @@ class TestSites:
                 kind,
                 database_url,
                 redis_url,
+                # Who logged in for the first test of a file is still in at its last.
+                ACCESS_TOKEN_SECONDS="86400",
                 HELLO_SECONDS=str(HELLO_SECONDS),
                 RECEIPT_SECONDS=str(RECEIPT_SECONDS),
                 CHATBOT_WORKER_IN_SERVER="true",

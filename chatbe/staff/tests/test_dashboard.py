@@ -19,7 +19,7 @@ from realtime.node import current_node
 from tests.kit.secret_scan import PASSWORD
 from tools.processes import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
 
 
 def figures(client):
