@@ -6,6 +6,7 @@ lines: first the labels of the figures, then the figures and faults of each run.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import sys
@@ -14,7 +15,11 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.workloads import WORKLOADS
-from tools.services import Postgres, Redis
+
+# Trees from before the move have it in scripts.
+services = importlib.import_module(
+    "tools.services" if Path("tools").is_dir() else "scripts.services"
+)
 
 
 def main(name: str, options: dict[str, float]) -> None:
@@ -23,8 +28,8 @@ def main(name: str, options: dict[str, float]) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     with contextlib.ExitStack() as stack:
         bench = Bench(
-            postgres=stack.enter_context(Postgres(cpus=str(cpus[-1]))),
-            redis=stack.enter_context(Redis(cpus=str(cpus[-1]))),
+            postgres=stack.enter_context(services.Postgres(cpus=str(cpus[-1]))),
+            redis=stack.enter_context(services.Redis(cpus=str(cpus[-1]))),
             scratch=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chatbe-bench-"))),
             server_cpu=str(cpus[0]),
             load_cpu=str(cpus[-1]),
